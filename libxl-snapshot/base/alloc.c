@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "base/alloc.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *checked(void *p)
+{
+    if (!p) {
+        fputs("libxl-snapshot: out of memory\n", stderr);
+        abort();
+    }
+    return p;
+}
+
+void *xls_zalloc(size_t size)
+{
+    return checked(calloc(1, size ? size : 1));
+}
+
+void *xls_realloc_array(void *old, size_t num, size_t size)
+{
+    return checked(reallocarray(old, num ? num : 1, size));
+}
+
+char *xls_strdup(const char *s)
+{
+    return checked(strdup(s));
+}
+
+char *xls_memdup0(const char *s, size_t len)
+{
+    char *copy = xls_realloc_array(NULL, len + 1, 1);
+
+    if (len)
+        memcpy(copy, s, len);
+    copy[len] = '\0';
+    return copy;
+}
+
+char *xls_asprintf(const char *fmt, ...)
+{
+    va_list al;
+    char *s = NULL;
+    int r;
+
+    va_start(al, fmt);
+    r = vasprintf(&s, fmt, al);
+    va_end(al);
+    return checked(r < 0 ? NULL : s);
+}

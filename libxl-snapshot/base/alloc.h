@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#ifndef XLS_BASE_ALLOC_H
+#define XLS_BASE_ALLOC_H
+
+#include <stddef.h>
+
+/*
+ * Allocation that aborts the process when there is no memory, as libxl's own
+ * does: none of these returns NULL.
+ */
+void *xls_zalloc(size_t size);
+/* Grows or shrinks an array; aborts when num * size overflows. */
+void *xls_realloc_array(void *old, size_t num, size_t size);
+char *xls_strdup(const char *s);
+/* Copies len bytes and adds a NUL. */
+char *xls_memdup0(const char *s, size_t len);
+char *xls_asprintf(const char *fmt, ...)
+    __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "block/disk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "block/query.h"
+#include "files/files.h"
+
+static void layers_dispose(struct xls_disk *disk)
+{
+    int i;
+
+    for (i = 0; i < disk->num_layers; i++) {
+        free(disk->layers[i].node);
+        free(disk->layers[i].driver);
+        free(disk->layers[i].path);
+        free(disk->layers[i].detect_zeroes);
+    }
+    free(disk->layers);
+    disk->layers = NULL;
+    disk->num_layers = 0;
+}
+
+void xls_disks_dispose(struct xls_disks *disks)
+{
+    int i;
+
+    for (i = 0; i < disks->num; i++) {
+        layers_dispose(&disks->disks[i]);
+        free(disks->disks[i].why_not);
+    }
+    free(disks->disks);
+    free(disks->job_id);
+    libxl_domain_config_dispose(&disks->config);
+    memset(disks, 0, sizeof(*disks));
+}
+
+static void cannot(struct xls_disk *disk, bool left_out, char *why)
+{
+    free(disk->why_not);
+    disk->why_not = why;
+    disk->left_out = left_out;
+}
+
+/* What the records alone say against a disk. */
+static void judge_record(struct xls_op *op, struct xls_disk *disk)
+{
+    const libxl_device_disk *rec = disk->rec;
+    libxl_diskinfo info;
+    libxl_device_disk key = *rec;
+
+    disk->devid = -1;
+    if (rec->is_cdrom)
+        cannot(disk, true, xls_strdup("it is a CD-ROM"));
+    else if (!rec->pdev_path || !rec->pdev_path[0] ||
+             rec->format == LIBXL_DISK_FORMAT_EMPTY)
+        cannot(disk, true, xls_strdup("the drive is empty"));
+    else if (!rec->readwrite)
+        cannot(disk, true, xls_strdup("it is read-only"));
+    else if (rec->backend_domid || (rec->backend_domname &&
+                                    rec->backend_domname[0]))
+        cannot(disk, false, xls_asprintf(
+            "its backend is in another domain (%s), out of this QEMU's reach",
+            rec->backend_domname ? rec->backend_domname : "a driver domain"));
+    else if (!xls_format_driver(rec->format))
+        cannot(disk, false, xls_asprintf("its format is %s",
+                                     libxl_disk_format_to_string(rec->format)));
+
+    libxl_diskinfo_init(&info);
+    if (!libxl_device_disk_getinfo(op->ctx, op->domid, &key, &info)) {
+        disk->devid = info.devid;
+        if (!disk->why_not && info.backend &&
+            !strstr(info.backend, "/backend/qdisk/"))
+            cannot(disk, false, xls_strdup(
+                "it is served by a backend in the kernel (phy) or elsewhere, "
+                "not by QEMU; its storage must snapshot it itself"));
+    } else if (!disk->why_not) {
+        cannot(disk, false, xls_strdup("libxl does not find its device"));
+    }
+    libxl_diskinfo_dispose(&info);
+}
+
+int xls_disks_requery(struct xls_op *op, struct xls_disks *disks)
+{
+    struct xls_block_query query;
+    int i, rc;
+
+    rc = xls_op_qmp(op);
+    if (rc)
+        return rc;
+    rc = xls_block_query(op->qmp, &query);
+    if (rc)
+        return rc;
+
+    free(disks->job_id);
+    disks->job_id = xls_strdup(xls_block_query_job(&query));
+    disks->jobs = disks->job_id != NULL;
+    for (i = 0; i < disks->num; i++) {
+        struct xls_disk *disk = &disks->disks[i];
+        char *why = NULL;
+
+        if (disk->why_not)
+            continue;
+        layers_dispose(disk);
+        rc = xls_block_query_disk(op, &query, disk, &why);
+        if (rc)
+            break;
+        if (why)
+            cannot(disk, false, why);
+    }
+    xls_block_query_dispose(&query);
+    return rc;
+}
+
+int xls_disks_load(struct xls_op *op, struct xls_disks *disks)
+{
+    int i, rc;
+    bool need_qemu = false;
+
+    memset(disks, 0, sizeof(*disks));
+    libxl_domain_config_init(&disks->config);
+    xls_op_qmp_close(op);
+    rc = libxl_retrieve_domain_configuration(op->ctx, op->domid,
+                                             &disks->config, NULL);
+    if (rc) {
+        XLS_ERROR(&op->log, "libxl cannot tell the configuration of domain "
+                  "%s", op->name);
+        goto out;
+    }
+    disks->num = disks->config.num_disks;
+    disks->disks = xls_calloc(disks->num, sizeof(*disks->disks));
+    for (i = 0; i < disks->num; i++) {
+        disks->disks[i].rec = &disks->config.disks[i];
+        judge_record(op, &disks->disks[i]);
+        if (!disks->disks[i].why_not)
+            need_qemu = true;
+    }
+    rc = need_qemu ? xls_disks_requery(op, disks) : 0;
+
+out:
+    if (rc)
+        xls_disks_dispose(disks);
+    return rc;
+}
+
+struct xls_disk *xls_disks_find(struct xls_disks *disks, const char *vdev)
+{
+    int i;
+
+    for (i = 0; i < disks->num; i++)
+        if (vdev && disks->disks[i].rec->vdev &&
+            !strcmp(disks->disks[i].rec->vdev, vdev))
+            return &disks->disks[i];
+    return NULL;
+}
+
+int xls_disk_layer(const struct xls_disk *disk, const char *path)
+{
+    int i;
+
+    for (i = 0; i < disk->num_layers; i++)
+        if (!strcmp(disk->layers[i].path, path))
+            return i;
+    /* QEMU may bear another spelling of the path, through a symlink, say. */
+    for (i = 0; i < disk->num_layers; i++)
+        if (xls_same_file(disk->layers[i].path, path))
+            return i;
+    return -1;
+}
+
+int xls_disks_named(struct xls_op *op, struct xls_disks *disks,
+                    const libxl_device_disk *wanted, struct xls_disk **out)
+{
+    struct xls_disk *disk;
+    int i;
+
+    *out = NULL;
+    if (!wanted->vdev || !wanted->vdev[0]) {
+        XLS_ERROR(&op->log, "a disk is named without its vdev");
+        return ERROR_INVAL;
+    }
+    disk = xls_disks_find(disks, wanted->vdev);
+    if (!disk) {
+        char *have = xls_strdup("");
+
+        for (i = 0; i < disks->num; i++) {
+            char *more = xls_asprintf("%s%s%s", have, i ? ", " : "",
+                                      disks->disks[i].rec->vdev);
+            free(have);
+            have = more;
+        }
+        XLS_ERROR(&op->log, "domain %s has no disk \"%s\"; its disks: %s",
+                  op->name, wanted->vdev, have[0] ? have : "none");
+        free(have);
+        return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
+    }
+    if (disk->why_not) {
+        XLS_ERROR(&op->log, "disk %s of domain %s cannot be snapshotted: %s",
+                  wanted->vdev, op->name, disk->why_not);
+        return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
+    }
+    if (disks->jobs) {
+        XLS_ERROR(&op->log, "block job \"%s\" runs in the QEMU of domain %s; "
+                  "wait for its end or cancel it", disks->job_id, op->name);
+        return ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE;
+    }
+    if (wanted->pdev_path && wanted->pdev_path[0] &&
+        xls_disk_layer(disk, wanted->pdev_path) != 0) {
+        XLS_ERROR(&op->log, "the top layer of disk %s is %s, not %s",
+                  wanted->vdev, disk->layers[0].path, wanted->pdev_path);
+        return ERROR_SNAPSHOT_CHAIN_MISMATCH;
+    }
+    /* QEMU's word alone is not enough to act on a path. */
+    if (xls_disk_layer(disk, disk->rec->pdev_path) != 0) {
+        XLS_ERROR(&op->log, "QEMU has %s open as disk %s of domain %s, but "
+                  "libxl's records name %s; tell libxl of the change "
+                  "(libxl_domain_snapshot_chain_changed) or restart the "
+                  "domain", disk->layers[0].path, wanted->vdev, op->name,
+                  disk->rec->pdev_path);
+        return ERROR_SNAPSHOT_CHAIN_MISMATCH;
+    }
+    *out = disk;
+    return 0;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#ifndef XLS_BLOCK_DISK_H
+#define XLS_BLOCK_DISK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "op.h"
+
+/* One layer of a disk's backing chain, as QEMU has it open. */
+struct xls_layer {
+    char *node;                 /* QEMU's node name */
+    char *driver;               /* "qcow2", "raw", … */
+    char *path;                 /* of its image; "" when QEMU names none */
+    char *detect_zeroes;        /* "off", "on" or "unmap" */
+    bool read_only;
+    bool direct, no_flush;      /* its cache mode */
+    uint64_t virtual_size;      /* bytes */
+    uint64_t actual_size;       /* bytes allocated; 0 when unknown */
+};
+
+/* A disk of a domain: what libxl has on record of it and what QEMU has open. */
+struct xls_disk {
+    const libxl_device_disk *rec;       /* in the owner's config */
+    int devid;
+    char *why_not;              /* why it cannot be snapshotted; NULL: it can */
+    bool left_out;              /* … and that is no surprise: CD-ROM, empty
+                                 * or read-only */
+    struct xls_layer *layers;   /* [0] is the top; num_layers 0: no node */
+    int num_layers;
+};
+
+struct xls_disks {
+    libxl_domain_config config;
+    struct xls_disk *disks;     /* one per config.disks, in that order */
+    int num;
+    bool jobs;                  /* a block job runs in this QEMU */
+    char *job_id;               /* its id */
+};
+
+/*
+ * Reads the records, then asks QEMU. Leaves the QMP connection open when it
+ * succeeds. A domain without a QEMU that answers is an error only when one of
+ * its disks needs one.
+ */
+int xls_disks_load(struct xls_op *op, struct xls_disks *disks);
+/* Asks QEMU again: after the graph was changed. */
+int xls_disks_requery(struct xls_op *op, struct xls_disks *disks);
+void xls_disks_dispose(struct xls_disks *disks);
+
+struct xls_disk *xls_disks_find(struct xls_disks *disks, const char *vdev);
+/*
+ * Finds a disk that is named in the arguments: it must exist, be able to take
+ * part, have no job running, and, when wanted->pdev_path is set, have that as
+ * its top layer. Logs and returns what the matter is otherwise.
+ */
+int xls_disks_named(struct xls_op *op, struct xls_disks *disks,
+                    const libxl_device_disk *wanted, struct xls_disk **disk);
+
+/* The index of the layer whose image is path, or -1. */
+int xls_disk_layer(const struct xls_disk *disk, const char *path);
+
+/* QEMU's driver for a libxl format, and back; NULL and UNKNOWN where there is
+ * no such. */
+const char *xls_format_driver(libxl_disk_format format);
+libxl_disk_format xls_driver_format(const char *driver);
+
+/* Whether path is a block device. */
+bool xls_is_block_device(const char *path);
+
+#endif

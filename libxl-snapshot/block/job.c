@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "block/job.h"
+
+#include <string.h>
+#include <time.h>
+
+#define POLL_FIRST_MS   1
+#define POLL_MAX_MS     100
+
+static struct xls_json *id_arg(const char *id)
+{
+    return xls_json_set_str(xls_json_object(), "id", id);
+}
+
+/* The job's entry of query-jobs in *jobs, NULL when there is none. */
+static int look(struct xls_op *op, const char *id, struct xls_json **jobs,
+                const struct xls_json **job)
+{
+    size_t i;
+    int rc;
+
+    *job = NULL;
+    rc = xls_op_qmp(op);
+    if (rc)
+        return rc;
+    rc = xls_qmp_must(op->qmp, "asking QEMU for its jobs", "query-jobs", NULL,
+                      XLS_QMP_FAST, jobs);
+    if (rc)
+        return rc;
+    for (i = 0; i < xls_json_len(*jobs); i++) {
+        const char *s = xls_json_get_str(xls_json_at(*jobs, i), "id");
+
+        if (s && !strcmp(s, id))
+            *job = xls_json_at(*jobs, i);
+    }
+    return 0;
+}
+
+static void pause_ms(unsigned ms)
+{
+    struct timespec ts = { ms / 1000, (ms % 1000) * 1000000L };
+
+    nanosleep(&ts, NULL);
+}
+
+/* One look: 1 when the job is where it is wanted, 0 when not yet. */
+static int check(struct xls_op *op, const char *id, enum xls_job_until until,
+                 const char *what, const char *phase, bool *cancel)
+{
+    struct xls_json *jobs = NULL;
+    const struct xls_json *job;
+    const char *status, *error;
+    uint64_t done = 0, total = 0;
+    int rc;
+
+    rc = look(op, id, &jobs, &job);
+    if (rc)
+        goto out;
+    if (!job) {
+        XLS_ERROR(&op->log, "%s: QEMU no longer knows the job", what);
+        rc = ERROR_SNAPSHOT_QEMU;
+        goto out;
+    }
+    status = xls_json_get_str(job, "status");
+    error = xls_json_get_str(job, "error");
+    if (status && !strcmp(status, "concluded")) {
+        if (error)
+            XLS_ERROR(&op->log, "%s: %s", what, error);
+        rc = xls_qmp_must(op->qmp, what, "job-dismiss", id_arg(id),
+                          XLS_QMP_FAST, NULL);
+        rc = error ? ERROR_SNAPSHOT_QEMU : rc ? rc : 1;
+        goto out;
+    }
+    if (until == XLS_JOB_READY && status && !strcmp(status, "ready")) {
+        rc = 1;
+        goto out;
+    }
+    if (phase && xls_json_get_uint(job, "current-progress", &done) &&
+        xls_json_get_uint(job, "total-progress", &total) &&
+        xls_op_progress(op, phase, done, total))
+        *cancel = true;
+    rc = 0;
+
+out:
+    xls_json_free(jobs);
+    return rc;
+}
+
+int xls_job_wait(struct xls_op *op, const char *id, enum xls_job_until until,
+                 const char *what, const char *phase)
+{
+    unsigned wait = POLL_FIRST_MS;
+    bool cancel = false;
+    int rc;
+
+    for (;;) {
+        rc = check(op, id, until, what, phase, &cancel);
+        if (rc)
+            return rc > 0 ? 0 : rc;
+        if (cancel) {
+            xls_job_cancel(op, id);
+            return ERROR_ABORTED;
+        }
+        if (wait >= POLL_MAX_MS / 4)
+            xls_op_qmp_close(op);
+        pause_ms(wait);
+        if (wait < POLL_MAX_MS)
+            wait *= 2;
+    }
+}
+
+void xls_job_cancel(struct xls_op *op, const char *id)
+{
+    struct xls_json *jobs = NULL;
+    const struct xls_json *job;
+    const char *status;
+    unsigned tries;
+    bool gone;
+
+    for (tries = 0; tries < 600; tries++) {
+        if (look(op, id, &jobs, &job))
+            return;
+        status = xls_json_get_str(job, "status");
+        gone = !job;
+        if (job && status && !strcmp(status, "concluded")) {
+            xls_qmp_run(op->qmp, "job-dismiss", id_arg(id), XLS_QMP_FAST,
+                        NULL);
+            gone = true;
+        } else if (job && !tries) {
+            /* A soft cancel of a ready mirror would complete it. */
+            xls_qmp_run(op->qmp, "block-job-cancel",
+                        xls_json_set_bool(xls_json_set_str(xls_json_object(),
+                                                           "device", id),
+                                          "force", true),
+                        XLS_QMP_FAST, NULL);
+        }
+        xls_json_free(jobs);
+        jobs = NULL;
+        if (gone)
+            return;
+        pause_ms(POLL_MAX_MS);
+    }
+    XLS_WARN(&op->log, "block job %s does not end", id);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#ifndef XLS_BLOCK_JOB_H
+#define XLS_BLOCK_JOB_H
+
+#include "op.h"
+
+/*
+ * Jobs of QEMU that this library starts: with ids of its own, without
+ * auto-dismiss, so that an outcome is never lost, and waited for here. QEMU's
+ * socket is released while waiting, so that libxl and xl can use it.
+ */
+
+enum xls_job_until {
+    XLS_JOB_CONCLUDED,
+    XLS_JOB_READY,      /* or concluded, with an error */
+};
+
+/*
+ * Waits until the job is where it is wanted; a job that failed is an
+ * ERROR_SNAPSHOT_QEMU, logged as "<what>: <QEMU's words>", and dismissed. A
+ * concluded job is dismissed. phase (may be NULL) makes it report progress;
+ * when that asks for an end, the job is cancelled, dismissed, and the result
+ * is ERROR_ABORTED.
+ */
+int xls_job_wait(struct xls_op *op, const char *id, enum xls_job_until until,
+                 const char *what, const char *phase);
+
+/* Cancels a job, waits for its end and dismisses it. A job that is not there
+ * is fine. */
+void xls_job_cancel(struct xls_op *op, const char *id);
+
+#endif

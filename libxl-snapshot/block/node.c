@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "block/node.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "block/job.h"
+
+static struct xls_json *file_options(const char *path,
+                                     const struct xls_layer *like)
+{
+    struct xls_json *file = xls_json_object();
+
+    xls_json_set_str(file, "driver",
+                     xls_is_block_device(path) ? "host_device" : "file");
+    xls_json_set_str(file, "filename", path);
+    /* As libxl's own disks are: a restored twin of the domain opens the same
+     * files while this one still has them. */
+    xls_json_set_str(file, "locking", "off");
+    if (like && like->direct)
+        xls_json_set_str(file, "aio", "native");
+    return file;
+}
+
+static void set_modes(struct xls_json *options, const struct xls_layer *like,
+                      bool discard)
+{
+    struct xls_json *cache = xls_json_object();
+
+    xls_json_set_bool(cache, "direct", like->direct);
+    xls_json_set_bool(cache, "no-flush", like->no_flush);
+    xls_json_set(options, "cache", cache);
+    if (discard)
+        xls_json_set_str(options, "discard", "unmap");
+    xls_json_set_str(options, "detect-zeroes", like->detect_zeroes);
+}
+
+void xls_node_del(struct xls_op *op, const char *node)
+{
+    int rc;
+
+    if (xls_op_qmp(op))
+        return;
+    rc = xls_qmp_run(op->qmp, "blockdev-del",
+                     xls_json_set_str(xls_json_object(), "node-name", node),
+                     XLS_QMP_FAST, NULL);
+    if (rc == ERROR_SNAPSHOT_QEMU &&
+        !strstr(xls_qmp_error_desc(op->qmp), "Failed to find node"))
+        XLS_WARN(&op->log, "QEMU keeps its node %s: %s", node,
+                 xls_qmp_error_desc(op->qmp));
+}
+
+int xls_overlay_format(struct xls_op *op, const char *path, uint64_t size,
+                       const char *backing, const char *backing_driver)
+{
+    struct xls_json *args, *options;
+    char *node = xls_unique_name("new"), *job = xls_unique_name("create");
+    char *what = xls_asprintf("making the overlay %s", path);
+    int rc;
+
+    rc = xls_op_qmp(op);
+    if (rc)
+        goto out;
+    args = file_options(path, NULL);
+    xls_json_set_str(args, "node-name", node);
+    rc = xls_qmp_must(op->qmp, what, "blockdev-add", args, XLS_QMP_SLOW, NULL);
+    if (rc)
+        goto out;
+
+    options = xls_json_object();
+    xls_json_set_str(options, "driver", "qcow2");
+    xls_json_set_str(options, "file", node);
+    xls_json_set(options, "size", xls_json_uint(size));
+    xls_json_set_str(options, "backing-file", backing);
+    xls_json_set_str(options, "backing-fmt", backing_driver);
+    args = xls_json_set_str(xls_json_object(), "job-id", job);
+    xls_json_set(args, "options", options);
+    rc = xls_qmp_must(op->qmp, what, "blockdev-create", args, XLS_QMP_SLOW,
+                      NULL);
+    if (!rc)
+        rc = xls_job_wait(op, job, XLS_JOB_CONCLUDED, what, NULL);
+    xls_node_del(op, node);
+
+out:
+    free(node);
+    free(job);
+    free(what);
+    return rc;
+}
+
+int xls_overlay_add(struct xls_op *op, const char *node, const char *path,
+                    const struct xls_layer *above, bool discard)
+{
+    struct xls_json *options = xls_json_object();
+    char *what = xls_asprintf("opening the overlay %s", path);
+    int rc;
+
+    xls_json_set_str(options, "driver", "qcow2");
+    xls_json_set_str(options, "node-name", node);
+    xls_json_set(options, "backing", xls_json_null());
+    set_modes(options, above, discard);
+    xls_json_set(options, "file", file_options(path, above));
+    rc = xls_op_qmp(op);
+    if (rc)
+        xls_json_free(options);
+    else
+        rc = xls_qmp_must(op->qmp, what, "blockdev-add", options,
+                          XLS_QMP_SLOW, NULL);
+    free(what);
+    return rc;
+}
+
+int xls_node_rename(struct xls_op *op, const struct xls_layer *layer,
+                    const char *path, bool read_only, const char *backing,
+                    bool discard)
+{
+    struct xls_json *file, *options, *args;
+    char *node = xls_unique_name("file");
+    char *what = xls_asprintf("telling QEMU the new name %s of an image", path);
+    int rc;
+
+    rc = xls_op_qmp(op);
+    if (rc)
+        goto out;
+    file = file_options(path, layer);
+    xls_json_set_str(file, "node-name", node);
+    xls_json_set_bool(file, "read-only", read_only);
+    if (layer->direct || layer->no_flush) {
+        struct xls_json *cache = xls_json_object();
+
+        xls_json_set_bool(cache, "direct", layer->direct);
+        xls_json_set_bool(cache, "no-flush", layer->no_flush);
+        xls_json_set(file, "cache", cache);
+    }
+    if (discard)
+        xls_json_set_str(file, "discard", "unmap");
+    rc = xls_qmp_must(op->qmp, what, "blockdev-add", file, XLS_QMP_SLOW, NULL);
+    if (rc)
+        goto out;
+
+    /* Options that are not given go back to their defaults, so all are. */
+    options = xls_json_object();
+    xls_json_set_str(options, "driver", layer->driver);
+    xls_json_set_str(options, "node-name", layer->node);
+    xls_json_set_bool(options, "read-only", read_only);
+    set_modes(options, layer, discard);
+    xls_json_set_str(options, "file", node);
+    if (strcmp(layer->driver, "raw"))
+        xls_json_set(options, "backing", backing ? xls_json_string(backing)
+                                                 : xls_json_null());
+    args = xls_json_object();
+    xls_json_set(args, "options", xls_json_array());
+    xls_json_append((struct xls_json *)xls_json_get(args, "options"), options);
+    rc = xls_qmp_must(op->qmp, what, "blockdev-reopen", args, XLS_QMP_SLOW,
+                      NULL);
+    if (rc)
+        xls_node_del(op, node);
+
+out:
+    free(node);
+    free(what);
+    return rc;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#ifndef XLS_BLOCK_NODE_H
+#define XLS_BLOCK_NODE_H
+
+#include "block/disk.h"
+
+/*
+ * Work on nodes of QEMU's block graph. All need an op whose QMP connection
+ * can be opened; what failed is logged.
+ */
+
+/*
+ * Writes a qcow2 header for an overlay into the (empty, existing) file at
+ * path, by QEMU itself: virtual size in bytes, and the backing file's name
+ * and format as they are to be recorded; the backing file is not opened.
+ */
+int xls_overlay_format(struct xls_op *op, const char *path, uint64_t size,
+                       const char *backing, const char *backing_driver);
+
+/*
+ * Adds the image as a node without its backing chain, ready to be put above
+ * the layer `above`, whose cache and discard modes it takes over. discard: the
+ * guest's discards reach the image.
+ */
+int xls_overlay_add(struct xls_op *op, const char *node, const char *path,
+                    const struct xls_layer *above, bool discard);
+
+/* Drops a node. A node that is not there is fine; any other failure is
+ * logged as a warning. */
+void xls_node_del(struct xls_op *op, const char *node);
+
+/*
+ * Tells QEMU the new name of a layer's file: gives the layer a new `file`
+ * child opened at path, which must be the same inode as before. backing is
+ * the node name of the layer below, NULL for none.
+ */
+int xls_node_rename(struct xls_op *op, const struct xls_layer *layer,
+                    const char *path, bool read_only, const char *backing,
+                    bool discard);
+
+#endif

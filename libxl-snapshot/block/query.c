@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * From a vdev to QEMU's nodes. A xen-block device is known by its QOM
+ * property "vdev"; its chain of nodes by query-blockstats, the one stable
+ * command that nests backing nodes by their names; what a node is by
+ * query-named-block-nodes.
+ */
+#include "block/query.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "files/files.h"
+
+#define MAX_LAYERS 1024
+
+int xls_block_query(struct xls_qmp *qmp, struct xls_block_query *query)
+{
+    int rc;
+
+    memset(query, 0, sizeof(*query));
+    rc = xls_qmp_must(qmp, "asking QEMU for its block devices", "query-block",
+                      NULL, XLS_QMP_FAST, &query->block);
+    if (rc)
+        goto out;
+    rc = xls_qmp_must(qmp, "asking QEMU for its block statistics",
+                      "query-blockstats", NULL, XLS_QMP_FAST, &query->stats);
+    if (rc)
+        goto out;
+    rc = xls_qmp_must(qmp, "asking QEMU for its block nodes",
+                      "query-named-block-nodes",
+                      xls_json_set_bool(xls_json_object(), "flat", true),
+                      XLS_QMP_FAST, &query->nodes);
+    if (rc)
+        goto out;
+    rc = xls_qmp_must(qmp, "asking QEMU for its block jobs",
+                      "query-block-jobs", NULL, XLS_QMP_FAST, &query->jobs);
+
+out:
+    if (rc)
+        xls_block_query_dispose(query);
+    return rc;
+}
+
+void xls_block_query_dispose(struct xls_block_query *query)
+{
+    xls_json_free(query->block);
+    xls_json_free(query->stats);
+    xls_json_free(query->nodes);
+    xls_json_free(query->jobs);
+    memset(query, 0, sizeof(*query));
+}
+
+const char *xls_block_query_job(const struct xls_block_query *query)
+{
+    const char *id;
+
+    if (!xls_json_len(query->jobs))
+        return NULL;
+    id = xls_json_get_str(xls_json_at(query->jobs, 0), "device");
+    return id ? id : "";
+}
+
+static const struct xls_json *find(const struct xls_json *list,
+                                   const char *key, const char *value)
+{
+    size_t i;
+
+    for (i = 0; i < xls_json_len(list); i++) {
+        const struct xls_json *item = xls_json_at(list, i);
+        const char *s = xls_json_get_str(item, key);
+
+        if (s && !strcmp(s, value))
+            return item;
+    }
+    return NULL;
+}
+
+/* A string property of a device; malloc'ed, NULL when it has none. */
+static char *qom_str(struct xls_op *op, const char *path, const char *property)
+{
+    struct xls_json *args = xls_json_object(), *ret = NULL;
+    char *s = NULL;
+
+    xls_json_set_str(args, "path", path);
+    xls_json_set_str(args, "property", property);
+    if (!xls_qmp_run(op->qmp, "qom-get", args, XLS_QMP_FAST, &ret))
+        s = xls_strdup(xls_json_str(ret));
+    xls_json_free(ret);
+    return s;
+}
+
+static int add_layer(struct xls_disk *disk, const struct xls_json *node)
+{
+    const struct xls_json *image = xls_json_get(node, "image");
+    const struct xls_json *cache = xls_json_get(node, "cache");
+    const char *detect = xls_json_get_str(node, "detect_zeroes");
+    const char *path = xls_json_get_str(node, "file");
+    const char *driver = xls_json_get_str(node, "drv");
+    const char *name = xls_json_get_str(node, "node-name");
+    struct xls_layer *layer;
+
+    if (!name || !driver || disk->num_layers >= MAX_LAYERS)
+        return -1;
+    disk->layers = xls_realloc(disk->layers, disk->num_layers + 1,
+                               sizeof(*disk->layers));
+    layer = &disk->layers[disk->num_layers++];
+    *layer = (struct xls_layer){
+        .node = xls_strdup(name),
+        .driver = xls_strdup(driver),
+        .path = xls_strdup(path ? path : ""),
+        .detect_zeroes = xls_strdup(detect ? detect : "off"),
+        .read_only = xls_json_get_bool(node, "ro", false),
+        .direct = xls_json_get_bool(cache, "direct", false),
+        .no_flush = xls_json_get_bool(cache, "no-flush", false),
+    };
+    if (!xls_json_get_uint(image, "actual-size", &layer->actual_size))
+        layer->actual_size = 0;
+    return xls_json_get_uint(image, "virtual-size", &layer->virtual_size)
+               ? 0 : -1;
+}
+
+/* Fills the layers from the device's statistics downwards. */
+static int fill_chain(const struct xls_block_query *query,
+                      const struct xls_json *stats, struct xls_disk *disk)
+{
+    for (; stats; stats = xls_json_get(stats, "backing")) {
+        const char *name = xls_json_get_str(stats, "node-name");
+        const struct xls_json *node =
+            name ? find(query->nodes, "node-name", name) : NULL;
+
+        if (!node || add_layer(disk, node))
+            return -1;
+    }
+    return disk->num_layers ? 0 : -1;
+}
+
+static bool uses_file(const struct xls_json *block, const char *path)
+{
+    const char *file = xls_json_get_str(xls_json_get(block, "inserted"),
+                                        "file");
+
+    return file && (!strcmp(file, path) || xls_same_file(file, path));
+}
+
+int xls_block_query_disk(struct xls_op *op,
+                         const struct xls_block_query *query,
+                         struct xls_disk *disk, char **why)
+{
+    const struct xls_json *mine = NULL, *stats;
+    const char *qdev, *other = NULL;
+    size_t i;
+    int found = 0;
+
+    *why = NULL;
+    for (i = 0; i < xls_json_len(query->block); i++) {
+        const struct xls_json *block = xls_json_at(query->block, i);
+        char *type, *vdev;
+
+        qdev = xls_json_get_str(block, "qdev");
+        if (!qdev || !xls_json_get(block, "inserted"))
+            continue;
+        type = qom_str(op, qdev, "type");
+        vdev = type && !strcmp(type, "xen-disk") ? qom_str(op, qdev, "vdev")
+                                                 : NULL;
+        if (vdev && !strcmp(vdev, disk->rec->vdev)) {
+            mine = block;
+            found++;
+        } else if (uses_file(block, disk->rec->pdev_path)) {
+            other = qdev;
+        }
+        free(type);
+        free(vdev);
+    }
+    if (!mine) {
+        *why = xls_asprintf("QEMU has no xen-disk for it");
+        return 0;
+    }
+    if (found > 1 || other) {
+        *why = xls_asprintf("another device of its QEMU (%s) has the same "
+                            "image open: until the guest's PV drivers have "
+                            "taken the disk over from the emulated "
+                            "controller, a snapshot would leave one of the "
+                            "two on the old layer; try again when the guest "
+                            "is up", other ? other : "a second xen-disk");
+        return 0;
+    }
+    qdev = xls_json_get_str(mine, "qdev");
+    stats = find(query->stats, "qdev", qdev);
+    if (!stats || fill_chain(query, stats, disk)) {
+        XLS_ERROR(&op->log, "QEMU does not tell the backing chain of disk %s",
+                  disk->rec->vdev);
+        return ERROR_SNAPSHOT_QMP;
+    }
+    return 0;
+}

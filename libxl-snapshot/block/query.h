@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#ifndef XLS_BLOCK_QUERY_H
+#define XLS_BLOCK_QUERY_H
+
+#include "block/disk.h"
+#include "json/json.h"
+#include "qmp/qmp.h"
+
+/* What QEMU says of its block devices, at one time. */
+struct xls_block_query {
+    struct xls_json *block;     /* query-block */
+    struct xls_json *stats;     /* query-blockstats */
+    struct xls_json *nodes;     /* query-named-block-nodes, flat */
+    struct xls_json *jobs;      /* query-block-jobs */
+};
+
+int xls_block_query(struct xls_qmp *qmp, struct xls_block_query *query);
+void xls_block_query_dispose(struct xls_block_query *query);
+
+/* The id of a block job that has not ended, or NULL. */
+const char *xls_block_query_job(const struct xls_block_query *query);
+
+/*
+ * Fills the layers of a disk. *why (malloc'ed) is set, and no layer filled,
+ * when it cannot be snapshotted as QEMU has it.
+ */
+int xls_block_query_disk(struct xls_op *op,
+                         const struct xls_block_query *query,
+                         struct xls_disk *disk, char **why);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#ifndef XLS_FILES_H
+#define XLS_FILES_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+
+/*
+ * File operations with the care that images need: nothing that exists is
+ * overwritten, no symlink is followed where a file of ours is made, and each
+ * failure is logged with the path and a way out. Return 0, ERROR_SNAPSHOT_
+ * EXISTS or ERROR_SNAPSHOT_STORAGE.
+ */
+
+/* Creates path as a new file (O_EXCL) for writing; *fd is O_CLOEXEC. like
+ * (may be NULL): take over its mode, owner, group and SELinux label;
+ * otherwise mode 0600. */
+int xls_file_create(const struct xls_log *log, const char *path,
+                    const char *like, int *fd);
+
+/* Whether a new file can be made at path: absolute, nothing there, parent
+ * a directory. */
+int xls_file_check_new(const struct xls_log *log, const char *path);
+
+/* A second name for a file; the new one must not exist, both on one file
+ * system. */
+int xls_file_link(const struct xls_log *log, const char *path,
+                  const char *new_path);
+int xls_file_rename(const struct xls_log *log, const char *path,
+                    const char *new_path);
+/* Missing is no failure. */
+int xls_file_unlink(const struct xls_log *log, const char *path);
+
+int xls_fd_sync(const struct xls_log *log, int fd, const char *path);
+/* fsync of the directory that holds path. */
+int xls_dir_sync(const struct xls_log *log, const char *path);
+
+/*
+ * Protects a frozen layer against a stray writer: the immutable flag, or
+ * where the file system has none (or we may not set it) no write permission,
+ * with a notice, since root writes all the same. Block devices and anything
+ * else that is no regular file are left alone. Never fails the operation:
+ * what cannot be protected is told.
+ */
+void xls_file_freeze(const struct xls_log *log, const char *path);
+/* Lifts it again. A file that is not frozen is left as it is. */
+int xls_file_thaw(const struct xls_log *log, const char *path);
+
+/* Whether two paths name one inode; false when either is missing. */
+bool xls_same_file(const char *a, const char *b);
+
+#endif

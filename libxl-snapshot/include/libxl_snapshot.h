@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * libxl-snapshot: snapshots of running Xen domains, memory and disks
+ * together, beside libxenlight.
+ *
+ * Conventions are libxl's. Functions return 0, or a negative ERROR_* of libxl
+ * or ERROR_SNAPSHOT_* of this library (libxl_error_snapshot_to_string,
+ * libxl_snapshot_strerror). Every type has _init and _dispose. Functions may
+ * be called from several threads, with one libxl_ctx each.
+ *
+ * The library acts on running ("active") domains only, and on the storage
+ * that they use: a domain that does not run is ERROR_DOMAIN_NOTFOUND. It
+ * keeps no list of snapshots and decides no names; files that an operation
+ * leaves without a user are reported, for the caller to remove.
+ */
+#ifndef LIBXL_SNAPSHOT_H
+#define LIBXL_SNAPSHOT_H
+
+#ifndef LIBXL_API_VERSION
+#define LIBXL_API_VERSION 0x041700
+#endif
+
+#include <libxl.h>
+#include <xentoollog.h>
+
+#include <_libxl_snapshot_types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Progress of the part of an operation that takes time.
+ *
+ * phase: a word: "memory" (create), "restore" (revert), "merge" (delete).
+ * done, total: bytes; total is an estimate and 0 when unknown.
+ */
+typedef struct libxl_snapshot_progress {
+    const char *phase;
+    uint64_t done;
+    uint64_t total;
+} libxl_snapshot_progress;
+
+/* The moments at which storage that the library does not handle takes part. */
+typedef enum libxl_snapshot_storage_step {
+    /* create, disks of method CALLER: snapshot it now. The guest is stopped
+     * (also without memory) and its disks' I/O is drained: be quick. */
+    LIBXL_SNAPSHOT_STORAGE_SNAPSHOT = 0,
+    /* create failed later: undo it. */
+    LIBXL_SNAPSHOT_STORAGE_UNDO = 1,
+    /* revert, disks of method CALLER and INTERNAL: put the disk back into the
+     * snapshot's state now. No domain uses it: the old one is destroyed. */
+    LIBXL_SNAPSHOT_STORAGE_REVERT = 2,
+    /* delete, disks of method CALLER: drop the storage's snapshot. */
+    LIBXL_SNAPSHOT_STORAGE_DELETE = 3,
+} libxl_snapshot_storage_step;
+
+/*
+ * How an operation reports and asks back. All members may be 0; the callbacks
+ * run on the calling thread.
+ */
+typedef struct libxl_snapshot_how {
+    /* Gets the details of failures. libxl has no way to get at the logger of
+     * a libxl_ctx, so give the same one here. NULL: details are lost. */
+    xentoollog_logger *logger;
+    /* Called a few times a second. Nonzero cancels: the operation undoes what
+     * it did and returns ERROR_ABORTED, unless it is past the point where
+     * that is possible, when it completes. */
+    int (*progress)(void *user, const libxl_snapshot_progress *progress);
+    /* See libxl_snapshot_storage_step. Returns 0, or an error, which fails
+     * the operation. Required when a disk's method asks for it. */
+    int (*storage)(void *user, libxl_snapshot_storage_step step,
+                   uint32_t domid, const libxl_disk_snapshot *disk);
+    void *user;
+} libxl_snapshot_how;
+
+/*
+ * A sentence for any error code of libxl or of this library. Never NULL;
+ * static.
+ */
+const char *libxl_snapshot_strerror(int rc);
+
+/*
+ * The disks of a domain that a snapshot takes by default: writable disks that
+ * its QEMU serves; CD-ROMs, empty drives and read-only disks are left out,
+ * and so are disks with a backend that this library cannot snapshot (logged
+ * as a warning each).
+ *
+ * disks gets a malloc'ed array of *num entries (dispose each, then free),
+ * sorted by vdev, with `disk` as libxl describes it, method EXTERNAL,
+ * keep_path set where the overlay's format is that of the disk, and
+ * external_path NULL, for the caller to fill.
+ *
+ * Errors: ERROR_DOMAIN_NOTFOUND, ERROR_SNAPSHOT_QMP.
+ */
+int libxl_domain_snapshot_disks(libxl_ctx *ctx, uint32_t domid,
+                                const libxl_snapshot_how *how,
+                                libxl_disk_snapshot **disks, int *num);
+
+/*
+ * Takes a snapshot of a running (or, without memory, paused) domain.
+ *
+ * With args->memory, RAM is saved into args->memory_path (0600) as a stream
+ * that starts like the file of `xl save`, so `xl restore` reads it, and the
+ * disks are snapshotted at the same instant of the guest. Without, the disks
+ * alone are, atomically across all of them.
+ *
+ * On failure nothing has changed: the domain runs on its old chain, no new
+ * file is left, and the log says which disk or file and why.
+ *
+ * Errors:
+ *   ERROR_INVAL                        the arguments contradict each other
+ *   ERROR_DOMAIN_NOTFOUND              no such running domain
+ *   ERROR_ABORTED                      how->progress asked for it
+ *   ERROR_SNAPSHOT_LIVE_UNSUPPORTED    args->live, and the host cannot; the
+ *                                      guest was not stopped
+ *   ERROR_SNAPSHOT_STATE               the domain is dying, shut down,
+ *                                      suspended, being migrated, or (for
+ *                                      memory) paused; it does not answer a
+ *                                      suspend request; or it has a PCI
+ *                                      device and cannot be suspended
+ *   ERROR_SNAPSHOT_DISK_UNSUPPORTED    a named disk cannot take part
+ *   ERROR_SNAPSHOT_CHAIN_MISMATCH      disk.pdev_path is not the top layer
+ *   ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE    a block job runs on a named disk
+ *   ERROR_SNAPSHOT_EXISTS              a file to be made exists
+ *   ERROR_SNAPSHOT_STORAGE             a file could not be made or written
+ *   ERROR_SNAPSHOT_QEMU, _QMP          QEMU refused or cannot be reached
+ *   ERROR_SNAPSHOT_BUSY                another operation holds the domain
+ */
+int libxl_domain_snapshot_create(libxl_ctx *ctx, uint32_t domid,
+                                 const libxl_domain_snapshot_args *args,
+                                 const libxl_snapshot_how *how,
+                                 libxl_domain_snapshot_result *result);
+
+/*
+ * Replaces a domain by one in an earlier state.
+ *
+ * domid: the running domain, or INVALID_DOMID when there is none to replace.
+ * config: the domain as it was (libxl_domain_config_from_json of what
+ * libxl_retrieve_domain_configuration gave at that time). Its disks are
+ * edited by args->disks: a disk of method EXTERNAL starts on external_path,
+ * a layer that the toolstack has made on the snapshot's frozen one; with
+ * keep_path that file takes over the path disk.pdev_path once the old domain
+ * is gone. With args->memory the domain goes on from that RAM, else it boots.
+ *
+ * The new domain is built beside the old one as "<name>--incoming", paused;
+ * only when that stands is the old one destroyed, the new one renamed and
+ * unpaused. On failure before that the old domain runs on untouched. Where
+ * the host's memory cannot hold both, or a disk's method is INTERNAL or
+ * CALLER, args->destroy_first must be set; then a failure after the old
+ * domain's end leaves no domain, and the error says so.
+ *
+ * result->domid is the new domain. Nothing restarts it when it reboots until
+ * the caller watches over it, as xl does in the background.
+ *
+ * Errors: as for create, and ERROR_NOMEM when there is no memory for both,
+ * ERROR_SNAPSHOT_IMAGE_CORRUPT when memory_path is no image of a domain.
+ */
+int libxl_domain_snapshot_revert(libxl_ctx *ctx, uint32_t domid,
+                                 const libxl_domain_config *config,
+                                 const libxl_domain_snapshot_args *args,
+                                 const libxl_snapshot_how *how,
+                                 libxl_domain_snapshot_result *result);
+
+/*
+ * Deletes a snapshot's state from the disks of a running domain.
+ *
+ * EXTERNAL: external_path, a layer below the top of the disk's chain, is
+ * folded away: FORWARD into the layer above it, BACKWARD by writing that
+ * layer's data into it, after which it takes that layer's place and (where
+ * the formats are the same) its path. unused_path in the result is the file
+ * to remove. INTERNAL: QEMU deletes the snapshot `name` from the top layer.
+ * CALLER: how->storage is asked.
+ *
+ * No other domain may use the layers concerned; the caller answers for layers
+ * of domains that do not run.
+ *
+ * Errors: as for create, and ERROR_SNAPSHOT_CHAIN_MISMATCH when external_path
+ * is not in the disk's chain, or is its top.
+ */
+int libxl_domain_snapshot_delete(libxl_ctx *ctx, uint32_t domid,
+                                 const libxl_domain_snapshot_args *args,
+                                 const libxl_snapshot_how *how,
+                                 libxl_domain_snapshot_result *result);
+
+/*
+ * Tells that the caller changed the chain of a disk (over QMP, say), so that
+ * libxl's records follow.
+ *
+ * disk: vdev says which; pdev_path and format what its top layer is now, as
+ * the caller believes: when QEMU says otherwise, ERROR_SNAPSHOT_CHAIN_MISMATCH
+ * and nothing changes. pdev_path NULL: whatever QEMU says.
+ */
+int libxl_domain_snapshot_chain_changed(libxl_ctx *ctx, uint32_t domid,
+                                        const libxl_device_disk *disk,
+                                        const libxl_snapshot_how *how);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LIBXL_SNAPSHOT_H */

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "op.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "paths.h"
+
+static const libxl_snapshot_how no_how;
+
+static int lock_domain(struct xls_op *op)
+{
+    char *path = NULL, holder[64] = "";
+    int rc;
+    ssize_t n;
+
+    if (mkdir(XLS_RUN_DIR, 0700) && errno != EEXIST) {
+        XLS_ERRORE(&op->log, "cannot make %s", XLS_RUN_DIR);
+        rc = ERROR_SNAPSHOT_STORAGE;
+        goto out;
+    }
+    path = xls_asprintf("%s/%u.lock", XLS_RUN_DIR, op->domid);
+    op->lock_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (op->lock_fd < 0) {
+        XLS_ERRORE(&op->log, "cannot open the lock file %s", path);
+        rc = ERROR_SNAPSHOT_STORAGE;
+        goto out;
+    }
+    if (flock(op->lock_fd, LOCK_EX | LOCK_NB)) {
+        if (errno != EWOULDBLOCK) {
+            XLS_ERRORE(&op->log, "cannot lock %s", path);
+            rc = ERROR_SNAPSHOT_STORAGE;
+            goto out;
+        }
+        n = pread(op->lock_fd, holder, sizeof(holder) - 1, 0);
+        holder[n > 0 ? strspn(holder, "0123456789") : 0] = '\0';
+        XLS_ERROR(&op->log, "another snapshot operation on domain %s is "
+                  "under way (process %s); try again when it has ended",
+                  op->name, holder[0] ? holder : "unknown");
+        rc = ERROR_SNAPSHOT_BUSY;
+        goto out;
+    }
+    /* For the message above; the lock itself is the flock. */
+    if (ftruncate(op->lock_fd, 0) || dprintf(op->lock_fd, "%d\n", getpid()) < 0)
+        XLS_DEBUG(&op->log, "cannot note our process in %s", path);
+    rc = 0;
+
+out:
+    if (rc && op->lock_fd >= 0) {
+        close(op->lock_fd);
+        op->lock_fd = -1;
+    }
+    free(path);
+    return rc;
+}
+
+int xls_op_refresh(struct xls_op *op)
+{
+    libxl_dominfo_dispose(&op->info);
+    libxl_dominfo_init(&op->info);
+    return libxl_domain_info(op->ctx, &op->info, op->domid);
+}
+
+int xls_op_begin(struct xls_op *op, const char *func, libxl_ctx *ctx,
+                 uint32_t domid, const libxl_snapshot_how *how, bool lock)
+{
+    int rc;
+
+    *op = (struct xls_op){
+        .ctx = ctx,
+        .domid = domid,
+        .how = how ? how : &no_how,
+        .lock_fd = -1,
+    };
+    op->log.lg = op->how->logger;
+    op->log.prefix = func;
+    libxl_dominfo_init(&op->info);
+
+    rc = domid == 0 || domid == INVALID_DOMID ? ERROR_DOMAIN_NOTFOUND
+                                              : xls_op_refresh(op);
+    if (rc) {
+        XLS_ERROR(&op->log, domid == 0 ? "domain 0 cannot be snapshotted"
+                  : "there is no running domain with id %u", domid);
+        rc = ERROR_DOMAIN_NOTFOUND;
+        goto out;
+    }
+    op->name = libxl_domid_to_name(ctx, domid);
+    if (!op->name)
+        op->name = xls_asprintf("%u", domid);
+    op->uuid = xls_asprintf(LIBXL_UUID_FMT, LIBXL_UUID_BYTES(op->info.uuid));
+    rc = lock ? lock_domain(op) : 0;
+
+out:
+    if (rc)
+        xls_op_end(op);
+    return rc;
+}
+
+void xls_op_end(struct xls_op *op)
+{
+    xls_op_qmp_close(op);
+    if (op->lock_fd >= 0)
+        close(op->lock_fd);
+    op->lock_fd = -1;
+    free(op->name);
+    free(op->uuid);
+    op->name = op->uuid = NULL;
+    libxl_dominfo_dispose(&op->info);
+}
+
+char *xls_userdata_path(const struct xls_op *op, const char *kind,
+                        const char *id)
+{
+    return xls_asprintf("%s/userdata-%s.%u.%s.%s", XLS_XEN_LIB_DIR, kind,
+                        op->domid, op->uuid, id);
+}
+
+int xls_op_qmp(struct xls_op *op)
+{
+    char *socket, *lock;
+    int rc;
+
+    if (op->qmp)
+        return 0;
+    socket = xls_asprintf("%s/qmp-libxl-%u", XLS_XEN_RUN_DIR, op->domid);
+    lock = xls_userdata_path(op, "l", "qmp-socket-lock");
+    rc = xls_qmp_open(&op->log, socket, lock, XLS_QMP_SLOW, &op->qmp);
+    free(socket);
+    free(lock);
+    return rc;
+}
+
+void xls_op_qmp_close(struct xls_op *op)
+{
+    xls_qmp_close(op->qmp);
+    op->qmp = NULL;
+}
+
+int xls_op_progress(struct xls_op *op, const char *phase, uint64_t done,
+                    uint64_t total)
+{
+    libxl_snapshot_progress p = {
+        .phase = phase,
+        .done = done,
+        .total = total,
+    };
+
+    return op->how->progress ? op->how->progress(op->how->user, &p) : 0;
+}
+
+char *xls_unique_name(const char *tag)
+{
+    uint64_t r;
+
+    /* Never short for 8 bytes once the kernel's pool is up. */
+    if (getrandom(&r, sizeof(r), 0) != sizeof(r))
+        abort();
+    return xls_asprintf("xls-%.10s-%016llx", tag, (unsigned long long)r);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#ifndef XLS_OP_H
+#define XLS_OP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <libxl_snapshot.h>
+
+#include "base/log.h"
+#include "qmp/qmp.h"
+
+/*
+ * What one call of a public function works with: the domain as libxl knows
+ * it, held under this library's own lock, and, from time to time, a
+ * connection to its QEMU.
+ */
+struct xls_op {
+    libxl_ctx *ctx;
+    uint32_t domid;
+    const libxl_snapshot_how *how;      /* never NULL */
+    struct xls_log log;
+    libxl_dominfo info;
+    char *name;                         /* the domain's */
+    char *uuid;
+    int lock_fd;                        /* -1: not locked */
+    struct xls_qmp *qmp;                /* NULL: not connected */
+};
+
+/*
+ * Looks the domain up. With lock, takes the domain's operation lock, so that
+ * no two operations of this library work on one domain: ERROR_SNAPSHOT_BUSY
+ * when another process (or thread) holds it. func is the prefix of all log
+ * messages.
+ */
+int xls_op_begin(struct xls_op *op, const char *func, libxl_ctx *ctx,
+                 uint32_t domid, const libxl_snapshot_how *how, bool lock);
+void xls_op_end(struct xls_op *op);
+
+/* Refreshes op->info; ERROR_DOMAIN_NOTFOUND when the domain is gone. */
+int xls_op_refresh(struct xls_op *op);
+
+/* libxl's file of a kind ("d", "l") beside its userdata; malloc'ed. */
+char *xls_userdata_path(const struct xls_op *op, const char *kind,
+                        const char *id);
+
+/* Connects to the domain's QEMU (nothing to do when connected). Must not be
+ * connected while libxl is called: it uses the same socket. */
+int xls_op_qmp(struct xls_op *op);
+void xls_op_qmp_close(struct xls_op *op);
+
+/* Reports progress; nonzero when the caller wants the operation cancelled. */
+int xls_op_progress(struct xls_op *op, const char *phase, uint64_t done,
+                    uint64_t total);
+
+/* A random name that no node of QEMU bears: "xls-<tag>-<16 hex digits>",
+ * shortened to QEMU's 31 characters. */
+char *xls_unique_name(const char *tag);
+
+/* How long QEMU may take to answer, milliseconds: a command that works in
+ * memory, and one that opens or writes images. */
+#define XLS_QMP_FAST    10000
+#define XLS_QMP_SLOW    60000
+
+#endif

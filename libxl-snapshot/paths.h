@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#ifndef XLS_PATHS_H
+#define XLS_PATHS_H
+
+/* Where libxl keeps its own: XEN_LIB_DIR and XEN_RUN_DIR of its build, which
+ * no header or pkg-config file tells. */
+#ifndef XLS_XEN_LIB_DIR
+#define XLS_XEN_LIB_DIR "/var/lib/xen"
+#endif
+#ifndef XLS_XEN_RUN_DIR
+#define XLS_XEN_RUN_DIR "/run/xen"
+#endif
+
+/* Where this library keeps its locks. */
+#define XLS_RUN_DIR     XLS_XEN_RUN_DIR "/xlsnapshot"
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "records/records.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <xenstore.h>
+
+#include "base/alloc.h"
+#include "files/files.h"
+
+#define USERDATA_ID "libxl-json"
+
+/*
+ * libxl serialises changes of a domain's devices by a flock on this file,
+ * which goes with the domain: a lock on a file that is no longer there locks
+ * nothing.
+ */
+static int lock_devices(struct xls_op *op, int *fd)
+{
+    char *path = xls_userdata_path(op, "l", "libxl-device-changes-lock");
+    struct stat now, locked;
+    int rc;
+
+    for (;;) {
+        *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (*fd < 0) {
+            XLS_ERRORE(&op->log, "cannot open libxl's lock %s", path);
+            rc = ERROR_SNAPSHOT_STORAGE;
+            break;
+        }
+        while (flock(*fd, LOCK_EX) && errno == EINTR)
+            ;
+        if (!fstat(*fd, &locked) && !stat(path, &now) &&
+            now.st_dev == locked.st_dev && now.st_ino == locked.st_ino) {
+            rc = 0;
+            break;
+        }
+        close(*fd);
+        rc = xls_op_refresh(op);
+        if (rc)
+            break;
+    }
+    free(path);
+    return rc;
+}
+
+/* The params text of a disk; malloc'ed. libxl writes raw as "aio". */
+static char *params_text(const struct xls_record *rec)
+{
+    return xls_asprintf("%s:%s",
+                        rec->format == LIBXL_DISK_FORMAT_RAW
+                            ? "aio" : libxl_disk_format_to_string(rec->format),
+                        rec->path);
+}
+
+static int write_params(struct xls_op *op, struct xs_handle *xsh,
+                        xs_transaction_t t, const char *path,
+                        const char *text)
+{
+    unsigned len;
+    char *old = xs_read(xsh, t, path, &len);
+    bool same = old && !strcmp(old, text);
+
+    free(old);
+    if (same || xs_write(xsh, t, path, text, strlen(text)))
+        return 0;
+    XLS_ERRORE(&op->log, "cannot write %s in xenstore", path);
+    return ERROR_FAIL;
+}
+
+static int set_xenstore(struct xls_op *op, const struct xls_record *records,
+                        int num)
+{
+    struct xs_handle *xsh;
+    xs_transaction_t t;
+    int i, rc;
+
+    xsh = xs_open(0);
+    if (!xsh) {
+        XLS_ERRORE(&op->log, "cannot connect to xenstore");
+        return ERROR_FAIL;
+    }
+    do {
+        t = xs_transaction_start(xsh);
+        if (t == XBT_NULL) {
+            XLS_ERRORE(&op->log, "cannot start a xenstore transaction");
+            rc = ERROR_FAIL;
+            break;
+        }
+        rc = 0;
+        for (i = 0; i < num && !rc; i++) {
+            char *text = params_text(&records[i]);
+            char *mine = xls_asprintf("/libxl/%u/device/vbd/%d/params",
+                                      op->domid, records[i].devid);
+            char *backend = xls_asprintf(
+                "/local/domain/0/backend/qdisk/%u/%d/params", op->domid,
+                records[i].devid);
+
+            rc = write_params(op, xsh, t, mine, text);
+            if (!rc)
+                rc = write_params(op, xsh, t, backend, text);
+            free(text);
+            free(mine);
+            free(backend);
+        }
+        if (xs_transaction_end(xsh, t, rc != 0))
+            break;
+        if (!rc && errno != EAGAIN) {
+            XLS_ERRORE(&op->log, "cannot write the disks' params in xenstore");
+            rc = ERROR_FAIL;
+        }
+    } while (!rc);
+    xs_close(xsh);
+    return rc;
+}
+
+static int load_config(struct xls_op *op, libxl_domain_config *config,
+                       uint8_t **data, int *len)
+{
+    char *text;
+    int rc;
+
+    if (libxl_userdata_retrieve(op->ctx, op->domid, USERDATA_ID, data, len) ||
+        !*data) {
+        XLS_ERROR(&op->log, "libxl has no stored configuration of domain %s",
+                  op->name);
+        return ERROR_FAIL;
+    }
+    text = xls_calloc(*len + 1, 1);
+    memcpy(text, *data, *len);
+    rc = libxl_domain_config_from_json(op->ctx, config, text);
+    if (rc)
+        XLS_ERROR(&op->log, "libxl's stored configuration of domain %s cannot "
+                  "be read", op->name);
+    free(text);
+    return rc;
+}
+
+/* Durable: libxl renames the file into place without an fsync. */
+static int store_config(struct xls_op *op, const uint8_t *data, int len)
+{
+    char *path = xls_userdata_path(op, "d", USERDATA_ID);
+    int fd = -1, rc;
+
+    rc = libxl_userdata_store(op->ctx, op->domid, USERDATA_ID, data, len);
+    if (rc) {
+        XLS_ERROR(&op->log, "libxl cannot store the configuration of domain "
+                  "%s in %s", op->name, path);
+        goto out;
+    }
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        XLS_ERRORE(&op->log, "cannot open %s", path);
+        rc = ERROR_SNAPSHOT_STORAGE;
+        goto out;
+    }
+    rc = xls_fd_sync(&op->log, fd, path);
+    if (!rc)
+        rc = xls_dir_sync(&op->log, path);
+
+out:
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    return rc;
+}
+
+/* Edits the configuration; *changed tells whether anything had to be. */
+static int edit_config(struct xls_op *op, libxl_domain_config *config,
+                       const struct xls_record *records, int num,
+                       bool *changed)
+{
+    int i, k;
+
+    *changed = false;
+    for (i = 0; i < num; i++) {
+        libxl_device_disk *disk = NULL;
+
+        for (k = 0; k < config->num_disks; k++)
+            if (config->disks[k].vdev &&
+                !strcmp(config->disks[k].vdev, records[i].vdev))
+                disk = &config->disks[k];
+        if (!disk) {
+            XLS_ERROR(&op->log, "libxl's stored configuration of domain %s "
+                      "has no disk %s", op->name, records[i].vdev);
+            return ERROR_FAIL;
+        }
+        if (disk->pdev_path && !strcmp(disk->pdev_path, records[i].path) &&
+            disk->format == records[i].format)
+            continue;
+        free(disk->pdev_path);
+        disk->pdev_path = xls_strdup(records[i].path);
+        disk->format = records[i].format;
+        *changed = true;
+    }
+    return 0;
+}
+
+int xls_records_set(struct xls_op *op, const struct xls_record *records,
+                    int num)
+{
+    libxl_domain_config config;
+    uint8_t *old = NULL;
+    char *json = NULL;
+    int lock = -1, len = 0, rc;
+    bool changed;
+
+    libxl_domain_config_init(&config);
+    rc = lock_devices(op, &lock);
+    if (rc)
+        goto out;
+    rc = load_config(op, &config, &old, &len);
+    if (rc)
+        goto out;
+    rc = edit_config(op, &config, records, num, &changed);
+    if (rc)
+        goto out;
+    if (changed) {
+        json = libxl_domain_config_to_json(op->ctx, &config);
+        if (!json) {
+            rc = ERROR_FAIL;
+            goto out;
+        }
+        rc = store_config(op, (uint8_t *)json, strlen(json) + 1);
+        if (rc)
+            goto out;
+    }
+    rc = set_xenstore(op, records, num);
+    if (rc && changed && store_config(op, old, len))
+        XLS_ERROR(&op->log, "and libxl's stored configuration of domain %s "
+                  "could not be put back", op->name);
+
+out:
+    if (lock >= 0)
+        close(lock);
+    free(old);
+    free(json);
+    libxl_domain_config_dispose(&config);
+    return rc;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#ifndef XLS_RECORDS_H
+#define XLS_RECORDS_H
+
+#include "op.h"
+
+/* A disk's new top layer, as libxl's records are to name it. */
+struct xls_record {
+    const char *vdev;
+    int devid;
+    const char *path;
+    libxl_disk_format format;
+};
+
+/*
+ * Makes libxl's two records of a domain's disks, the userdata JSON and
+ * xenstore, name the given top layers; durable when it returns 0. Held
+ * against concurrent device changes by libxl's own lock. Must be called
+ * without a QMP connection. On failure the records are as before, unless the
+ * log says otherwise. Disks whose records are right already cost nothing.
+ */
+int xls_records_set(struct xls_op *op, const struct xls_record *records,
+                    int num);
+
+#endif

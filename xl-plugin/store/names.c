@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "store/names.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+#define ALNUM "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+#define NAME_MAX_LEN 64
+
+bool snapshot_name_ok(const char *name)
+{
+    size_t len = strlen(name);
+
+    return len >= 1 && len <= NAME_MAX_LEN && *name != '.' && *name != '-' &&
+           strspn(name, ALNUM "._-") == len;
+}
+
+int snapshot_name_check(const char *name, struct error *e)
+{
+    if (snapshot_name_ok(name))
+        return 0;
+    return error_set(e, "\"%.80s\" is no name for a snapshot: use 1 to %d of "
+                     "A-Z a-z 0-9 . _ -, not starting with . or -",
+                     name, NAME_MAX_LEN);
+}
+
+char *snapshot_name_default(time_t now)
+{
+    struct tm tm;
+    char text[32];
+
+    if (!gmtime_r(&now, &tm) ||
+        !strftime(text, sizeof(text), "%Y%m%dT%H%M%SZ", &tm))
+        abort();
+    return xls_strdup(text);
+}
+
+static bool kept(const char *name, size_t i)
+{
+    return name[i] == '.' ? i > 0 : strchr(ALNUM "_-", name[i]) != NULL;
+}
+
+char *domain_name_encode(const char *name)
+{
+    char *file = xls_calloc(3 * strlen(name) + 1, 1), *p = file;
+    size_t i;
+
+    for (i = 0; name[i]; i++)
+        if (kept(name, i))
+            *p++ = name[i];
+        else
+            p += sprintf(p, "%%%02X", (unsigned char)name[i]);
+    *p = 0;
+    return file;
+}
+
+static int hex(char c)
+{
+    const char *digits = "0123456789ABCDEF", *p = c ? strchr(digits, c) : NULL;
+
+    return p ? p - digits : -1;
+}
+
+char *domain_name_decode(const char *file)
+{
+    char *name = xls_calloc(strlen(file) + 1, 1), *p = name, *again;
+    bool same;
+
+    while (*file && name) {
+        int high = -1, low = -1;
+
+        if (*file != '%') {
+            *p++ = *file++;
+            continue;
+        }
+        high = hex(file[1]);
+        low = high < 0 ? -1 : hex(file[2]);
+        if (low < 0 || (high == 0 && low == 0)) {
+            free(name);
+            return NULL;
+        }
+        *p++ = high << 4 | low;
+        file += 3;
+    }
+    *p = 0;
+    again = domain_name_encode(name);
+    same = *name && !strcmp(again, file - strlen(again));
+    free(again);
+    if (!same) {
+        free(name);
+        name = NULL;
+    }
+    return name;
+}

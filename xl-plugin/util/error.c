@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "util/error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+static char *format(const char *fmt, va_list al)
+{
+    char *text;
+
+    if (vasprintf(&text, fmt, al) < 0)
+        abort();
+    return text;
+}
+
+int error_set(struct error *e, const char *fmt, ...)
+{
+    char *text;
+    va_list al;
+
+    va_start(al, fmt);
+    text = format(fmt, al);
+    va_end(al);
+    free(e->text);
+    e->text = text;
+    return -1;
+}
+
+int error_errno(struct error *e, const char *fmt, ...)
+{
+    int errnoval = errno;
+    char *what;
+    va_list al;
+
+    va_start(al, fmt);
+    what = format(fmt, al);
+    va_end(al);
+    free(e->text);
+    e->text = xls_asprintf("%s: %s", what, strerror(errnoval));
+    free(what);
+    errno = errnoval;
+    return -1;
+}
+
+void error_clear(struct error *e)
+{
+    free(e->text);
+    e->text = NULL;
+}

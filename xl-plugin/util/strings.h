@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#ifndef PLUGIN_UTIL_STRINGS_H
+#define PLUGIN_UTIL_STRINGS_H
+
+#include <stdbool.h>
+#include <string.h>
+
+/* A string of a generated type may be NULL or empty when there is none. */
+static inline bool str_none(const char *s)
+{
+    return !s || !*s;
+}
+
+static inline bool str_same(const char *a, const char *b)
+{
+    return !strcmp(a ? a : "", b ? b : "");
+}
+
+/* Replaces *s by a copy of value, which may be part of *s, or NULL. */
+void str_replace(char **s, const char *value);
+
+/* A growing list of owned strings; all 0 is the empty list. */
+struct strings {
+    char **v;
+    int num;
+};
+void strings_add(struct strings *l, const char *s);
+bool strings_has(const struct strings *l, const char *s);
+void strings_free(struct strings *l);
+
+#endif
