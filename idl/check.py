@@ -85,9 +85,10 @@ class Checker:
     # Fields
 
     def scalar(self, node, f):
-        if f.type.kind in ('array', 'struct', 'union', 'foreign_struct'):
-            self.fail(node, 'key %s must be a builtin or enum type, defbool '
-                      'or uuid' % f.name)
+        if f.type.kind in ('array', 'struct', 'union', 'enum',
+                           'foreign_struct'):
+            self.fail(node, 'key %s must be a builtin type or a Foreign enum, '
+                      'defbool or uuid' % f.name)
 
     def limits(self, node, f, given):
         t = f.type.elem if f.type.kind == 'array' else f.type

@@ -75,8 +75,7 @@ CONVENTIONS = '''
 /*
  * For every struct type T:
  *
- * T_init        sets every member to its default; needs no T_dispose after it
- *               unless a member has been given memory.
+ * T_init        sets every member to its default, which may take memory.
  * T_init_KEY    (with a union) disposes of the union's member, sets KEY and
  *               inits the member that belongs to it. Use nothing else to
  *               change KEY.
@@ -84,7 +83,7 @@ CONVENTIONS = '''
  * T_copy        makes dst, whose former contents are not freed, a deep copy.
  * T_to_json     malloc'ed text. NULL when p holds what T_from_json would
  *               refuse: a string that is not UTF-8, a number out of its
- *               range, an enum value that has no name.
+ *               range, an enum value that has no name, or too much of it.
  * T_from_json   p must be init'ed; what it held is freed. Keys that are
  *               missing give the default; anything that the type does not
  *               know is an error. On failure ERROR_INVAL, p is as after

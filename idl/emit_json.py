@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 """T_write, which makes a JSON value, and T_read, which checks one."""
 
-from emit_memory import switch
+from emit_memory import loop, switch
 from emit_util import c_int, c_string
 from model import is_table_enum
 
@@ -18,7 +18,7 @@ def value(t, e, f):
     if t.kind == 'bool':
         return 'xls_json_bool(%s)' % e
     if t.kind == 'string':
-        return 'xls_idl_write_string(w, %s)' % e
+        return 'xls_idl_write_string(%s)' % e
     if is_table_enum(t):
         return 'xls_idl_write_enum(w, %s, %s)' % (t.table, e)
     if t.kind == 'foreign_defbool':
@@ -39,8 +39,7 @@ def write(code, f, key, expr, o):
     if t.kind == 'array':
         with code.block(''):
             code('struct xls_json *a = xls_json_array();\n')
-            with code.block('for (int i = 0; i < %s; i++)',
-                            expr + t.len_name):
+            with loop(code, expr + t.len_name):
                 code.call('xls_json_append(a, %s)'
                           % value(t.elem, e + '[i]', f))
             code('xls_json_set(%s, %s, a);', o, c_string(key))
@@ -213,7 +212,8 @@ def uses_writer(fields):
         if t.kind == 'struct' and not t.ctype:
             if uses_writer(t.fields):
                 return True
-        elif t.kind not in ('bool', 'foreign_defbool', 'foreign_uuid'):
+        elif t.kind not in ('bool', 'string', 'foreign_defbool',
+                            'foreign_uuid'):
             return True
     return False
 
@@ -229,15 +229,18 @@ def foreign_struct(code, t):
                     end='};'):
         for k in t.keys:
             if k.type.kind == 'int':
-                kind = 'INT' if k.type.signed else 'UINT'
-                extra = ', .min = %s, .max = %s' % (
-                    c_int(k.lo), c_int(k.hi)) if k.type.signed else \
-                    ', .umin = %s, .umax = %s' % (c_int(k.lo), c_int(k.hi))
+                u = '' if k.type.signed else 'u'
+                kind = u.upper() + 'INT'
+                extra = ', .%smin = %s, .%smax = %s' % (u, c_int(k.lo), u,
+                                                        c_int(k.hi))
             else:
                 kind = KEY_KINDS[k.type.kind]
                 extra = ', .table = %s' % k.type.table \
                     if kind == 'ENUM' else ''
-            code('{ %s, XLS_IDL_KEY_%s%s },', c_string(k.name), kind, extra)
+            entry = '{ .name = %s, .kind = XLS_IDL_KEY_%s%s },' % (
+                c_string(k.name), kind, extra)
+            code(entry if len(entry) < 75 else entry.replace(
+                extra, ',\n  ' + extra[2:]))
         code('{ .name = NULL }')
     code()
     with code.function('static struct xls_json *%s_write('

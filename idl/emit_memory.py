@@ -5,7 +5,9 @@ from emit_util import c_default
 
 
 def loop(code, length):
-    return code.block('for (int i = 0; i < %s; i++)', length)
+    """The head of a loop around one statement."""
+    code('for (int i = 0; i < %s; i++)', length)
+    return code.indent()
 
 
 def needs_dispose(t):
@@ -68,7 +70,7 @@ def dispose_union(code, t, e, parent):
 
 def switch(code, t, key, arm):
     """One case per value of the union's key; a value that the enum does not
-    have falls through all of them."""
+    have matches none."""
     code('switch (%s) {', key)
     for f in t.arms:
         code('case %s:', f.value.cname)

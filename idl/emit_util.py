@@ -2,6 +2,7 @@
 """What the emitters share."""
 
 import contextlib
+import re
 import textwrap
 
 
@@ -41,28 +42,15 @@ class Code:
         self()
 
     def call(self, text, tail=';'):
-        """A call or a function's head, wrapped at its commas."""
+        """A call or a function's head, wrapped at its commas so that the
+        arguments line up behind their parenthesis."""
         text += tail
-        width = 79 - 4 * self.depth
-        if len(text) <= width:
-            self(text)
-            return
-        head, rest = text.split('(', 1)
-        if len(head) + 1 + max(map(len, rest.split(', '))) > width:
-            self('%s(', head)
-            indent = '    '
-            first = ''
-        else:
-            indent = ' ' * (len(head) + 1)
-            first = head + '('
-        line = first or indent
-        for i, part in enumerate(pieces(rest)):
-            if line.strip() and line != indent and i \
-                    and len(line) + 1 + len(part) > width:
-                self(line.rstrip())
-                line = indent
-            line += (' ' if i and line != indent else '') + part
-        self(line.rstrip())
+        for hang in (False, True):
+            lines = wrap(text, 79 - 4 * self.depth, hang)
+            if lines:
+                break
+        for line in lines or [text]:
+            self(line)
 
     def comment(self, text, tail=''):
         """A comment of its own lines."""
@@ -80,21 +68,29 @@ class Code:
         return '\n'.join(self.lines).rstrip('\n') + '\n'
 
 
-def pieces(text):
-    """Splits at the commas that are in no inner parenthesis or string."""
-    depth = 0
-    quoted = False
-    part = ''
-    for i, c in enumerate(text):
-        if c == '"' and text[i - 1:i] != '\\':
-            quoted = not quoted
-        if c == ' ' and part.endswith(',') and not depth and not quoted:
-            yield part
-            part = ''
-            continue
-        depth += (c in '({') - (c in ')}') if not quoted else 0
-        part += c
-    yield part
+def wrap(text, width, hang):
+    """Lines no longer than width, or None. hang: the first arguments stand
+    on a line of their own, further left."""
+    lines, line, open_at = [], '', []
+    if hang:
+        head, text = text.split('(', 1)
+        lines, line, open_at = [head + '('], '    ', [4]
+    for part in re.findall(r'(?:"[^"]*"|[^",]|,(?! ))+(?:, )?', text):
+        if line.strip() and len(line) + len(part.rstrip()) > width:
+            lines.append(line.rstrip())
+            line = ' ' * (open_at[-1] if open_at else 4)
+        quoted = False
+        for c in part:
+            line += c
+            if c == '"':
+                quoted = not quoted
+            elif c == '(' and not quoted:
+                open_at.append(min(len(line), open_at[-1] + 4) if hang
+                               else len(line))
+            elif c == ')' and not quoted and open_at:
+                open_at.pop()
+    lines.append(line)
+    return lines if max(map(len, lines)) <= width else None
 
 
 def banner(unit):
@@ -117,10 +113,12 @@ def header_of(unit):
 
 def c_int(value):
     """An integer constant that is right in C without a cast."""
-    if value == -2**63:
-        return 'INT64_MIN'
-    if value == -2**31:
-        return 'INT32_MIN'
+    limits = {-2**63: 'INT64_MIN', 2**63 - 1: 'INT64_MAX',
+              2**64 - 1: 'UINT64_MAX', -2**31: 'INT32_MIN',
+              2**31 - 1: 'INT32_MAX', 2**32 - 1: 'UINT32_MAX',
+              2**16 - 1: 'UINT16_MAX', 2**8 - 1: 'UINT8_MAX'}
+    if value in limits:
+        return limits[value]
     if value >= 2**63:
         return 'UINT64_C(%d)' % value
     if not -2**31 <= value < 2**31:

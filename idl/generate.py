@@ -8,6 +8,8 @@ import os
 import sys
 import tempfile
 
+sys.dont_write_bytecode = True  # the source tree stays as it is
+
 import emit_c
 import emit_doc
 import emit_h

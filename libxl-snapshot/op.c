@@ -69,26 +69,34 @@ int xls_op_refresh(struct xls_op *op)
     return libxl_domain_info(op->ctx, &op->info, op->domid);
 }
 
-int xls_op_begin(struct xls_op *op, const char *func, libxl_ctx *ctx,
-                 uint32_t domid, const libxl_snapshot_how *how, bool lock)
+void xls_op_begin_inactive(struct xls_op *op, const char *func, libxl_ctx *ctx,
+                           const libxl_snapshot_how *how)
 {
-    int rc;
-
     *op = (struct xls_op){
         .ctx = ctx,
-        .domid = domid,
+        .domid = XLS_NO_DOMID,
         .how = how ? how : &no_how,
         .lock_fd = -1,
     };
     op->log.lg = op->how->logger;
     op->log.prefix = func;
     libxl_dominfo_init(&op->info);
+}
 
-    rc = domid == 0 || domid == INVALID_DOMID ? ERROR_DOMAIN_NOTFOUND
-                                              : xls_op_refresh(op);
-    if (rc) {
-        XLS_ERROR(&op->log, domid == 0 ? "domain 0 cannot be snapshotted"
-                  : "there is no running domain with id %u", domid);
+int xls_op_begin(struct xls_op *op, const char *func, libxl_ctx *ctx,
+                 uint32_t domid, const libxl_snapshot_how *how, bool lock)
+{
+    int rc;
+
+    xls_op_begin_inactive(op, func, ctx, how);
+    op->domid = domid;
+    if (domid == 0) {
+        XLS_ERROR(&op->log, "domain 0 cannot be snapshotted");
+        rc = ERROR_INVAL;
+        goto out;
+    }
+    if (domid == XLS_NO_DOMID || xls_op_refresh(op)) {
+        XLS_ERROR(&op->log, "there is no running domain with id %u", domid);
         rc = ERROR_DOMAIN_NOTFOUND;
         goto out;
     }

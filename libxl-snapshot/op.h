@@ -6,9 +6,13 @@
 #include <stdint.h>
 
 #include <libxl_snapshot.h>
+#include <libxl_utils.h>
 
 #include "base/log.h"
 #include "qmp/qmp.h"
+
+/* libxl's INVALID_DOMID is an int, and its domain ids are uint32_t. */
+#define XLS_NO_DOMID ((uint32_t)INVALID_DOMID)
 
 /*
  * What one call of a public function works with: the domain as libxl knows
@@ -36,6 +40,9 @@ struct xls_op {
 int xls_op_begin(struct xls_op *op, const char *func, libxl_ctx *ctx,
                  uint32_t domid, const libxl_snapshot_how *how, bool lock);
 void xls_op_end(struct xls_op *op);
+/* The same without a domain: what is left is the log and libxl. */
+void xls_op_begin_inactive(struct xls_op *op, const char *func, libxl_ctx *ctx,
+                           const libxl_snapshot_how *how);
 
 /* Refreshes op->info; ERROR_DOMAIN_NOTFOUND when the domain is gone. */
 int xls_op_refresh(struct xls_op *op);

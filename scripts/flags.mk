@@ -31,7 +31,7 @@ LIBOUT    := $(BUILD)/lib
 BINOUT    := $(BUILD)/bin
 
 XLS_CFLAGS = $(CSTD) $(WARN) $(HARDEN) $(SAN) $(CFLAGS) $(DEP_CFLAGS) \
-             -D_GNU_SOURCE -DLIBXL_API_VERSION=0x041700 \
+             -D_GNU_SOURCE -DLIBXL_API_VERSION=0x041400 \
              -DXLS_VERSION='"$(VERSION)"' -fvisibility=hidden -pthread \
              -I$(GEN) -Ilibxl-snapshot/include -MMD -MP
 

@@ -15,14 +15,14 @@ static void *checked(void *p)
     return p;
 }
 
-void *xls_zalloc(size_t size)
+void *xls_calloc(size_t num, size_t size)
 {
-    return checked(calloc(1, size ? size : 1));
+    return checked(calloc(num ? num : 1, size ? size : 1));
 }
 
-void *xls_realloc_array(void *old, size_t num, size_t size)
+void *xls_realloc(void *old, size_t num, size_t size)
 {
-    return checked(reallocarray(old, num ? num : 1, size));
+    return checked(reallocarray(old, num ? num : 1, size ? size : 1));
 }
 
 char *xls_strdup(const char *s)
@@ -32,7 +32,7 @@ char *xls_strdup(const char *s)
 
 char *xls_memdup0(const char *s, size_t len)
 {
-    char *copy = xls_realloc_array(NULL, len + 1, 1);
+    char *copy = xls_realloc(NULL, len + 1, 1);
 
     if (len)
         memcpy(copy, s, len);

@@ -8,9 +8,9 @@
  * Allocation that aborts the process when there is no memory, as libxl's own
  * does: none of these returns NULL.
  */
-void *xls_zalloc(size_t size);
-/* Grows or shrinks an array; aborts when num * size overflows. */
-void *xls_realloc_array(void *old, size_t num, size_t size);
+void *xls_calloc(size_t num, size_t size);
+/* An array of num elements; also aborts when num * size overflows. */
+void *xls_realloc(void *old, size_t num, size_t size);
 char *xls_strdup(const char *s);
 /* Copies len bytes and adds a NUL. */
 char *xls_memdup0(const char *s, size_t len);

@@ -8,7 +8,7 @@
 #include "block/query.h"
 #include "files/files.h"
 
-static void layers_dispose(struct xls_disk *disk)
+void xls_disk_drop_layers(struct xls_disk *disk)
 {
     int i;
 
@@ -28,7 +28,7 @@ void xls_disks_dispose(struct xls_disks *disks)
     int i;
 
     for (i = 0; i < disks->num; i++) {
-        layers_dispose(&disks->disks[i]);
+        xls_disk_drop_layers(&disks->disks[i]);
         free(disks->disks[i].why_not);
     }
     free(disks->disks);
@@ -103,7 +103,7 @@ int xls_disks_requery(struct xls_op *op, struct xls_disks *disks)
 
         if (disk->why_not)
             continue;
-        layers_dispose(disk);
+        xls_disk_drop_layers(disk);
         rc = xls_block_query_disk(op, &query, disk, &why);
         if (rc)
             break;

@@ -48,6 +48,8 @@ int xls_disks_load(struct xls_op *op, struct xls_disks *disks);
 int xls_disks_requery(struct xls_op *op, struct xls_disks *disks);
 void xls_disks_dispose(struct xls_disks *disks);
 
+void xls_disk_drop_layers(struct xls_disk *disk);
+
 struct xls_disk *xls_disks_find(struct xls_disks *disks, const char *vdev);
 /*
  * Finds a disk that is named in the arguments: it must exist, be able to take

@@ -121,9 +121,8 @@ static int add_layer(struct xls_disk *disk, const struct xls_json *node)
                ? 0 : -1;
 }
 
-/* Fills the layers from the device's statistics downwards. */
-static int fill_chain(const struct xls_block_query *query,
-                      const struct xls_json *stats, struct xls_disk *disk)
+int xls_block_query_chain(const struct xls_block_query *query,
+                          const struct xls_json *stats, struct xls_disk *disk)
 {
     for (; stats; stats = xls_json_get(stats, "backing")) {
         const char *name = xls_json_get_str(stats, "node-name");
@@ -188,7 +187,7 @@ int xls_block_query_disk(struct xls_op *op,
     }
     qdev = xls_json_get_str(mine, "qdev");
     stats = find(query->stats, "qdev", qdev);
-    if (!stats || fill_chain(query, stats, disk)) {
+    if (!stats || xls_block_query_chain(query, stats, disk)) {
         XLS_ERROR(&op->log, "QEMU does not tell the backing chain of disk %s",
                   disk->rec->vdev);
         return ERROR_SNAPSHOT_QMP;

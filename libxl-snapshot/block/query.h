@@ -20,6 +20,12 @@ void xls_block_query_dispose(struct xls_block_query *query);
 /* The id of a block job that has not ended, or NULL. */
 const char *xls_block_query_job(const struct xls_block_query *query);
 
+/* Fills disk->layers with the chain of a device, given its entry of
+ * query->stats; nonzero when that does not tell it. */
+int xls_block_query_chain(const struct xls_block_query *query,
+                          const struct xls_json *stats,
+                          struct xls_disk *disk);
+
 /*
  * Fills the layers of a disk. *why (malloc'ed) is set, and no layer filled,
  * when it cannot be snapshotted as QEMU has it.

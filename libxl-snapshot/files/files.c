@@ -129,17 +129,33 @@ int xls_file_link(const struct xls_log *log, const char *path,
     return storage_error(log, "link the disk's file to", new_path);
 }
 
+static int rename_error(const struct xls_log *log, const char *path,
+                        const char *new_path)
+{
+    XLS_ERRORE(log, "cannot rename %s to %s", path, new_path);
+    return ERROR_SNAPSHOT_STORAGE;
+}
+
 int xls_file_rename(const struct xls_log *log, const char *path,
                     const char *new_path)
 {
-    if (rename(path, new_path)) {
-        int errnoval = errno;
+    return rename(path, new_path) ? rename_error(log, path, new_path) : 0;
+}
 
-        xls_log(log, XTL_ERROR, errnoval, "cannot rename %s to %s", path,
-                new_path);
-        return ERROR_SNAPSHOT_STORAGE;
-    }
-    return 0;
+int xls_file_rename_new(const struct xls_log *log, const char *path,
+                        const char *new_path)
+{
+    int rc;
+
+    if (!renameat2(AT_FDCWD, path, AT_FDCWD, new_path, RENAME_NOREPLACE))
+        return 0;
+    if (errno == EEXIST)
+        return exists_error(log, new_path);
+    if (errno != EINVAL)
+        return rename_error(log, path, new_path);
+    /* A file system that does not know the flag. */
+    rc = xls_file_link(log, path, new_path);
+    return rc ? rc : xls_file_unlink(log, path);
 }
 
 int xls_file_unlink(const struct xls_log *log, const char *path)

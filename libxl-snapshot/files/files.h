@@ -30,6 +30,9 @@ int xls_file_link(const struct xls_log *log, const char *path,
                   const char *new_path);
 int xls_file_rename(const struct xls_log *log, const char *path,
                     const char *new_path);
+/* Like it, but ERROR_SNAPSHOT_EXISTS when something is at new_path. */
+int xls_file_rename_new(const struct xls_log *log, const char *path,
+                        const char *new_path);
 /* Missing is no failure. */
 int xls_file_unlink(const struct xls_log *log, const char *path);
 

@@ -17,7 +17,7 @@
 #define LIBXL_SNAPSHOT_H
 
 #ifndef LIBXL_API_VERSION
-#define LIBXL_API_VERSION 0x041700
+#define LIBXL_API_VERSION 0x041400
 #endif
 
 #include <libxl.h>

@@ -10,13 +10,13 @@
 static void *alloc_bytes(void *ctx, size_t size)
 {
     (void)ctx;
-    return xls_realloc_array(NULL, size, 1);
+    return xls_realloc(NULL, size, 1);
 }
 
 static void *realloc_bytes(void *ctx, void *old, size_t size)
 {
     (void)ctx;
-    return xls_realloc_array(old, size, 1);
+    return xls_realloc(old, size, 1);
 }
 
 static void free_bytes(void *ctx, void *p)

@@ -33,7 +33,8 @@ struct xls_json {
         uint64_t u;
         double d;
         struct {                /* string: NUL-terminated; a NUL inside is
-                                 * refused by the parser */
+                                 * refused by the parser; a lone high
+                                 * surrogate escape (\ud800) is read as '?' */
             char *s;
             size_t len;
         } str;
@@ -47,9 +48,9 @@ struct xls_json {
 };
 
 struct xls_json_limits {
-    size_t max_bytes;
-    unsigned max_depth;
-    size_t max_values;
+    size_t max_bytes;           /* of the text of one top-level value */
+    unsigned max_depth;         /* of nested arrays and objects; at most 127 */
+    size_t max_values;          /* of any type; keys do not count */
 };
 
 /* What QEMU may send as one reply, and what a file of ours may hold. */
@@ -85,12 +86,15 @@ int xls_json_stream_feed(struct xls_json_stream *s, const char *data,
 
 void xls_json_free(struct xls_json *v);                 /* NULL is fine */
 
-/* Serialises; malloc'ed, NUL-terminated. pretty: two-space indent. Never
- * fails: allocation failure aborts, as everywhere in the library. */
+/* Serialises; malloc'ed, NUL-terminated. pretty: two-space indent and a
+ * newline at the end. A double that is not finite is printed as null. Never
+ * fails: allocation failure aborts, as everywhere in the library, and so does
+ * nesting deeper than 127 (the parser lets none in). */
 char *xls_json_print(const struct xls_json *v, bool pretty);
 
 /* Building. All take ownership of the item given; setting an existing key
- * replaces its value. Strings are copied. */
+ * replaces its value. Strings are copied; one that is not UTF-8 is printed as
+ * it is. */
 struct xls_json *xls_json_null(void);
 struct xls_json *xls_json_bool(bool b);
 struct xls_json *xls_json_int(int64_t i);

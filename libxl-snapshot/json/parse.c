@@ -228,7 +228,7 @@ static bool has_duplicate_key(const struct xls_json *o)
 
     if (num < 2)
         return false;
-    keys = xls_realloc_array(NULL, num, sizeof(*keys));
+    keys = xls_realloc(NULL, num, sizeof(*keys));
     memcpy(keys, o->u.list.keys, num * sizeof(*keys));
     qsort(keys, num, sizeof(*keys), compare_keys);
     for (i = 1; i < num && !found; i++)
@@ -347,7 +347,7 @@ struct xls_json_stream {
 
 struct xls_json_stream *xls_json_stream_new(const struct xls_json_limits *l)
 {
-    struct xls_json_stream *s = xls_zalloc(sizeof(*s));
+    struct xls_json_stream *s = xls_calloc(1, sizeof(*s));
 
     parser_init(&s->p, l, true);
     return s;

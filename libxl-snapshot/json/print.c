@@ -52,6 +52,15 @@ static void print_value(yajl_gen g, const struct xls_json *v)
     size_t i;
     int len;
 
+    /* yajl puts two line breaks into an empty list when it beautifies. */
+    if (v->type == XLS_JSON_ARRAY && !v->u.list.num) {
+        must(yajl_gen_number(g, "[]", 2));
+        return;
+    }
+    if (v->type == XLS_JSON_OBJECT && !v->u.list.num) {
+        must(yajl_gen_number(g, "{}", 2));
+        return;
+    }
     switch (v->type) {
     case XLS_JSON_NULL:
         must(yajl_gen_null(g));

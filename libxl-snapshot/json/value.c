@@ -9,7 +9,7 @@
 
 static struct xls_json *new_value(enum xls_json_type type)
 {
-    struct xls_json *v = xls_zalloc(sizeof(*v));
+    struct xls_json *v = xls_calloc(1, sizeof(*v));
 
     v->type = type;
     return v;
@@ -110,11 +110,11 @@ void xls_json__add(struct xls_json *list, char *key, struct xls_json *item)
 
     if (list->u.list.num == space) {
         space = space ? space * 2 : 4;
-        list->u.list.items = xls_realloc_array(list->u.list.items, space,
-                                               sizeof(*list->u.list.items));
+        list->u.list.items = xls_realloc(list->u.list.items, space,
+                                         sizeof(*list->u.list.items));
         if (list->type == XLS_JSON_OBJECT)
-            list->u.list.keys = xls_realloc_array(list->u.list.keys, space,
-                                                  sizeof(*list->u.list.keys));
+            list->u.list.keys = xls_realloc(list->u.list.keys, space,
+                                            sizeof(*list->u.list.keys));
         list->u.list.space = space;
     }
     if (list->type == XLS_JSON_OBJECT)

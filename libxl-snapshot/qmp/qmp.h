@@ -19,7 +19,10 @@
  * QEMU is not trusted: replies are bounded in size and depth, each command
  * has a deadline, and after a timeout or a malformed reply the connection is
  * dead (every further call fails), since replies could no longer be told
- * apart.
+ * apart. The failure that made it so is logged, the further ones are not.
+ *
+ * A process that dies with a connection open leaves no lock behind: the
+ * kernel drops it, and the next holder removes the file.
  *
  * Functions return 0 or a negative libxl/our error (ERROR_TIMEDOUT,
  * ERROR_SNAPSHOT_QEMU: QEMU answered with an error; ERROR_SNAPSHOT_QMP:
@@ -30,7 +33,10 @@ struct xls_qmp;
 /*
  * socket_path: e.g. /run/xen/qmp-libxl-<domid>; lock_path: libxl's lock file
  * of that domain, NULL for none (a QEMU that is not libxl's, in tests).
- * Waits for the lock and the handshake, up to timeout_ms in all.
+ * Waits for the lock and the handshake, up to timeout_ms in all; failures
+ * are logged. ERROR_TIMEDOUT: another process kept the lock, or QEMU did not
+ * greet (it serves another client, or hangs). *qmp is NULL then. log must
+ * outlive the connection.
  */
 int xls_qmp_open(const struct xls_log *log, const char *socket_path,
                  const char *lock_path, unsigned timeout_ms,
@@ -47,7 +53,8 @@ int xls_qmp_run(struct xls_qmp *qmp, const char *command,
                 struct xls_json *args, unsigned timeout_ms,
                 struct xls_json **ret);
 /* Of the last command that returned ERROR_SNAPSHOT_QEMU; "" before. Control
- * characters in QEMU's text are replaced. */
+ * characters in QEMU's text are replaced by '?', and it is cut after 1,000
+ * bytes. Valid until the next command. */
 const char *xls_qmp_error_class(const struct xls_qmp *qmp);
 const char *xls_qmp_error_desc(const struct xls_qmp *qmp);
 /* Like xls_qmp_run, but logs an ERROR_SNAPSHOT_QEMU as "<what>: <desc>". */
@@ -67,8 +74,10 @@ int xls_qmp_has_command(struct xls_qmp *qmp, const char *command, bool *has);
 /*
  * The next event, waiting up to timeout_ms (0: only what has come already);
  * events that arrive during commands are queued (the oldest are dropped past
- * 1,000). *event is {"event":…,"data":…,"timestamp":…}, caller frees.
- * ERROR_TIMEDOUT when none came; the connection lives on then.
+ * 1,000 or 1 MiB of text). *event is
+ * {"event":…,"data":…,"timestamp":…}, caller frees. ERROR_TIMEDOUT when none
+ * came; the connection lives on then. Events queued before the connection
+ * died are still given.
  */
 int xls_qmp_event(struct xls_qmp *qmp, unsigned timeout_ms,
                   struct xls_json **event);

@@ -67,27 +67,27 @@ static int hex(char c)
 char *domain_name_decode(const char *file)
 {
     char *name = xls_calloc(strlen(file) + 1, 1), *p = name, *again;
+    const char *from;
     bool same;
 
-    while (*file && name) {
-        int high = -1, low = -1;
+    for (from = file; *from; p++) {
+        int high, low;
 
-        if (*file != '%') {
-            *p++ = *file++;
+        if (*from != '%') {
+            *p = *from++;
             continue;
         }
-        high = hex(file[1]);
-        low = high < 0 ? -1 : hex(file[2]);
+        high = hex(from[1]);
+        low = high < 0 ? -1 : hex(from[2]);
         if (low < 0 || (high == 0 && low == 0)) {
             free(name);
             return NULL;
         }
-        *p++ = high << 4 | low;
-        file += 3;
+        *p = high << 4 | low;
+        from += 3;
     }
-    *p = 0;
     again = domain_name_encode(name);
-    same = *name && !strcmp(again, file - strlen(again));
+    same = *name && !strcmp(again, file);
     free(again);
     if (!same) {
         free(name);

@@ -9,7 +9,8 @@
 
 #include "base/alloc.h"
 
-static char *format(const char *fmt, va_list al)
+static char *__attribute__((format(printf, 1, 0)))
+format(const char *fmt, va_list al)
 {
     char *text;
 

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/* libxl_domain_snapshot_create: a list of steps, each with its undo. */
+#include "create.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "files/files.h"
+
+static int check_external(struct xls_create *c, struct xls_create_disk *d)
+{
+    const libxl_disk_snapshot *a = d->args;
+    const char *vdev = d->disk->rec->vdev;
+    bool has = true;
+    int rc;
+
+    if (!a->external_path || !a->external_path[0]) {
+        XLS_ERROR(&c->op.log, "disk %s: method external needs external_path",
+                  vdev);
+        return ERROR_INVAL;
+    }
+    if (a->external_format != LIBXL_DISK_FORMAT_UNKNOWN &&
+        a->external_format != LIBXL_DISK_FORMAT_QCOW2) {
+        XLS_ERROR(&c->op.log, "disk %s: an overlay cannot be of format %s; "
+                  "only qcow2 can", vdev,
+                  libxl_disk_format_to_string(a->external_format));
+        return ERROR_INVAL;
+    }
+    if (a->keep_path && a->reuse_external) {
+        XLS_ERROR(&c->op.log, "disk %s: keep_path and reuse_external exclude "
+                  "each other: with keep_path the overlay bears the disk's "
+                  "path, where nothing can be prepared", vdev);
+        return ERROR_INVAL;
+    }
+    if (a->keep_path && strcmp(d->disk->layers[0].driver, "qcow2")) {
+        XLS_ERROR(&c->op.log, "disk %s is of format %s, its overlay is qcow2: "
+                  "it cannot keep the path of the disk, whose users expect "
+                  "%s there", vdev, d->disk->layers[0].driver,
+                  d->disk->layers[0].driver);
+        return ERROR_INVAL;
+    }
+    d->base_path = realpath(d->disk->rec->pdev_path, NULL);
+    if (!d->base_path) {
+        XLS_ERRORE(&c->op.log, "disk %s: cannot resolve %s", vdev,
+                   d->disk->rec->pdev_path);
+        return ERROR_SNAPSHOT_STORAGE;
+    }
+    if (!a->reuse_external) {
+        rc = xls_file_check_new(&c->op.log, a->external_path);
+        if (rc)
+            return rc;
+    }
+    if (a->keep_path) {
+        rc = xls_op_qmp(&c->op);
+        if (!rc)
+            rc = xls_qmp_has_command(c->op.qmp, "blockdev-reopen", &has);
+        if (rc)
+            return rc;
+        if (!has) {
+            XLS_ERROR(&c->op.log, "disk %s: this QEMU is older than 6.1 and "
+                      "cannot learn new names of files, which keep_path "
+                      "needs", vdev);
+            return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
+        }
+    }
+    d->frozen_path = a->keep_path ? a->external_path : d->base_path;
+    d->top_path = a->keep_path ? d->disk->rec->pdev_path : a->external_path;
+    return 0;
+}
+
+static int check_internal(struct xls_create *c, struct xls_create_disk *d)
+{
+    const char *vdev = d->disk->rec->vdev;
+
+    if (!d->args->name || !d->args->name[0]) {
+        XLS_ERROR(&c->op.log, "disk %s: method internal needs a name", vdev);
+        return ERROR_INVAL;
+    }
+    if (strcmp(d->disk->layers[0].driver, "qcow2")) {
+        XLS_ERROR(&c->op.log, "disk %s is of format %s, which holds no "
+                  "internal snapshots; take an external one", vdev,
+                  d->disk->layers[0].driver);
+        return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
+    }
+    return 0;
+}
+
+/* A disk whose storage snapshots itself need not be one of QEMU's. */
+static int check_caller(struct xls_create *c, struct xls_create_disk *d)
+{
+    d->disk = xls_disks_find(&c->disks, d->args->disk.vdev);
+    if (!d->disk) {
+        XLS_ERROR(&c->op.log, "domain %s has no disk \"%s\"", c->op.name,
+                  d->args->disk.vdev ? d->args->disk.vdev : "");
+        return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
+    }
+    if (!c->op.how->storage) {
+        XLS_ERROR(&c->op.log, "disk %s: method caller needs the storage "
+                  "callback", d->args->disk.vdev);
+        return ERROR_INVAL;
+    }
+    return 0;
+}
+
+static int check_disk(struct xls_create *c, const libxl_disk_snapshot *a)
+{
+    struct xls_create_disk *d = &c->todo[c->num_todo];
+    int i, rc;
+
+    d->args = a;
+    for (i = 0; i < c->num_todo; i++) {
+        if (a->disk.vdev && !strcmp(c->todo[i].args->disk.vdev, a->disk.vdev)) {
+            XLS_ERROR(&c->op.log, "disk %s is named twice", a->disk.vdev);
+            return ERROR_INVAL;
+        }
+        if (a->external_path && c->todo[i].args->external_path &&
+            a->method == LIBXL_SNAPSHOT_METHOD_EXTERNAL &&
+            !strcmp(c->todo[i].args->external_path, a->external_path)) {
+            XLS_ERROR(&c->op.log, "two disks are to use %s",
+                      a->external_path);
+            return ERROR_INVAL;
+        }
+    }
+    c->num_todo++;
+    if (a->method == LIBXL_SNAPSHOT_METHOD_CALLER)
+        return check_caller(c, d);
+    rc = xls_disks_named(&c->op, &c->disks, &a->disk, &d->disk);
+    if (rc)
+        return rc;
+    d->discard = libxl_defbool_is_default(d->disk->rec->discard_enable) ||
+                 libxl_defbool_val(d->disk->rec->discard_enable);
+    switch (a->method) {
+    case LIBXL_SNAPSHOT_METHOD_EXTERNAL:
+        return check_external(c, d);
+    case LIBXL_SNAPSHOT_METHOD_INTERNAL:
+        return check_internal(c, d);
+    default:
+        XLS_ERROR(&c->op.log, "disk %s: unknown method %d", a->disk.vdev,
+                  a->method);
+        return ERROR_INVAL;
+    }
+}
+
+static int validate(struct xls_create *c)
+{
+    const libxl_domain_snapshot_args *a = c->args;
+    int i, rc;
+
+    if (a->memory && (!a->memory_path || !a->memory_path[0])) {
+        XLS_ERROR(&c->op.log, "saving memory needs memory_path");
+        return ERROR_INVAL;
+    }
+    if (a->live && !a->memory) {
+        XLS_ERROR(&c->op.log, "live is about saving memory, which is not "
+                  "asked for");
+        return ERROR_INVAL;
+    }
+    rc = xls_domain_check(&c->op, a->memory, a->live);
+    if (rc)
+        return rc;
+    if (a->memory) {
+        rc = xls_file_check_new(&c->op.log, a->memory_path);
+        if (rc)
+            return rc;
+    }
+    rc = xls_disks_load(&c->op, &c->disks);
+    if (rc)
+        return rc;
+    c->todo = xls_calloc(a->num_disks, sizeof(*c->todo));
+    for (i = 0; i < a->num_disks; i++) {
+        if (a->disks[i].method == LIBXL_SNAPSHOT_METHOD_NONE)
+            continue;
+        rc = check_disk(c, &a->disks[i]);
+        if (rc)
+            return rc;
+    }
+    if (!c->num_todo && !a->memory) {
+        XLS_ERROR(&c->op.log, "nothing to do: neither memory nor a disk of "
+                  "domain %s is to be snapshotted", c->op.name);
+        return ERROR_INVAL;
+    }
+    return 0;
+}
+
+static int resume(struct xls_create *c)
+{
+    int rc;
+
+    if (!c->suspend.suspended)
+        return 0;
+    /* A paused domain stays so when it is resumed. */
+    if (c->args->leave_paused && libxl_domain_pause(c->op.ctx, c->op.domid,
+                                                    NULL)) {
+        XLS_ERROR(&c->op.log, "domain %s cannot be paused", c->op.name);
+        return ERROR_FAIL;
+    }
+    rc = xls_domain_resume(&c->op);
+    if (rc)
+        return rc;
+    c->suspend.suspended = false;
+    c->stopped_us = xls_now_us() - c->suspend.since_us;
+    return 0;
+}
+
+static int leave_paused(struct xls_create *c)
+{
+    bool paused;
+
+    return c->args->leave_paused && !c->args->memory
+               ? xls_domain_pause(&c->op, &paused) : 0;
+}
+
+static void undo_leave_paused(struct xls_create *c)
+{
+    if (c->args->leave_paused && c->args->memory && !c->suspend.suspended)
+        xls_domain_unpause(&c->op);
+}
+
+/*
+ * What can fail slowly comes before the guest is stopped or after it goes on;
+ * between "save" and "resume" there is only the window.
+ */
+static const struct xls_step steps[] = {
+    { "make overlays", xls_create_overlays, xls_create_undo_overlays },
+    { "make the memory file", xls_create_memory_file,
+      xls_create_undo_memory_file },
+    { "save memory", xls_create_save, xls_create_undo_save },
+    { "switch the disks", xls_create_window, xls_create_undo_window },
+    { "resume", resume, undo_leave_paused },
+    { "pause", leave_paused, NULL },
+    { "name the layers", xls_create_names, NULL },
+    { "record the layers", xls_create_records, xls_create_undo_records },
+    { "finish the memory file", xls_create_finish_memory, NULL },
+    { "freeze the layers", xls_create_freeze, NULL },
+};
+
+#define NUM_STEPS ((int)(sizeof(steps) / sizeof(steps[0])))
+
+static int run_steps(struct xls_create *c)
+{
+    int i, rc = 0;
+
+    for (i = 0; i < NUM_STEPS; i++) {
+        XLS_DEBUG(&c->op.log, "step: %s", steps[i].name);
+        rc = steps[i].run(c);
+        if (rc)
+            break;
+    }
+    if (!rc)
+        return 0;
+    XLS_INFO(&c->op.log, "undoing the snapshot of domain %s", c->op.name);
+    for (; i >= 0; i--)
+        if (steps[i].undo)
+            steps[i].undo(c);
+    return rc;
+}
+
+static void report(struct xls_create *c, libxl_domain_snapshot_result *result)
+{
+    int i;
+
+    libxl_domain_snapshot_result_dispose(result);
+    libxl_domain_snapshot_result_init(result);
+    result->domid = c->op.domid;
+    result->memory_bytes = c->memory_bytes;
+    result->stopped_us = c->stopped_us;
+    result->window_us = c->window_us;
+    result->num_disks = c->num_todo;
+    result->disks = xls_calloc(c->num_todo, sizeof(*result->disks));
+    for (i = 0; i < c->num_todo; i++) {
+        const struct xls_create_disk *d = &c->todo[i];
+        libxl_disk_snapshot_result *r = &result->disks[i];
+        bool external = d->args->method == LIBXL_SNAPSHOT_METHOD_EXTERNAL;
+
+        libxl_disk_snapshot_result_init(r);
+        r->vdev = xls_strdup(d->disk->rec->vdev);
+        r->method = d->args->method;
+        r->path = xls_strdup(external ? d->top_path
+                                      : d->disk->rec->pdev_path);
+        r->format = external ? LIBXL_DISK_FORMAT_QCOW2 : d->disk->rec->format;
+        if (external) {
+            r->frozen_path = xls_strdup(d->frozen_path);
+            r->frozen_format = d->disk->rec->format;
+        }
+    }
+}
+
+int libxl_domain_snapshot_create(libxl_ctx *ctx, uint32_t domid,
+                                 const libxl_domain_snapshot_args *args,
+                                 const libxl_snapshot_how *how,
+                                 libxl_domain_snapshot_result *result)
+{
+    struct xls_create c = { .args = args, .memory_fd = -1 };
+    int i, rc;
+
+    rc = xls_op_begin(&c.op, __func__, ctx, domid, how, true);
+    if (rc)
+        return rc;
+    rc = validate(&c);
+    if (!rc)
+        rc = run_steps(&c);
+    if (!rc && result)
+        report(&c, result);
+
+    for (i = 0; i < c.num_todo; i++) {
+        free(c.todo[i].node);
+        free(c.todo[i].base_path);
+        free(c.todo[i].overlay_path);
+    }
+    free(c.todo);
+    free(c.memory_tmp);
+    if (c.memory_fd >= 0)
+        close(c.memory_fd);
+    xls_disks_dispose(&c.disks);
+    xls_op_end(&c.op);
+    return rc;
+}

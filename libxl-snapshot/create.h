@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#ifndef XLS_CREATE_H
+#define XLS_CREATE_H
+
+#include "block/disk.h"
+#include "domain/domain.h"
+
+/* One disk of a create, and how far it has come. */
+struct xls_create_disk {
+    const libxl_disk_snapshot *args;
+    struct xls_disk *disk;
+    bool discard;
+    char *node;                 /* the overlay's */
+    char *base_path;            /* real path of the layer to be frozen */
+    char *overlay_path;         /* where the overlay is made */
+    const char *frozen_path;    /* what the frozen layer is called after */
+    const char *top_path;       /* what the overlay is called after */
+    bool made;                  /* the overlay's file is there, by us */
+    bool added;                 /* its node is */
+    bool linked;                /* base_path has its second name */
+    bool moved;                 /* base_path names the overlay */
+    bool switched;              /* the guest writes to the overlay */
+    bool named;                 /* QEMU knows both files by their new names */
+    bool called;                /* the storage's own snapshot is taken */
+    bool snapshotted;           /* the internal snapshot is taken */
+};
+
+struct xls_create {
+    struct xls_op op;
+    const libxl_domain_snapshot_args *args;
+    struct xls_disks disks;
+    struct xls_create_disk *todo;
+    int num_todo;
+    char *memory_tmp;           /* the memory file until it is complete */
+    int memory_fd;
+    bool memory_made;
+    struct xls_suspend suspend;
+    bool paused;                /* by us, for the window */
+    uint64_t stopped_us, window_us, memory_bytes;
+};
+
+/* A step of create: run does it and, when it fails, leaves it half done; undo
+ * takes back whatever of it was done. undo runs for the failed step too. */
+struct xls_step {
+    const char *name;
+    int (*run)(struct xls_create *c);
+    void (*undo)(struct xls_create *c);
+};
+
+/* create/overlays.c: makes the overlays and adds them to QEMU. */
+int xls_create_overlays(struct xls_create *c);
+void xls_create_undo_overlays(struct xls_create *c);
+/* create/memory.c */
+int xls_create_memory_file(struct xls_create *c);
+void xls_create_undo_memory_file(struct xls_create *c);
+int xls_create_save(struct xls_create *c);
+void xls_create_undo_save(struct xls_create *c);
+int xls_create_finish_memory(struct xls_create *c);
+/* create/window.c: the guest-stopped window. */
+int xls_create_window(struct xls_create *c);
+void xls_create_undo_window(struct xls_create *c);
+/* create/names.c: QEMU and libxl learn what is where. */
+int xls_create_name(struct xls_create *c, struct xls_create_disk *d);
+int xls_create_names(struct xls_create *c);
+int xls_create_records(struct xls_create *c);
+void xls_create_undo_records(struct xls_create *c);
+int xls_create_freeze(struct xls_create *c);
+
+#endif

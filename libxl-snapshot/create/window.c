@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The window: the guest's memory is saved (or was not asked for), and all
+ * disks change over at one instant. What is slow was done before.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "block/fold.h"
+#include "block/node.h"
+#include "create.h"
+#include "files/files.h"
+
+static bool is_external(const struct xls_create_disk *d)
+{
+    return d->args->method == LIBXL_SNAPSHOT_METHOD_EXTERNAL;
+}
+
+/*
+ * With keep_path the names change before QEMU does: the disk's path then
+ * names an overlay that is still empty, on the layer that the guest still
+ * writes, so a cold start at any moment finds all of the guest's data.
+ */
+static int move_names(struct xls_create *c)
+{
+    int i, rc;
+
+    for (i = 0; i < c->num_todo; i++) {
+        struct xls_create_disk *d = &c->todo[i];
+
+        if (!is_external(d) || !d->args->keep_path)
+            continue;
+        rc = xls_file_link(&c->op.log, d->base_path, d->frozen_path);
+        if (rc)
+            return rc;
+        d->linked = true;
+        rc = xls_file_rename(&c->op.log, d->overlay_path, d->base_path);
+        if (rc)
+            return rc;
+        d->moved = true;
+        d->made = false;
+    }
+    return 0;
+}
+
+static int switch_disks(struct xls_create *c)
+{
+    struct xls_qmp_transaction t = { 0 };
+    struct xls_json *data;
+    int i, num = 0, rc;
+
+    for (i = 0; i < c->num_todo; i++) {
+        const struct xls_create_disk *d = &c->todo[i];
+
+        data = xls_json_object();
+        if (is_external(d)) {
+            xls_json_set_str(data, "node", d->disk->layers[0].node);
+            xls_json_set_str(data, "overlay", d->node);
+            xls_qmp_transaction_add(&t, "blockdev-snapshot", data);
+        } else if (d->args->method == LIBXL_SNAPSHOT_METHOD_INTERNAL) {
+            xls_json_set_str(data, "device", d->disk->layers[0].node);
+            xls_json_set_str(data, "name", d->args->name);
+            xls_qmp_transaction_add(&t, "blockdev-snapshot-internal-sync",
+                                    data);
+        } else {
+            xls_json_free(data);
+            continue;
+        }
+        num++;
+    }
+    if (!num) {
+        xls_qmp_transaction_dispose(&t);
+        return 0;
+    }
+    rc = xls_qmp_transaction_run(c->op.qmp, &t, XLS_QMP_SLOW);
+    if (rc == ERROR_SNAPSHOT_QEMU)
+        XLS_ERROR(&c->op.log, "QEMU refused to snapshot the disks of domain "
+                  "%s: %s", c->op.name, xls_qmp_error_desc(c->op.qmp));
+    if (rc)
+        return rc;
+    c->window_us = xls_qmp_last_us(c->op.qmp);
+    for (i = 0; i < c->num_todo; i++) {
+        c->todo[i].switched = is_external(&c->todo[i]);
+        c->todo[i].snapshotted =
+            c->todo[i].args->method == LIBXL_SNAPSHOT_METHOD_INTERNAL;
+    }
+    return 0;
+}
+
+static int call_storage(struct xls_create *c)
+{
+    int i, rc;
+
+    for (i = 0; i < c->num_todo; i++) {
+        struct xls_create_disk *d = &c->todo[i];
+
+        if (d->args->method != LIBXL_SNAPSHOT_METHOD_CALLER)
+            continue;
+        rc = c->op.how->storage(c->op.how->user,
+                                LIBXL_SNAPSHOT_STORAGE_SNAPSHOT, c->op.domid,
+                                d->args);
+        if (rc) {
+            XLS_ERROR(&c->op.log, "disk %s: its storage's own snapshot failed",
+                      d->disk->rec->vdev);
+            return rc;
+        }
+        d->called = true;
+    }
+    return 0;
+}
+
+static bool any_caller(const struct xls_create *c)
+{
+    int i;
+
+    for (i = 0; i < c->num_todo; i++)
+        if (c->todo[i].args->method == LIBXL_SNAPSHOT_METHOD_CALLER)
+            return true;
+    return false;
+}
+
+int xls_create_window(struct xls_create *c)
+{
+    int rc;
+
+    /* QEMU's transaction is atomic by itself; storage that it does not
+     * handle needs the guest to stand still. */
+    if (any_caller(c)) {
+        rc = xls_domain_pause(&c->op, &c->paused);
+        if (rc)
+            return rc;
+    }
+    rc = xls_op_qmp(&c->op);
+    if (rc)
+        goto out;
+    rc = move_names(c);
+    if (rc)
+        goto out;
+    rc = switch_disks(c);
+    if (rc)
+        goto out;
+    rc = call_storage(c);
+
+out:
+    if (c->paused)
+        xls_domain_unpause(&c->op);
+    c->paused = false;
+    return rc;
+}
+
+/* Puts the path back to the layer that it named, which the guest writes. */
+static void undo_names(struct xls_create *c, struct xls_create_disk *d)
+{
+    if (d->moved) {
+        if (xls_file_rename(&c->op.log, d->frozen_path, d->base_path))
+            return;
+        d->moved = false;
+        d->linked = false;
+    }
+    if (d->linked)
+        xls_file_unlink(&c->op.log, d->frozen_path);
+    d->linked = false;
+}
+
+static void undo_external(struct xls_create *c, struct xls_create_disk *d)
+{
+    struct xls_disk *disk;
+    const char *vdev = d->disk->rec->vdev;
+    int rc;
+
+    /* So that folding finds the files under their names. */
+    rc = d->moved && !d->named ? xls_create_name(c, d) : 0;
+    if (!rc)
+        rc = xls_disks_requery(&c->op, &c->disks);
+    disk = rc ? NULL : xls_disks_find(&c->disks, vdev);
+    if (!disk || disk->num_layers < 2) {
+        XLS_ERROR(&c->op.log, "disk %s stays on its overlay %s", vdev,
+                  d->top_path);
+        return;
+    }
+    rc = xls_fold_backward(&c->op, disk, 1, d->moved, d->discard, NULL);
+    if (rc) {
+        XLS_ERROR(&c->op.log, "disk %s stays on its overlay %s, which is "
+                  "right and in use", vdev, d->top_path);
+        return;
+    }
+    d->switched = d->added = d->moved = d->linked = false;
+}
+
+void xls_create_undo_window(struct xls_create *c)
+{
+    int i;
+
+    for (i = c->num_todo - 1; i >= 0; i--) {
+        struct xls_create_disk *d = &c->todo[i];
+
+        if (d->called)
+            c->op.how->storage(c->op.how->user, LIBXL_SNAPSHOT_STORAGE_UNDO,
+                               c->op.domid, d->args);
+        if (d->snapshotted && !xls_op_qmp(&c->op)) {
+            struct xls_json *args = xls_json_object();
+
+            xls_json_set_str(args, "device", d->disk->layers[0].node);
+            xls_json_set_str(args, "name", d->args->name);
+            xls_qmp_must(c->op.qmp, "removing the internal snapshot again",
+                         "blockdev-snapshot-delete-internal-sync", args,
+                         XLS_QMP_SLOW, NULL);
+        }
+        if (d->switched)
+            undo_external(c, d);
+        if (!d->switched)
+            undo_names(c, d);
+        d->called = d->snapshotted = false;
+    }
+}

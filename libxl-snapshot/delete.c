@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "block/fold.h"
+#include "domain/domain.h"
+#include "files/files.h"
+#include "records/records.h"
+
+/* One disk of a delete. */
+struct target {
+    const libxl_disk_snapshot *args;
+    struct xls_disk *disk;
+    bool backward;
+    bool keep_child_path;
+};
+
+static bool same_driver(const struct xls_layer *a, const struct xls_layer *b)
+{
+    return !strcmp(a->driver, b->driver);
+}
+
+/*
+ * Which way to fold layer k of a disk. Backward into the middle of a chain
+ * needs equal formats, since the images above name the child's path and
+ * format. Forward out of a raw base leaves its users' configuration naming a
+ * file that is gone, so the active layer goes back down into it.
+ */
+static int choose_way(struct xls_op *op, struct target *t, int k)
+{
+    const struct xls_layer *layer = &t->disk->layers[k];
+    const struct xls_layer *child = &t->disk->layers[k - 1];
+    bool same = same_driver(layer, child);
+    bool can_backward = same || k == 1;
+
+    switch (t->args->merge) {
+    case LIBXL_SNAPSHOT_MERGE_FORWARD:
+        t->backward = false;
+        break;
+    case LIBXL_SNAPSHOT_MERGE_BACKWARD:
+        if (!can_backward) {
+            XLS_ERROR(&op->log, "disk %s: %s (%s) cannot take the data of %s "
+                      "(%s): images above name that one by its format; merge "
+                      "forward", t->disk->rec->vdev, layer->path,
+                      layer->driver, child->path, child->driver);
+            return ERROR_INVAL;
+        }
+        t->backward = true;
+        break;
+    default:
+        t->backward = can_backward &&
+                      (!same || child->actual_size <= layer->actual_size);
+        break;
+    }
+    t->keep_child_path = same;
+    return 0;
+}
+
+/* Other running domains whose disks are one of the files concerned. */
+static int check_users(struct xls_op *op, const struct target *t, int k)
+{
+    libxl_dominfo *list;
+    int i, j, n, num, rc = 0;
+
+    list = libxl_list_domain(op->ctx, &num);
+    for (i = 0; list && i < num && !rc; i++) {
+        libxl_device_disk *disks;
+
+        if (list[i].domid == op->domid)
+            continue;
+        disks = libxl_device_disk_list(op->ctx, list[i].domid, &n);
+        for (j = 0; disks && j < n && !rc; j++) {
+            const char *path = disks[j].pdev_path;
+            const char *layer = t->disk->layers[k].path;
+            const char *child = t->disk->layers[k - 1].path;
+
+            if (path && (xls_same_file(path, layer) ||
+                         xls_same_file(path, child))) {
+                XLS_ERROR(&op->log, "disk %s: %s is in use by domain %u too; "
+                          "nothing may write it", t->disk->rec->vdev, path,
+                          list[i].domid);
+                rc = ERROR_SNAPSHOT_CHAIN_SHARED;
+            }
+        }
+        libxl_device_disk_list_free(disks, n);
+    }
+    libxl_dominfo_list_free(list, num);
+    return rc;
+}
+
+static int find_layer(struct xls_op *op, struct target *t, int *k)
+{
+    const char *path = t->args->external_path;
+
+    if (!path || !path[0]) {
+        XLS_ERROR(&op->log, "disk %s: external_path must name the layer to "
+                  "delete", t->args->disk.vdev);
+        return ERROR_INVAL;
+    }
+    *k = xls_disk_layer(t->disk, path);
+    if (*k > 0)
+        return 0;
+    XLS_ERROR(&op->log, *k ? "disk %s: %s is not in its backing chain"
+              : "disk %s: %s is the active layer, not a snapshot's",
+              t->args->disk.vdev, path);
+    return ERROR_SNAPSHOT_CHAIN_MISMATCH;
+}
+
+/* Everything that can be known before anything is written. */
+static int check_target(struct xls_op *op, struct xls_disks *disks,
+                        struct target *t)
+{
+    int k, rc;
+
+    if (t->args->method == LIBXL_SNAPSHOT_METHOD_CALLER) {
+        if (op->how->storage)
+            return 0;
+        XLS_ERROR(&op->log, "disk %s: method caller needs the storage "
+                  "callback", t->args->disk.vdev);
+        return ERROR_INVAL;
+    }
+    rc = xls_disks_named(op, disks, &t->args->disk, &t->disk);
+    if (rc)
+        return rc;
+    if (t->args->method == LIBXL_SNAPSHOT_METHOD_INTERNAL) {
+        if (t->args->name && t->args->name[0])
+            return 0;
+        XLS_ERROR(&op->log, "disk %s: method internal needs a name",
+                  t->args->disk.vdev);
+        return ERROR_INVAL;
+    }
+    rc = find_layer(op, t, &k);
+    if (!rc)
+        rc = choose_way(op, t, k);
+    if (!rc)
+        rc = check_users(op, t, k);
+    return rc;
+}
+
+static int delete_internal(struct xls_op *op, struct target *t)
+{
+    struct xls_json *args = xls_json_object();
+    char *what = xls_asprintf("deleting the internal snapshot \"%s\" of disk "
+                              "%s", t->args->name, t->args->disk.vdev);
+    int rc;
+
+    xls_json_set_str(args, "device", t->disk->layers[0].node);
+    xls_json_set_str(args, "name", t->args->name);
+    rc = xls_op_qmp(op);
+    if (rc)
+        xls_json_free(args);
+    else
+        rc = xls_qmp_must(op->qmp, what,
+                          "blockdev-snapshot-delete-internal-sync", args,
+                          XLS_QMP_SLOW, NULL);
+    free(what);
+    return rc;
+}
+
+/* Folds the layer away, and has the records follow. */
+static int delete_external(struct xls_op *op, struct xls_disks *disks,
+                           struct target *t,
+                           libxl_disk_snapshot_result *result)
+{
+    bool discard = libxl_defbool_is_default(t->disk->rec->discard_enable) ||
+                   libxl_defbool_val(t->disk->rec->discard_enable);
+    struct xls_record record;
+    const struct xls_layer *top;
+    char *unused = NULL;
+    int k, rc;
+
+    /* An earlier disk of this call may have changed nothing here, but the
+     * layers' names are asked for afresh all the same. */
+    rc = xls_disks_requery(op, disks);
+    if (!rc)
+        rc = find_layer(op, t, &k);
+    if (rc)
+        return rc;
+    if (!t->backward)
+        unused = xls_strdup(t->disk->layers[k].path);
+    else if (!t->keep_child_path)
+        unused = xls_strdup(t->disk->layers[k - 1].path);
+    rc = t->backward
+             ? xls_fold_backward(op, t->disk, k, t->keep_child_path, discard,
+                                 "merge")
+             : xls_fold_forward(op, t->disk, k, discard, "merge");
+    if (rc)
+        goto out;
+    rc = xls_disks_requery(op, disks);
+    if (rc)
+        goto out;
+    xls_op_qmp_close(op);
+    top = &t->disk->layers[0];
+    record = (struct xls_record){
+        .vdev = t->disk->rec->vdev,
+        .devid = t->disk->devid,
+        .path = top->path,
+        .format = xls_driver_format(top->driver),
+    };
+    rc = xls_records_set(op, &record, 1);
+    result->path = xls_strdup(top->path);
+    result->format = record.format;
+    result->unused_path = unused;
+    unused = NULL;
+
+out:
+    free(unused);
+    return rc;
+}
+
+static int run_target(struct xls_op *op, struct xls_disks *disks,
+                      struct target *t, libxl_disk_snapshot_result *result)
+{
+    switch (t->args->method) {
+    case LIBXL_SNAPSHOT_METHOD_EXTERNAL:
+        return delete_external(op, disks, t, result);
+    case LIBXL_SNAPSHOT_METHOD_INTERNAL:
+        return delete_internal(op, t);
+    default:
+        return op->how->storage(op->how->user, LIBXL_SNAPSHOT_STORAGE_DELETE,
+                                op->domid, t->args);
+    }
+}
+
+int libxl_domain_snapshot_delete(libxl_ctx *ctx, uint32_t domid,
+                                 const libxl_domain_snapshot_args *args,
+                                 const libxl_snapshot_how *how,
+                                 libxl_domain_snapshot_result *result)
+{
+    libxl_domain_snapshot_result mine;
+    struct target *targets = NULL;
+    struct xls_disks disks = { 0 };
+    struct xls_op op;
+    int i, num = 0, rc;
+
+    libxl_domain_snapshot_result_init(&mine);
+    rc = xls_op_begin(&op, __func__, ctx, domid, how, true);
+    if (rc)
+        return rc;
+    rc = xls_domain_check(&op, false, false);
+    if (!rc)
+        rc = xls_disks_load(&op, &disks);
+    if (rc)
+        goto out;
+    targets = xls_calloc(args->num_disks, sizeof(*targets));
+    for (i = 0; i < args->num_disks && !rc; i++) {
+        if (args->disks[i].method == LIBXL_SNAPSHOT_METHOD_NONE)
+            continue;
+        targets[num].args = &args->disks[i];
+        rc = check_target(&op, &disks, &targets[num++]);
+    }
+    if (rc)
+        goto out;
+
+    mine.domid = domid;
+    mine.disks = xls_calloc(num, sizeof(*mine.disks));
+    for (i = 0; i < num && !rc; i++) {
+        libxl_disk_snapshot_result *r = &mine.disks[i];
+
+        libxl_disk_snapshot_result_init(r);
+        r->vdev = xls_strdup(targets[i].args->disk.vdev);
+        r->method = targets[i].args->method;
+        rc = run_target(&op, &disks, &targets[i], r);
+        /* A disk counts as done once its chain has changed. */
+        if (!rc || r->path)
+            mine.num_disks = i + 1;
+        else
+            libxl_disk_snapshot_result_dispose(r);
+    }
+
+out:
+    if (result) {
+        libxl_domain_snapshot_result_dispose(result);
+        *result = mine;
+    } else {
+        libxl_domain_snapshot_result_dispose(&mine);
+    }
+    free(targets);
+    xls_disks_dispose(&disks);
+    xls_op_end(&op);
+    return rc;
+}

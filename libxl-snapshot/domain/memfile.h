@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#ifndef XLS_DOMAIN_MEMFILE_H
+#define XLS_DOMAIN_MEMFILE_H
+
+#include "op.h"
+
+/*
+ * A memory file: what `xl restore` reads, so that a snapshot can be brought
+ * back without this library. (Host byte order; tools/xl/xl.h in Xen.)
+ *
+ *   0   32  "Xen saved domain, xl format\n \0 \r", zero-padded
+ *  32    4  0x01020304, in the byte order of all that follows
+ *  36    4  mandatory flags: 1 configuration is JSON, 2 stream is version 2
+ *  40    4  optional flags: 0
+ *  44    4  length of the optional data
+ *  48    4  length of the configuration, n
+ *  52    n  libxl_domain_config as JSON, with its NUL
+ *  52+n     libxl's migration stream version 2
+ */
+
+int xls_memfile_write_header(const struct xls_log *log, int fd,
+                             const char *path, const char *config_json);
+
+/* Opens a memory file for reading and leaves it at the start of the stream,
+ * whose first bytes are checked too. ERROR_SNAPSHOT_IMAGE_CORRUPT when it is
+ * none, ERROR_SNAPSHOT_STORAGE when it cannot be read. */
+int xls_memfile_open(const struct xls_log *log, const char *path, int *fd);
+
+#endif

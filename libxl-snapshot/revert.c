@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * libxl_domain_snapshot_revert: builds the new domain beside the old one and
+ * swaps them when it stands, or, where that cannot be, after the old one.
+ */
+#include "revert.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "domain/memfile.h"
+
+/* How long memory freed by a destroyed domain may take to be there, s. */
+#define FREE_MEMORY_SECONDS 10
+
+static int check_memory(struct xls_revert *r)
+{
+    uint64_t need, free_kb;
+    int rc;
+
+    rc = libxl_domain_need_memory(r->op.ctx, &r->config, XLS_NO_DOMID, &need);
+    if (rc)
+        goto fail;
+    if (r->old_gone)
+        libxl_wait_for_free_memory(r->op.ctx, XLS_NO_DOMID, need,
+                                   FREE_MEMORY_SECONDS);
+    rc = libxl_get_free_memory(r->op.ctx, &free_kb);
+    if (rc)
+        goto fail;
+    if (free_kb >= need)
+        return 0;
+    XLS_ERROR(&r->op.log, "domain %s needs %llu MiB of memory and the host has "
+              "%llu MiB free%s", r->name, (unsigned long long)(need >> 10),
+              (unsigned long long)(free_kb >> 10),
+              r->op.domid != XLS_NO_DOMID && !r->old_gone
+                  ? " beside the running one; use destroy_first" : "");
+    return ERROR_NOMEM;
+
+fail:
+    XLS_ERROR(&r->op.log, "libxl cannot tell how much memory is needed or "
+              "free");
+    return rc;
+}
+
+static int prepare(struct xls_revert *r, const libxl_domain_config *config)
+{
+    const libxl_domain_snapshot_args *a = r->args;
+    int rc;
+
+    libxl_domain_config_copy(r->op.ctx, &r->config, config);
+    r->name = xls_strdup(r->op.name ? r->op.name : config->c_info.name);
+    if (!r->name) {
+        XLS_ERROR(&r->op.log, "the configuration has no name for the domain");
+        return ERROR_INVAL;
+    }
+    if (r->op.domid != XLS_NO_DOMID && r->op.info.dying) {
+        XLS_ERROR(&r->op.log, "domain %s is dying; wait for its end", r->name);
+        return ERROR_SNAPSHOT_STATE;
+    }
+    if (a->memory && (!a->memory_path || !a->memory_path[0])) {
+        XLS_ERROR(&r->op.log, "reverting to memory needs memory_path");
+        return ERROR_INVAL;
+    }
+    rc = xls_revert_prepare_disks(r);
+    if (!rc && a->memory)
+        rc = xls_memfile_open(&r->op.log, a->memory_path, &r->memory_fd);
+    return rc;
+}
+
+/* Builds the new domain, paused. */
+static int build(struct xls_revert *r, const char *name)
+{
+    libxl_domain_restore_params params;
+    uint32_t domid = XLS_NO_DOMID;
+    int rc;
+
+    rc = check_memory(r);
+    if (rc)
+        return rc;
+    free(r->config.c_info.name);
+    r->config.c_info.name = xls_strdup(name);
+    xls_op_progress(&r->op, "restore", 0, 0);
+    libxl_domain_restore_params_init(&params);
+    params.stream_version = 2;
+    rc = r->memory_fd >= 0
+             ? libxl_domain_create_restore(r->op.ctx, &r->config, &domid,
+                                           r->memory_fd, -1, &params, NULL,
+                                           NULL)
+             : libxl_domain_create_new(r->op.ctx, &r->config, &domid, NULL,
+                                       NULL);
+    libxl_domain_restore_params_dispose(&params);
+    if (!rc) {
+        r->domid = domid;
+        return 0;
+    }
+    XLS_ERROR(&r->op.log, "libxl could not %s domain %s (its own messages say "
+              "why)%s", r->memory_fd >= 0 ? "restore" : "start", name,
+              r->op.domid != XLS_NO_DOMID && !r->old_gone
+                  ? "; the running one is untouched" : "");
+    if (domid != XLS_NO_DOMID && domid)
+        libxl_domain_destroy(r->op.ctx, domid, NULL);
+    return rc;
+}
+
+static int destroy_old(struct xls_revert *r)
+{
+    int rc;
+
+    if (r->op.domid == XLS_NO_DOMID)
+        return 0;
+    xls_op_qmp_close(&r->op);
+    rc = libxl_domain_destroy(r->op.ctx, r->op.domid, NULL);
+    if (rc) {
+        XLS_ERROR(&r->op.log, "domain %s cannot be destroyed", r->name);
+        return rc;
+    }
+    r->old_gone = true;
+    return 0;
+}
+
+static int build_beside(struct xls_revert *r)
+{
+    char *incoming = xls_asprintf("%s--incoming", r->name);
+    int rc;
+
+    rc = build(r, incoming);
+    if (rc)
+        goto out;
+    rc = destroy_old(r);
+    if (rc) {
+        libxl_domain_destroy(r->op.ctx, r->domid, NULL);
+        goto out;
+    }
+    /* From here on the new domain is the only one: nothing of what is left
+     * to do may end it. */
+    if (libxl_domain_rename(r->op.ctx, r->domid, incoming, r->name))
+        XLS_WARN(&r->op.log, "the new domain could not be renamed; try: "
+                 "xl rename %s %s", incoming, r->name);
+    xls_revert_take_paths(r);
+
+out:
+    free(incoming);
+    return rc;
+}
+
+static int build_after(struct xls_revert *r)
+{
+    int rc;
+
+    rc = destroy_old(r);
+    if (!rc)
+        rc = xls_revert_storage(r);
+    if (!rc)
+        rc = build(r, r->name);
+    if (!rc)
+        xls_revert_take_paths(r);
+    if (rc && r->old_gone)
+        XLS_ERROR(&r->op.log, "domain %s was destroyed first, as asked, and "
+                  "its successor could not be made: there is no domain now; "
+                  "its disks and the snapshot are untouched", r->name);
+    return rc;
+}
+
+int libxl_domain_snapshot_revert(libxl_ctx *ctx, uint32_t domid,
+                                 const libxl_domain_config *config,
+                                 const libxl_domain_snapshot_args *args,
+                                 const libxl_snapshot_how *how,
+                                 libxl_domain_snapshot_result *result)
+{
+    struct xls_revert r = {
+        .args = args,
+        .memory_fd = -1,
+        .domid = XLS_NO_DOMID,
+    };
+    int i, rc;
+
+    if (domid == XLS_NO_DOMID) {
+        xls_op_begin_inactive(&r.op, __func__, ctx, how);
+    } else {
+        rc = xls_op_begin(&r.op, __func__, ctx, domid, how, true);
+        if (rc)
+            return rc;
+    }
+    libxl_domain_config_init(&r.config);
+    rc = prepare(&r, config);
+    if (!rc)
+        rc = domid == XLS_NO_DOMID || args->destroy_first ? build_after(&r)
+                                                           : build_beside(&r);
+    if (!rc && !args->leave_paused) {
+        rc = libxl_domain_unpause(ctx, r.domid, NULL);
+        if (rc)
+            XLS_ERROR(&r.op.log, "domain %s cannot be unpaused; try: xl "
+                      "unpause %u", r.name, r.domid);
+    }
+    if (result && r.domid != XLS_NO_DOMID) {
+        libxl_domain_snapshot_result_dispose(result);
+        libxl_domain_snapshot_result_init(result);
+        result->domid = r.domid;
+        result->disks = r.disks;
+        result->num_disks = args->num_disks;
+        r.disks = NULL;
+    }
+    for (i = 0; r.disks && i < args->num_disks; i++)
+        libxl_disk_snapshot_result_dispose(&r.disks[i]);
+    free(r.disks);
+    free(r.name);
+    if (r.memory_fd >= 0)
+        close(r.memory_fd);
+    libxl_domain_config_dispose(&r.config);
+    xls_op_end(&r.op);
+    return rc;
+}

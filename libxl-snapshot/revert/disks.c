@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "revert.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "block/disk.h"
+#include "block/node.h"
+#include "block/query.h"
+#include "files/files.h"
+#include "records/records.h"
+
+static libxl_device_disk *config_disk(libxl_domain_config *config,
+                                      const char *vdev)
+{
+    int i;
+
+    for (i = 0; i < config->num_disks; i++)
+        if (vdev && config->disks[i].vdev &&
+            !strcmp(config->disks[i].vdev, vdev))
+            return &config->disks[i];
+    return NULL;
+}
+
+static int prepare_external(struct xls_revert *r, const libxl_disk_snapshot *a,
+                            libxl_device_disk *disk)
+{
+    const char *path = a->external_path;
+
+    if (!path || path[0] != '/') {
+        XLS_ERROR(&r->op.log, "disk %s: external_path must be the absolute "
+                  "path of the layer to start on", disk->vdev);
+        return ERROR_INVAL;
+    }
+    if (access(path, R_OK | W_OK)) {
+        XLS_ERRORE(&r->op.log, "disk %s: %s cannot be used", disk->vdev, path);
+        return ERROR_SNAPSHOT_STORAGE;
+    }
+    if (a->keep_path && (!a->disk.pdev_path || a->disk.pdev_path[0] != '/')) {
+        XLS_ERROR(&r->op.log, "disk %s: keep_path needs disk.pdev_path, the "
+                  "path to take over", disk->vdev);
+        return ERROR_INVAL;
+    }
+    free(disk->pdev_path);
+    disk->pdev_path = xls_strdup(path);
+    disk->format = a->external_format == LIBXL_DISK_FORMAT_UNKNOWN
+                       ? LIBXL_DISK_FORMAT_QCOW2 : a->external_format;
+    return 0;
+}
+
+int xls_revert_prepare_disks(struct xls_revert *r)
+{
+    int i, rc;
+
+    r->disks = xls_calloc(r->args->num_disks, sizeof(*r->disks));
+    for (i = 0; i < r->args->num_disks; i++)
+        libxl_disk_snapshot_result_init(&r->disks[i]);
+    for (i = 0; i < r->args->num_disks; i++) {
+        const libxl_disk_snapshot *a = &r->args->disks[i];
+        libxl_device_disk *disk = config_disk(&r->config, a->disk.vdev);
+
+        if (!disk) {
+            XLS_ERROR(&r->op.log, "the configuration of domain %s has no disk "
+                      "\"%s\"", r->name, a->disk.vdev ? a->disk.vdev : "");
+            return ERROR_INVAL;
+        }
+        if (a->method == LIBXL_SNAPSHOT_METHOD_EXTERNAL) {
+            rc = prepare_external(r, a, disk);
+            if (rc)
+                return rc;
+        } else if (a->method != LIBXL_SNAPSHOT_METHOD_NONE) {
+            if (!r->op.how->storage) {
+                XLS_ERROR(&r->op.log, "disk %s: method %s needs the storage "
+                          "callback", disk->vdev,
+                          libxl_snapshot_method_to_string(a->method));
+                return ERROR_INVAL;
+            }
+            if (!r->args->destroy_first && r->op.domid != XLS_NO_DOMID) {
+                XLS_ERROR(&r->op.log, "disk %s: a disk of method %s can only "
+                          "be put back while no domain uses it; use "
+                          "destroy_first", disk->vdev,
+                          libxl_snapshot_method_to_string(a->method));
+                return ERROR_INVAL;
+            }
+        }
+        r->disks[i].vdev = xls_strdup(disk->vdev);
+        r->disks[i].method = a->method;
+        r->disks[i].path = xls_strdup(disk->pdev_path);
+        r->disks[i].format = disk->format;
+    }
+    return 0;
+}
+
+int xls_revert_storage(struct xls_revert *r)
+{
+    int i, rc;
+
+    for (i = 0; i < r->args->num_disks; i++) {
+        const libxl_disk_snapshot *a = &r->args->disks[i];
+
+        if (a->method != LIBXL_SNAPSHOT_METHOD_INTERNAL &&
+            a->method != LIBXL_SNAPSHOT_METHOD_CALLER)
+            continue;
+        rc = r->op.how->storage(r->op.how->user,
+                                LIBXL_SNAPSHOT_STORAGE_REVERT, XLS_NO_DOMID,
+                                a);
+        if (rc) {
+            XLS_ERROR(&r->op.log, "disk %s: its storage could not be put back "
+                      "into the snapshot's state", a->disk.vdev);
+            return rc;
+        }
+    }
+    return 0;
+}
+
+/* Renames the new layer over the old one; *path is the new layer's then. */
+static int take_path(struct xls_revert *r, const libxl_disk_snapshot *a)
+{
+    char *real = realpath(a->disk.pdev_path, NULL);
+    const char *path = real ? real : a->disk.pdev_path;
+    int rc;
+
+    if (!real && errno != ENOENT) {
+        XLS_ERRORE(&r->op.log, "disk %s: cannot resolve %s", a->disk.vdev,
+                   a->disk.pdev_path);
+        return ERROR_SNAPSHOT_STORAGE;
+    }
+    rc = xls_file_rename(&r->op.log, a->external_path, path);
+    if (!rc)
+        rc = xls_dir_sync(&r->op.log, path);
+    free(real);
+    return rc;
+}
+
+static void note_path(struct xls_revert *r, int i)
+{
+    free(r->disks[i].path);
+    r->disks[i].path = xls_strdup(r->args->disks[i].disk.pdev_path);
+}
+
+/* Tells QEMU of the new name, for every node that has the file open: those of
+ * a restored HVM guest are two, until it unplugs the emulated disk again. */
+static int rename_nodes(struct xls_op *op, const char *from, const char *to,
+                        bool discard)
+{
+    struct xls_block_query query;
+    size_t i;
+    int rc;
+
+    rc = xls_op_qmp(op);
+    if (!rc)
+        rc = xls_block_query(op->qmp, &query);
+    if (rc)
+        return rc;
+    for (i = 0; i < xls_json_len(query.stats) && !rc; i++) {
+        const struct xls_json *stats = xls_json_at(query.stats, i);
+        struct xls_disk disk = { 0 };
+
+        if (!xls_block_query_chain(&query, stats, &disk) &&
+            !strcmp(disk.layers[0].path, from))
+            rc = xls_node_rename(op, &disk.layers[0], to,
+                                 disk.layers[0].read_only,
+                                 disk.num_layers > 1 ? disk.layers[1].node
+                                                     : NULL,
+                                 discard);
+        xls_disk_drop_layers(&disk);
+    }
+    xls_block_query_dispose(&query);
+    return rc;
+}
+
+static int take_path_late(struct xls_revert *r, struct xls_op *op,
+                          const libxl_disk_snapshot *a)
+{
+    libxl_device_disk *disk = config_disk(&r->config, a->disk.vdev);
+    struct xls_record record = {
+        .vdev = a->disk.vdev,
+        .path = a->disk.pdev_path,
+        .format = disk->format,
+    };
+    libxl_diskinfo info;
+    int rc;
+
+    libxl_diskinfo_init(&info);
+    rc = libxl_device_disk_getinfo(op->ctx, op->domid, disk, &info);
+    record.devid = info.devid;
+    libxl_diskinfo_dispose(&info);
+    if (rc)
+        return rc;
+    rc = take_path(r, a);
+    if (rc)
+        return rc;
+    rc = rename_nodes(op, a->external_path, a->disk.pdev_path,
+                      libxl_defbool_is_default(disk->discard_enable) ||
+                          libxl_defbool_val(disk->discard_enable));
+    if (rc)
+        XLS_WARN(&op->log, "QEMU goes on calling the file by its former name "
+                 "until domain %s is restarted", r->name);
+    xls_op_qmp_close(op);
+    return xls_records_set(op, &record, 1);
+}
+
+void xls_revert_take_paths(struct xls_revert *r)
+{
+    struct xls_op op;
+    int i;
+
+    if (xls_op_begin(&op, r->op.log.prefix, r->op.ctx, r->domid, r->op.how,
+                     false))
+        return;
+    for (i = 0; i < r->args->num_disks; i++) {
+        const libxl_disk_snapshot *a = &r->args->disks[i];
+
+        if (a->method != LIBXL_SNAPSHOT_METHOD_EXTERNAL || !a->keep_path)
+            continue;
+        if (take_path_late(r, &op, a))
+            XLS_WARN(&op.log, "disk %s of domain %s could not take over the "
+                     "path %s cleanly", a->disk.vdev, r->name,
+                     a->disk.pdev_path);
+        if (access(a->external_path, F_OK))
+            note_path(r, i);
+    }
+    xls_op_end(&op);
+}

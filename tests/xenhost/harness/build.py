@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+"""Builds the project against a suite's libxen and installs it for its dom0."""
+
+import os
+import shutil
+
+from . import image
+from .common import HarnessError, run_in_root, share_dir, suite_dir
+
+
+def build(suite, make_args):
+    image.ensure(suite)
+    installed = os.path.join(share_dir(suite), "root")
+    make = ["make", "-C", "/src", "BUILD=/build/obj", f"-j{os.cpu_count()}", *make_args]
+    if run_in_root(suite, [*make, "all"], suite_dir(suite)):
+        raise HarnessError(f"the build in the {suite} root failed")
+    shutil.rmtree(installed, ignore_errors=True)
+    if run_in_root(suite, [*make, "install", "DESTDIR=/build/share/root",
+                           "PREFIX=/usr/local"], suite_dir(suite)):
+        raise HarnessError(f"the installation in the {suite} root failed")

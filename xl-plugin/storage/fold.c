@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "storage/fold_internal.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "store/tree.h"
+
+void fold_say(struct fold *f, const char *fmt, ...)
+{
+    char *text;
+    va_list al;
+    int r;
+
+    if (!f->say)
+        return;
+    va_start(al, fmt);
+    r = vasprintf(&text, fmt, al);
+    va_end(al);
+    if (r < 0)
+        abort();
+    f->say(f->user, text);
+    free(text);
+}
+
+bool fold_referred(const struct store *st, const char *path, int method,
+                   const xl_snapshot_record *rec)
+{
+    int i, j;
+
+    for (i = 0; i < st->num_records; i++)
+        for (j = 0; st->records[i] != rec && j < st->records[i]->num_disks;
+             j++) {
+            const xl_snapshot_disk *d = &st->records[i]->disks[j];
+
+            if ((method < 0 || (int)d->method == method) &&
+                (str_same(d->layer_path, path) ||
+                 image_same(d->layer_path, path)))
+                return true;
+        }
+    return false;
+}
+
+bool fold_configured(const struct store *st, const char *path)
+{
+    int i;
+
+    for (i = 0; i < st->info.num_disks; i++)
+        if (str_same(st->info.disks[i].config_path, path))
+            return true;
+    return false;
+}
+
+int fold_drop(struct fold *f, xl_snapshot_record *rec, xl_snapshot_disk *disk,
+              struct error *e)
+{
+    record_disk_remove(rec, disk);
+    return store_write(f->st, rec, e);
+}
+
+int fold_follow(struct store *st, const char *from, const char *to,
+                libxl_disk_format to_format, struct error *e)
+{
+    bool top = false;
+    int i, j;
+
+    for (i = 0; i < st->num_records; i++) {
+        bool changed = false;
+
+        for (j = 0; j < st->records[i]->num_disks; j++) {
+            xl_snapshot_disk *d = &st->records[i]->disks[j];
+
+            if (str_same(d->layer_path, from)) {
+                str_replace(&d->layer_path, to);
+                d->layer_format = to_format;
+                changed = true;
+            }
+        }
+        if (changed && store_write(st, st->records[i], e))
+            return -1;
+    }
+    for (i = 0; i < st->info.num_disks; i++)
+        if (str_same(st->info.disks[i].top_path, from)) {
+            str_replace(&st->info.disks[i].top_path, to);
+            st->info.disks[i].top_format = to_format;
+            top = true;
+        }
+    return top ? store_write_info(st, e) : 0;
+}
+
+static int unlink_synced(const char *path, struct error *e)
+{
+    char *copy;
+    int fd, ret = 0;
+
+    if (image_thaw(path, e))
+        return -1;
+    if (unlink(path))
+        return error_errno(e, "cannot remove %s", path);
+    copy = xls_strdup(path);
+    fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd))
+        ret = error_errno(e, "cannot sync the directory of %s", path);
+    if (fd >= 0)
+        close(fd);
+    free(copy);
+    return ret;
+}
+
+int fold_discard(struct fold *f, const char *path,
+                 const xl_snapshot_record *except, struct error *e)
+{
+    struct layer *layer, *child = NULL;
+    struct layers l;
+    int ret = 0;
+
+    if (access(path, F_OK) && errno == ENOENT)
+        return 0;
+    if (layers_load(&l, f->st, f->live, e))
+        return -1;
+    layer = layers_find(&l, path);
+    if (layers_children(&l, path, &child))
+        fold_say(f, "%s stays: %s is based on it", path, child->image.path);
+    else if ((layer && (layer->live || layer->top || layer->foreign)) ||
+             fold_referred(f->st, path, -1, except))
+        fold_say(f, "%s stays: it is in use", path);
+    else if (fold_configured(f->st, path))
+        fold_say(f, "%s stays, though no snapshot needs it any more, since "
+                 "the domain's configuration names it", path);
+    else
+        ret = unlink_synced(path, e);
+    layers_free(&l);
+    return ret;
+}
+
+int fold_hide(struct store *st, xl_snapshot_record *rec, struct error *e)
+{
+    rec->hidden = true;
+    return store_write(st, rec, e);
+}
+
+static int remove_memory(struct fold *f, xl_snapshot_record *rec,
+                         struct error *e)
+{
+    if (!rec->memory)
+        return 0;
+    if (store_remove_memory(f->st, rec->name, e))
+        return -1;
+    rec->memory = false;
+    str_replace(&rec->memory_path, NULL);
+    return store_write(f->st, rec, e);
+}
+
+/* An internal snapshot of a deleted record. */
+static int drop_internal(struct fold *f, const struct layers *l,
+                         xl_snapshot_record *rec, xl_snapshot_disk *disk,
+                         struct error *e)
+{
+    const struct layer *image = layers_find(l, disk->layer_path);
+    char *path = xls_strdup(disk->layer_path);
+    struct layer *child;
+    int ret = 0;
+
+    if (!image || !strings_has(&image->image.internal, disk->internal_name)) {
+        /* Gone already. */
+    } else if (fold_referred(f->st, path, LIBXL_SNAPSHOT_METHOD_EXTERNAL,
+                             NULL) || layers_children(l, path, &child)) {
+        fold_say(f, "the internal snapshot %s stays inside %s, a frozen layer",
+                 disk->internal_name, path);
+    } else if (image->live) {
+        if (image->shared || image->live->domid != f->domid)
+            ret = error_set(e, "%s is in use by the running domain %s",
+                            path, image->live->domain);
+        else
+            ret = f->internal(f->user, disk->vdev, disk->internal_name, e);
+    } else {
+        ret = image_internal_delete(path, disk->internal_name, e);
+    }
+    if (!ret)
+        ret = fold_drop(f, rec, disk, e);
+    /* An image that was only kept for the snapshots inside it. */
+    if (!ret && image && !image->top && !image->live)
+        ret = fold_discard(f, path, NULL, e);
+    free(path);
+    return ret;
+}
+
+/* Why a layer must stay as it is; NULL when it need not. */
+static const char *obstacle(struct fold *f, const xl_snapshot_record *rec,
+                            const struct layer *base, int children,
+                            const struct layer *child)
+{
+    const char *path = base->image.path;
+
+    if (fold_referred(f->st, path, LIBXL_SNAPSHOT_METHOD_INTERNAL, rec))
+        return "it holds internal snapshots that are still there";
+    if (children > 1)
+        return "several layers are based on it";
+    if (base->shared || (child && child->shared))
+        return "more than one running domain uses it";
+    if (base->foreign || (child && child->foreign))
+        return "another domain's snapshots need it";
+    if (child && child->live && child->live->domid != f->domid)
+        return "another running domain uses it";
+    if (base->live && !(child && child->live))
+        return "a running domain uses it";
+    return NULL;
+}
+
+/* Returns 1 when the disk left the record, 0 when it has to stay. */
+static int fold_disk(struct fold *f, xl_snapshot_record *rec,
+                     xl_snapshot_disk *disk, struct error *e)
+{
+    struct layer *base, *child = NULL;
+    const char *why;
+    struct layers l;
+    int children, ret;
+
+    if (layers_load(&l, f->st, f->live, e))
+        return -1;
+    base = layers_find(&l, disk->layer_path);
+    children = layers_children(&l, disk->layer_path, &child);
+    why = base ? obstacle(f, rec, base, children, child) : NULL;
+
+    if (disk->method == LIBXL_SNAPSHOT_METHOD_INTERNAL) {
+        ret = drop_internal(f, &l, rec, disk, e);
+    } else if (!base || base->top ||
+               fold_referred(f->st, disk->layer_path,
+                             LIBXL_SNAPSHOT_METHOD_EXTERNAL, rec)) {
+        /* The file is gone, or others answer for it now. */
+        ret = fold_drop(f, rec, disk, e);
+    } else if (why) {
+        layers_free(&l);
+        return 0;
+    } else if (!children) {
+        ret = fold_discard(f, disk->layer_path, rec, e);
+        if (!ret)
+            ret = fold_drop(f, rec, disk, e);
+    } else if (child->live) {
+        ret = fold_online(f, &l, rec, disk, base, child, e);
+    } else {
+        ret = fold_offline(f, &l, rec, disk, base, child, e);
+    }
+    layers_free(&l);
+    return ret ? -1 : 1;
+}
+
+/* Folds what can be folded of one record; *progress: something was. */
+static int fold_record(struct fold *f, xl_snapshot_record *rec, bool *progress,
+                       struct error *e)
+{
+    int i = 0, ret;
+
+    if (remove_memory(f, rec, e))
+        return -1;
+    while (i < rec->num_disks) {
+        ret = fold_disk(f, rec, &rec->disks[i], e);
+        if (ret < 0)
+            return -1;
+        if (ret)
+            *progress = true;
+        else
+            i++;
+    }
+    if (rec->num_disks)
+        return 0;
+    *progress = true;
+    if (tree_take_out(f->st, rec->name, e))
+        return -1;
+    return store_remove(f->st, rec, e);
+}
+
+static void say_what_stays(struct fold *f)
+{
+    int i;
+
+    for (i = 0; i < f->st->num_records; i++) {
+        const xl_snapshot_record *rec = f->st->records[i];
+
+        if (rec->hidden)
+            fold_say(f, "the layer of deleted snapshot %s stays while other "
+                     "layers need it: %s", rec->name,
+                     rec->disks[0].layer_path);
+    }
+}
+
+int fold_all(struct fold *f, struct error *e)
+{
+    bool progress = true;
+    int i;
+
+    while (progress) {
+        progress = false;
+        /* From the youngest: what is folded upwards is copied less often. */
+        for (i = f->st->num_records - 1; i >= 0; i--)
+            if (f->st->records[i]->hidden &&
+                fold_record(f, f->st->records[i], &progress, e))
+                return -1;
+    }
+    say_what_stays(f);
+    return 0;
+}

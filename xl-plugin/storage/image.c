@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "storage/image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "json/json.h"
+#include "storage/run.h"
+
+static const struct {
+    libxl_disk_format format;
+    const char *name;           /* QEMU's */
+} formats[] = {
+    { LIBXL_DISK_FORMAT_RAW, "raw" },
+    { LIBXL_DISK_FORMAT_QCOW, "qcow" },
+    { LIBXL_DISK_FORMAT_QCOW2, "qcow2" },
+    { LIBXL_DISK_FORMAT_QED, "qed" },
+    { LIBXL_DISK_FORMAT_VHD, "vpc" },
+};
+#define NUM_FORMATS (sizeof(formats) / sizeof(formats[0]))
+
+const char *image_format_name(libxl_disk_format format)
+{
+    size_t i;
+
+    for (i = 0; i < NUM_FORMATS; i++)
+        if (formats[i].format == format)
+            return formats[i].name;
+    return NULL;
+}
+
+static libxl_disk_format format_by_name(const char *name)
+{
+    size_t i;
+
+    for (i = 0; name && i < NUM_FORMATS; i++)
+        if (!strcmp(formats[i].name, name))
+            return formats[i].format;
+    return LIBXL_DISK_FORMAT_UNKNOWN;
+}
+
+static int check_path(const char *path, struct error *e)
+{
+    if (!str_none(path) && path[0] == '/')
+        return 0;
+    return error_set(e, "\"%s\" is not an absolute path", path ? path : "");
+}
+
+static int check_format(const char *path, libxl_disk_format format,
+                        struct error *e)
+{
+    if (image_format_name(format))
+        return 0;
+    return error_set(e, "%s: images of format %s are not handled", path,
+                     libxl_disk_format_to_string(format));
+}
+
+void image_dispose(struct image *image)
+{
+    free(image->path);
+    free(image->backing);
+    strings_free(&image->internal);
+    memset(image, 0, sizeof(*image));
+}
+
+void image_list_free(struct image *layers, int num)
+{
+    int i;
+
+    for (i = 0; i < num; i++)
+        image_dispose(&layers[i]);
+    free(layers);
+}
+
+static int from_json(const struct xls_json *v, struct image *image,
+                     struct error *e)
+{
+    const struct xls_json *snapshots = xls_json_get(v, "snapshots");
+    const char *path = xls_json_get_str(v, "filename");
+    const char *backing = xls_json_get_str(v, "full-backing-filename");
+    size_t i;
+
+    memset(image, 0, sizeof(*image));
+    if (!path || !xls_json_get_uint(v, "virtual-size", &image->virtual_size))
+        return error_set(e, "qemu-img info gave no file name or size");
+    if (!xls_json_get_uint(v, "actual-size", &image->actual_size))
+        image->actual_size = image->virtual_size;
+    if (!backing)
+        backing = xls_json_get_str(v, "backing-filename");
+    image->path = xls_strdup(path);
+    image->backing = xls_strdup(backing);
+    image->format = format_by_name(xls_json_get_str(v, "format"));
+    image->backing_format =
+        format_by_name(xls_json_get_str(v, "backing-filename-format"));
+    for (i = 0; i < xls_json_len(snapshots); i++) {
+        const char *name = xls_json_get_str(xls_json_at(snapshots, i), "name");
+
+        if (name)
+            strings_add(&image->internal, name);
+    }
+    return 0;
+}
+
+static int info(const char *path, libxl_disk_format format, bool chain,
+                struct xls_json **v, struct error *e)
+{
+    const char *argv[] = { "qemu-img", "info", "-U", "--output=json", "-f",
+                           image_format_name(format),
+                           chain ? "--backing-chain" : "--", chain ? "--"
+                           : path, chain ? path : NULL, NULL };
+    char *text = NULL, *what = NULL;
+    size_t len;
+
+    *v = NULL;
+    if (check_path(path, e) || check_format(path, format, e) ||
+        run(argv, &text, &len, e))
+        return -1;
+    *v = xls_json_parse(text, len, &xls_json_limits_qmp, &what);
+    if (!*v)
+        error_set(e, "qemu-img info %s: %s", path, what);
+    free(what);
+    free(text);
+    return *v ? 0 : -1;
+}
+
+int image_info(const char *path, libxl_disk_format format, struct image *image,
+               struct error *e)
+{
+    struct xls_json *v;
+    int ret;
+
+    ret = info(path, format, false, &v, e);
+    if (!ret)
+        ret = from_json(v, image, e);
+    xls_json_free(v);
+    return ret;
+}
+
+int image_chain(const char *path, libxl_disk_format format,
+                struct image **layers, int *num, struct error *e)
+{
+    struct xls_json *v;
+    size_t i;
+    int ret;
+
+    *layers = NULL;
+    *num = 0;
+    ret = info(path, format, true, &v, e);
+    if (!ret && !xls_json_len(v))
+        ret = error_set(e, "qemu-img info %s: no list of layers", path);
+    for (i = 0; !ret && i < xls_json_len(v); i++) {
+        *layers = xls_realloc(*layers, *num + 1, sizeof(**layers));
+        ret = from_json(xls_json_at(v, i), &(*layers)[*num], e);
+        if (!ret)
+            ++*num;
+    }
+    xls_json_free(v);
+    if (ret) {
+        image_list_free(*layers, *num);
+        *layers = NULL;
+        *num = 0;
+    }
+    return ret;
+}
+
+static int sync_file(const char *path, struct error *e)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int ret = fd < 0 || fsync(fd) ? error_errno(e, "cannot sync %s", path) : 0;
+
+    if (fd >= 0)
+        close(fd);
+    return ret;
+}
+
+/* qemu-img opens an existing file and keeps it, so the file is made here
+ * first: exclusively, and with the rights of its backing file. */
+static int reserve(const char *path, const char *like, struct error *e)
+{
+    struct stat st;
+    int fd, ret = 0;
+
+    if (stat(like, &st))
+        return error_errno(e, "cannot look at %s", like);
+    fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_errno(e, "cannot create %s", path);
+    if (S_ISREG(st.st_mode) &&
+        (fchown(fd, st.st_uid, st.st_gid) ||
+         fchmod(fd, (st.st_mode & 0666) | S_IRUSR | S_IWUSR)))
+        ret = error_errno(e, "cannot set owner and mode of %s", path);
+    close(fd);
+    if (ret)
+        unlink(path);
+    return ret;
+}
+
+int image_create_overlay(const char *path, const char *backing,
+                         libxl_disk_format backing_format, struct error *e)
+{
+    const char *argv[] = { "qemu-img", "create", "-q", "-f", "qcow2", "-b",
+                           backing, "-F", image_format_name(backing_format),
+                           "--", path, NULL };
+
+    if (check_path(path, e) || check_path(backing, e) ||
+        check_format(backing, backing_format, e) || reserve(path, backing, e))
+        return -1;
+    if (run(argv, NULL, NULL, e) || sync_file(path, e)) {
+        unlink(path);
+        return -1;
+    }
+    return 0;
+}
+
+int image_rebase(const char *path, const char *backing,
+                 libxl_disk_format backing_format, bool rename_only,
+                 struct error *e)
+{
+    const char *argv[16] = { "qemu-img", "rebase", "-q", "-f", "qcow2" };
+    int n = 5;
+
+    if (check_path(path, e) ||
+        (backing && (check_path(backing, e) ||
+                     check_format(backing, backing_format, e))))
+        return -1;
+    if (rename_only)
+        argv[n++] = "-u";
+    argv[n++] = "-b";
+    argv[n++] = backing ? backing : "";
+    if (backing) {
+        argv[n++] = "-F";
+        argv[n++] = image_format_name(backing_format);
+    }
+    argv[n++] = "--";
+    argv[n++] = path;
+    return run(argv, NULL, NULL, e) || sync_file(path, e) ? -1 : 0;
+}
+
+int image_commit(const char *path, struct error *e)
+{
+    const char *argv[] = { "qemu-img", "commit", "-q", "-d", "-f", "qcow2",
+                           "--", path, NULL };
+
+    return check_path(path, e) || run(argv, NULL, NULL, e) ? -1 : 0;
+}
+
+int image_internal_apply(const char *path, const char *name, struct error *e)
+{
+    const char *argv[] = { "qemu-img", "snapshot", "-q", "-a", name, "--",
+                           path, NULL };
+
+    return check_path(path, e) || run(argv, NULL, NULL, e) ||
+           sync_file(path, e) ? -1 : 0;
+}
+
+int image_internal_delete(const char *path, const char *name, struct error *e)
+{
+    const char *argv[] = { "qemu-img", "snapshot", "-q", "-d", name, "--",
+                           path, NULL };
+
+    return check_path(path, e) || run(argv, NULL, NULL, e) ||
+           sync_file(path, e) ? -1 : 0;
+}
+
+int image_internal_extract(const char *path, const char *name,
+                           const char *new_path, struct error *e)
+{
+    char *which = xls_asprintf("snapshot.name=%s", name);
+    const char *argv[] = { "qemu-img", "convert", "-q", "-U", "-f", "qcow2",
+                           "-O", "qcow2", "-l", which, "--", path, new_path,
+                           NULL };
+    int ret = -1;
+
+    if (check_path(path, e) || check_path(new_path, e) ||
+        reserve(new_path, path, e))
+        goto out;
+    ret = run(argv, NULL, NULL, e) || sync_file(new_path, e) ? -1 : 0;
+    if (ret)
+        unlink(new_path);
+
+out:
+    free(which);
+    return ret;
+}
+
+bool image_same(const char *a, const char *b)
+{
+    struct stat sa, sb;
+
+    return !stat(a, &sa) && !stat(b, &sb) && sa.st_dev == sb.st_dev &&
+           sa.st_ino == sb.st_ino;
+}

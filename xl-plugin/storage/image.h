@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#ifndef PLUGIN_STORAGE_IMAGE_H
+#define PLUGIN_STORAGE_IMAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <libxl_snapshot.h>
+
+#include "util/error.h"
+#include "util/strings.h"
+
+/*
+ * Image files, through qemu-img. Every path must be absolute: so none can be
+ * taken for an option or for a protocol ("nbd:…", "json:…"), and what a
+ * format is is always said, so that the content of a raw image never decides.
+ *
+ * Nothing here may be used on an image that a running domain writes, but
+ * image_info and image_chain.
+ */
+
+/* One layer of a chain. */
+struct image {
+    char *path;
+    libxl_disk_format format;
+    char *backing;              /* NULL for none */
+    libxl_disk_format backing_format;
+    uint64_t virtual_size, actual_size;
+    struct strings internal;    /* names of its internal snapshots */
+};
+
+const char *image_format_name(libxl_disk_format format);
+
+int image_info(const char *path, libxl_disk_format format, struct image *image,
+               struct error *e);
+/* All layers, the top first. */
+int image_chain(const char *path, libxl_disk_format format,
+                struct image **layers, int *num, struct error *e);
+void image_dispose(struct image *image);
+void image_list_free(struct image *layers, int num);
+
+/* A new qcow2 on backing, with backing's owner and mode; path must not
+ * exist. */
+int image_create_overlay(const char *path, const char *backing,
+                         libxl_disk_format backing_format, struct error *e);
+/* Makes backing (NULL: none) what path is based on; what it shows stays the
+ * same, data is copied for it. rename_only: just the header is changed, for a
+ * backing file with the same content. */
+int image_rebase(const char *path, const char *backing,
+                 libxl_disk_format backing_format, bool rename_only,
+                 struct error *e);
+/* Writes the data of path (qcow2) into its backing file. */
+int image_commit(const char *path, struct error *e);
+
+int image_internal_apply(const char *path, const char *name, struct error *e);
+int image_internal_delete(const char *path, const char *name,
+                          struct error *e);
+/* A new, independent qcow2 with the state of an internal snapshot. */
+int image_internal_extract(const char *path, const char *name,
+                           const char *new_path, struct error *e);
+
+/*
+ * Protects a frozen layer from a stray writer: the immutable flag, or where
+ * the file system has none, no write permission. Lifting: also before a file
+ * is renamed or unlinked. Anything but a regular file is left alone.
+ */
+int image_freeze(const char *path, struct error *e);
+int image_thaw(const char *path, struct error *e);
+
+/* Whether two paths lead to one file; false when one is missing. */
+bool image_same(const char *a, const char *b);
+
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "storage/layers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+
+void live_add(struct live *live, const char *domain, uint32_t domid,
+              const char *vdev, const char *path, libxl_disk_format format)
+{
+    struct live_disk *d;
+
+    live->v = xls_realloc(live->v, live->num + 1, sizeof(*live->v));
+    d = &live->v[live->num++];
+    d->domain = xls_strdup(domain);
+    d->domid = domid;
+    d->vdev = xls_strdup(vdev);
+    d->path = xls_strdup(path);
+    d->format = format;
+}
+
+struct live_disk *live_find(const struct live *live, uint32_t domid,
+                            const char *vdev)
+{
+    int i;
+
+    for (i = 0; i < live->num; i++)
+        if (live->v[i].domid == domid && str_same(live->v[i].vdev, vdev))
+            return &live->v[i];
+    return NULL;
+}
+
+void live_free(struct live *live)
+{
+    int i;
+
+    for (i = 0; i < live->num; i++) {
+        free(live->v[i].domain);
+        free(live->v[i].vdev);
+        free(live->v[i].path);
+    }
+    free(live->v);
+    memset(live, 0, sizeof(*live));
+}
+
+void layers_free(struct layers *l)
+{
+    int i;
+
+    for (i = 0; i < l->num; i++)
+        image_dispose(&l->v[i].image);
+    free(l->v);
+    memset(l, 0, sizeof(*l));
+}
+
+struct layer *layers_find(const struct layers *l, const char *path)
+{
+    int i;
+
+    for (i = 0; i < l->num; i++)
+        if (str_same(l->v[i].image.path, path))
+            return &l->v[i];
+    for (i = 0; i < l->num; i++)
+        if (path && image_same(l->v[i].image.path, path))
+            return &l->v[i];
+    return NULL;
+}
+
+int layers_children(const struct layers *l, const char *path,
+                    struct layer **child)
+{
+    int i, num = 0;
+
+    for (i = 0; i < l->num; i++) {
+        const char *backing = l->v[i].image.backing;
+
+        if (backing && (str_same(backing, path) ||
+                        image_same(backing, path))) {
+            *child = &l->v[i];
+            num++;
+        }
+    }
+    return num;
+}
+
+/* What a chain with a missing file in it still tells: its first layer. */
+static int read_chain(const char *path, libxl_disk_format format,
+                      struct image **images, int *num, struct error *e)
+{
+    struct image one;
+
+    if (!image_chain(path, format, images, num, e))
+        return 0;
+    if (image_info(path, format, &one, e))
+        return -1;
+    error_clear(e);
+    *images = xls_calloc(1, sizeof(**images));
+    **images = one;
+    *num = 1;
+    return 0;
+}
+
+/* Adds path and what is below it. */
+static int add(struct layers *l, const char *path, libxl_disk_format format,
+               struct live_disk *live, bool top, bool foreign,
+               struct error *e)
+{
+    struct layer *known = layers_find(l, path);
+    struct image *images;
+    struct stat st;
+    int i, num;
+
+    if (str_none(path) || path[0] != '/' || !image_format_name(format))
+        return 0;
+    if (known && !live) {
+        known->top |= top;
+        known->foreign |= foreign;
+        return 0;
+    }
+    if (stat(path, &st))
+        return errno == ENOENT ? 0 : error_errno(e, "cannot look at %s", path);
+    if (read_chain(path, format, &images, &num, e))
+        return -1;
+    for (i = 0; i < num; i++) {
+        known = layers_find(l, images[i].path);
+        if (!known) {
+            l->v = xls_realloc(l->v, l->num + 1, sizeof(*l->v));
+            known = &l->v[l->num++];
+            memset(known, 0, sizeof(*known));
+            known->image = images[i];
+            memset(&images[i], 0, sizeof(images[i]));
+        }
+        if (known->live && live && known->live != live)
+            known->shared = true;
+        if (live)
+            known->live = live;
+        if (i == 0) {
+            known->top |= top;
+            known->foreign |= foreign;
+        }
+    }
+    image_list_free(images, num);
+    return 0;
+}
+
+static int add_store(struct layers *l, const struct store *st, bool foreign,
+                     struct error *e)
+{
+    int i, j;
+
+    for (i = 0; i < st->info.num_disks; i++) {
+        const xl_snapshot_domain_disk *d = &st->info.disks[i];
+
+        if (add(l, d->top_path, d->top_format, NULL, true, foreign, e))
+            return -1;
+    }
+    for (i = 0; i < st->num_records; i++)
+        for (j = 0; j < st->records[i]->num_disks; j++) {
+            const xl_snapshot_disk *d = &st->records[i]->disks[j];
+
+            if (add(l, d->layer_path, d->layer_format, NULL, false, foreign,
+                    e))
+                return -1;
+        }
+    return 0;
+}
+
+int layers_load(struct layers *l, const struct store *st, struct live *live,
+                struct error *e)
+{
+    struct strings domains = { 0 };
+    int i, ret;
+
+    memset(l, 0, sizeof(*l));
+    ret = store_domains(st->root, &domains, e);
+    for (i = 0; !ret && i < live->num; i++)
+        ret = add(l, live->v[i].path, live->v[i].format, &live->v[i], true,
+                  false, e);
+    if (!ret)
+        ret = add_store(l, st, false, e);
+    for (i = 0; !ret && i < domains.num; i++) {
+        struct store *other;
+
+        if (str_same(domains.v[i], st->domain))
+            continue;
+        ret = store_open(st->root, domains.v[i], false, 0, &other, e);
+        if (!ret)
+            ret = add_store(l, other, true, e);
+        store_close(other);
+    }
+    strings_free(&domains);
+    if (ret)
+        layers_free(l);
+    return ret;
+}

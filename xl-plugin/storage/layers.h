@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#ifndef PLUGIN_STORAGE_LAYERS_H
+#define PLUGIN_STORAGE_LAYERS_H
+
+#include "storage/image.h"
+#include "store/store.h"
+
+/* A disk of a running domain, as libxl knows it. */
+struct live_disk {
+    char *domain;
+    uint32_t domid;
+    char *vdev;
+    char *path;
+    libxl_disk_format format;
+};
+
+/* The disks of all running domains. */
+struct live {
+    struct live_disk *v;
+    int num;
+};
+void live_add(struct live *live, const char *domain, uint32_t domid,
+              const char *vdev, const char *path, libxl_disk_format format);
+struct live_disk *live_find(const struct live *live, uint32_t domid,
+                            const char *vdev);
+void live_free(struct live *live);
+
+/*
+ * Every image file that something needs: what running domains have open, and
+ * what the store names (of every domain), each with all layers below it. A
+ * file is removed or written only after a look at this.
+ */
+struct layer {
+    struct image image;
+    struct live_disk *live;     /* a running domain has it open */
+    bool shared;                /* more than one disk of running domains has */
+    bool top;                   /* the active layer of a domain, running or
+                                 * not */
+    bool foreign;               /* another domain's store names it */
+};
+struct layers {
+    struct layer *v;
+    int num;
+};
+
+int layers_load(struct layers *l, const struct store *st, struct live *live,
+                struct error *e);
+void layers_free(struct layers *l);
+struct layer *layers_find(const struct layers *l, const char *path);
+/* How many layers are based on path; *child is one of them. */
+int layers_children(const struct layers *l, const char *path,
+                    struct layer **child);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#ifndef PLUGIN_STORAGE_RUN_H
+#define PLUGIN_STORAGE_RUN_H
+
+#include <stddef.h>
+
+#include "util/error.h"
+
+/*
+ * Runs argv[0] (looked up in PATH), no shell, stdin from /dev/null, and waits
+ * for it. out (may be NULL) gets what it wrote to stdout, NUL-terminated and
+ * at most 16 MiB. A status other than 0 is an error with the first lines of
+ * stderr in it.
+ */
+int run(const char *const argv[], char **out, size_t *len, struct error *e);
+
+#endif

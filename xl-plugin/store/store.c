@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "store/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "json/json.h"
+#include "store/files.h"
+#include "store/names.h"
+
+#define FORMAT_VERSION 1
+#define INFO "domain.json"
+#define RECORD ".snapshot.json"
+#define MEMORY ".mem"
+#define LOCK "lock"
+
+/* A file of a later format may have keys that the strict parser refuses; say
+ * what is the matter with it. */
+static int check_version(const char *path, const char *name, const char *text,
+                         size_t len, struct error *e)
+{
+    struct xls_json *v;
+    char *what = NULL;
+    uint64_t version;
+    int ret;
+
+    v = xls_json_parse(text, len, &xls_json_limits_file, &what);
+    if (!v)
+        ret = error_set(e, "%s/%s is damaged: %s", path, name, what);
+    else if (!xls_json_get_uint(v, "format_version", &version))
+        ret = error_set(e, "%s/%s is damaged: format_version is missing or "
+                        "no number", path, name);
+    else if (version != FORMAT_VERSION)
+        ret = error_set(e, "%s/%s has format_version %" PRIu64 ", this "
+                        "xl-snapshot knows %d: use the version that wrote it",
+                        path, name, version, FORMAT_VERSION);
+    else
+        ret = 0;
+    free(what);
+    xls_json_free(v);
+    return ret;
+}
+
+static int damaged(struct store *st, const char *file, const char *what,
+                   const char *value, struct error *e)
+{
+    return error_set(e, "%s/%s is damaged: %s: \"%.200s\"", st->path, file,
+                     what, value ? value : "");
+}
+
+/* Paths go to qemu-img and unlink, names into file names: only what the
+ * plugin itself would have written is taken. */
+static int check_record(struct store *st, const char *file,
+                        const xl_snapshot_record *rec, struct error *e)
+{
+    char *own = xls_asprintf("%s" RECORD, rec->name ? rec->name : "");
+    int i, ret = 0;
+
+    if (strcmp(own, file) || !snapshot_name_ok(rec->name))
+        ret = damaged(st, file, "name does not match the file's", rec->name,
+                      e);
+    else if (!str_none(rec->parent) && !snapshot_name_ok(rec->parent))
+        ret = damaged(st, file, "parent is no name", rec->parent, e);
+    for (i = 0; !ret && i < rec->num_disks; i++) {
+        const xl_snapshot_disk *d = &rec->disks[i];
+
+        if (str_none(d->vdev))
+            ret = damaged(st, file, "disks: a vdev is missing", "", e);
+        else if (str_none(d->layer_path) || d->layer_path[0] != '/')
+            ret = damaged(st, file, "disks: layer_path is not absolute",
+                          d->layer_path, e);
+        else if (!str_none(d->internal_name) &&
+                 !snapshot_name_ok(d->internal_name))
+            ret = damaged(st, file, "disks: internal_name is no name",
+                          d->internal_name, e);
+        else if (d->method == LIBXL_SNAPSHOT_METHOD_INTERNAL &&
+                 str_none(d->internal_name))
+            ret = damaged(st, file, "disks: internal_name is missing", d->vdev,
+                          e);
+    }
+    free(own);
+    return ret;
+}
+
+static int load_info(struct store *st, struct error *e)
+{
+    char *text, *what = NULL;
+    size_t len;
+    int i, ret;
+
+    ret = store_file_read(st->dir, st->path, INFO, &text, &len, e);
+    if (ret || !text)
+        return ret;
+    ret = check_version(st->path, INFO, text, len, e);
+    if (!ret && xl_snapshot_domain_from_json(NULL, &st->info, text, &what))
+        ret = error_set(e, "%s/" INFO " is damaged: %s", st->path, what);
+    free(what);
+    free(text);
+    if (!ret && !str_same(st->info.name, st->domain))
+        ret = damaged(st, INFO, "name is not that of the directory",
+                      st->info.name, e);
+    for (i = 0; !ret && i < st->info.num_disks; i++) {
+        const xl_snapshot_domain_disk *d = &st->info.disks[i];
+
+        if (str_none(d->vdev) || str_none(d->top_path) ||
+            d->top_path[0] != '/')
+            ret = damaged(st, INFO, "disks: top_path is not absolute",
+                          d->top_path, e);
+    }
+    st->known = !ret;
+    return ret;
+}
+
+static int load_record(struct store *st, const char *file, struct error *e)
+{
+    xl_snapshot_record *rec;
+    char *text, *what = NULL;
+    size_t len;
+    int ret;
+
+    ret = store_file_read(st->dir, st->path, file, &text, &len, e);
+    /* Removed since the directory was read. */
+    if (ret || !text)
+        return ret;
+    rec = xls_calloc(1, sizeof(*rec));
+    xl_snapshot_record_init(rec);
+    ret = check_version(st->path, file, text, len, e);
+    if (!ret && xl_snapshot_record_from_json(NULL, rec, text, &what))
+        ret = error_set(e, "%s/%s is damaged: %s", st->path, file, what);
+    if (!ret)
+        ret = check_record(st, file, rec, e);
+    free(what);
+    free(text);
+    if (ret) {
+        xl_snapshot_record_dispose(rec);
+        free(rec);
+        return ret;
+    }
+    st->records = xls_realloc(st->records, st->num_records + 1,
+                              sizeof(*st->records));
+    st->records[st->num_records++] = rec;
+    return 0;
+}
+
+static int by_time(const void *pa, const void *pb)
+{
+    const xl_snapshot_record *a = *(xl_snapshot_record *const *)pa;
+    const xl_snapshot_record *b = *(xl_snapshot_record *const *)pb;
+
+    if (a->created != b->created)
+        return a->created < b->created ? -1 : 1;
+    return strcmp(a->name, b->name);
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+    size_t len = strlen(s), end_len = strlen(end);
+
+    return len > end_len && !strcmp(s + len - end_len, end);
+}
+
+static int load_records(struct store *st, struct error *e)
+{
+    struct dirent *entry;
+    int fd, ret = 0;
+    DIR *dir;
+
+    fd = openat(st->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir) {
+        error_errno(e, "cannot read the directory %s", st->path);
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    while (!ret && (entry = readdir(dir)))
+        if (entry->d_name[0] != '.' && ends_with(entry->d_name, RECORD))
+            ret = load_record(st, entry->d_name, e);
+    closedir(dir);
+    if (st->num_records)
+        qsort(st->records, st->num_records, sizeof(*st->records), by_time);
+    return ret;
+}
+
+/* The lock file says who has it, for the message of those who wait. */
+static int take_lock(struct store *st, int wait_s, struct error *e)
+{
+    const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
+    char who[64] = "";
+    int tries;
+
+    st->lock = openat(st->dir, LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+                      0600);
+    if (st->lock < 0)
+        return error_errno(e, "cannot open %s/" LOCK, st->path);
+    for (tries = wait_s * 10; flock(st->lock, LOCK_EX | LOCK_NB); tries--) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return error_errno(e, "cannot lock %s/" LOCK, st->path);
+        if (tries <= 0) {
+            ssize_t len = pread(st->lock, who, sizeof(who) - 1, 0);
+
+            who[len > 0 ? strspn(who, "0123456789") : 0] = 0;
+            return error_set(e, "busy: another snapshot command (process %s) "
+                             "works on %s; try again when it is done",
+                             *who ? who : "unknown", st->domain);
+        }
+        nanosleep(&pause, NULL);
+    }
+    if (ftruncate(st->lock, 0) || dprintf(st->lock, "%d\n", getpid()) < 0)
+        return error_errno(e, "cannot write %s/" LOCK, st->path);
+    return 0;
+}
+
+static int open_dirs(struct store *st, bool change, struct error *e)
+{
+    char *encoded = domain_name_encode(st->domain);
+    int root;
+
+    root = store_dir_open(AT_FDCWD, st->root, st->root, change, e);
+    if (root >= 0) {
+        st->dir = store_dir_open(root, encoded, st->path, change, e);
+        close(root);
+    } else {
+        st->dir = root;
+    }
+    free(encoded);
+    return st->dir == -1 ? -1 : 0;
+}
+
+int store_open(const char *root, const char *domain, bool change, int wait_s,
+               struct store **out, struct error *e)
+{
+    struct store *st = xls_calloc(1, sizeof(*st));
+    char *encoded = domain_name_encode(domain);
+    int ret;
+
+    st->root = xls_strdup(root);
+    st->domain = xls_strdup(domain);
+    st->path = xls_asprintf("%s/%s", root, encoded);
+    st->dir = st->lock = -1;
+    xl_snapshot_domain_init(&st->info);
+    free(encoded);
+
+    ret = open_dirs(st, change, e);
+    if (!ret && change)
+        ret = take_lock(st, wait_s, e);
+    if (!ret && st->dir >= 0)
+        ret = load_info(st, e);
+    if (!ret && st->dir >= 0)
+        ret = load_records(st, e);
+    if (ret) {
+        store_close(st);
+        st = NULL;
+    }
+    *out = st;
+    return ret;
+}
+
+void store_close(struct store *st)
+{
+    int i;
+
+    if (!st)
+        return;
+    for (i = 0; i < st->num_records; i++) {
+        xl_snapshot_record_dispose(st->records[i]);
+        free(st->records[i]);
+    }
+    free(st->records);
+    xl_snapshot_domain_dispose(&st->info);
+    if (st->lock >= 0)
+        close(st->lock);
+    if (st->dir >= 0)
+        close(st->dir);
+    free(st->root);
+    free(st->domain);
+    free(st->path);
+    free(st);
+}
+
+int store_domains(const char *root, struct strings *names, struct error *e)
+{
+    struct dirent *entry;
+    DIR *dir;
+    int fd;
+
+    fd = store_dir_open(AT_FDCWD, root, root, false, e);
+    if (fd < 0)
+        return fd == -2 ? 0 : -1;
+    dir = fdopendir(fd);
+    if (!dir) {
+        error_errno(e, "cannot read the directory %s", root);
+        close(fd);
+        return -1;
+    }
+    while ((entry = readdir(dir))) {
+        char *name = domain_name_decode(entry->d_name);
+
+        if (name)
+            strings_add(names, name);
+        free(name);
+    }
+    closedir(dir);
+    return 0;
+}
+
+xl_snapshot_record *store_find(const struct store *st, const char *name)
+{
+    int i;
+
+    for (i = 0; i < st->num_records; i++)
+        if (str_same(st->records[i]->name, name))
+            return st->records[i];
+    return NULL;
+}
+
+xl_snapshot_record *store_must_find(const struct store *st, const char *name,
+                                    struct error *e)
+{
+    xl_snapshot_record *rec = store_find(st, name);
+    char *have = xls_strdup(""), *more;
+    int i;
+
+    if (rec && !rec->hidden) {
+        free(have);
+        return rec;
+    }
+    for (i = 0; i < st->num_records; i++)
+        if (!st->records[i]->hidden) {
+            more = xls_asprintf("%s%s%s", have, *have ? ", " : "",
+                                st->records[i]->name);
+            free(have);
+            have = more;
+        }
+    error_set(e, "domain %s has no snapshot \"%s\"%s%s", st->domain, name,
+              *have ? "; it has: " : "", have);
+    free(have);
+    return NULL;
+}
+
+xl_snapshot_record *store_add(struct store *st, const char *name)
+{
+    xl_snapshot_record *rec = xls_calloc(1, sizeof(*rec));
+
+    xl_snapshot_record_init(rec);
+    rec->format_version = FORMAT_VERSION;
+    rec->name = xls_strdup(name);
+    st->records = xls_realloc(st->records, st->num_records + 1,
+                              sizeof(*st->records));
+    st->records[st->num_records++] = rec;
+    return rec;
+}
+
+int store_write(struct store *st, const xl_snapshot_record *rec,
+                struct error *e)
+{
+    char *file = xls_asprintf("%s" RECORD, rec->name);
+    char *text = xl_snapshot_record_to_json(NULL, rec);
+    int ret;
+
+    if (text)
+        ret = store_file_write(st->dir, st->path, file, text, e);
+    else
+        ret = error_set(e, "cannot make the JSON text of %s/%s", st->path,
+                        file);
+    free(text);
+    free(file);
+    return ret;
+}
+
+int store_remove(struct store *st, xl_snapshot_record *rec, struct error *e)
+{
+    char *file = xls_asprintf("%s" RECORD, rec->name);
+    int i, ret;
+
+    ret = store_file_remove(st->dir, st->path, file, e);
+    free(file);
+    if (ret)
+        return ret;
+    for (i = 0; st->records[i] != rec; i++)
+        ;
+    st->num_records--;
+    memmove(&st->records[i], &st->records[i + 1],
+            (st->num_records - i) * sizeof(*st->records));
+    xl_snapshot_record_dispose(rec);
+    free(rec);
+    return 0;
+}
+
+int store_write_info(struct store *st, struct error *e)
+{
+    char *text;
+    int ret;
+
+    st->info.format_version = FORMAT_VERSION;
+    str_replace(&st->info.name, st->domain);
+    text = xl_snapshot_domain_to_json(NULL, &st->info);
+    if (text)
+        ret = store_file_write(st->dir, st->path, INFO, text, e);
+    else
+        ret = error_set(e, "cannot make the JSON text of %s/" INFO, st->path);
+    free(text);
+    if (!ret)
+        st->known = true;
+    return ret;
+}
+
+char *store_memory_path(const struct store *st, const char *name)
+{
+    return xls_asprintf("%s/%s" MEMORY, st->path, name);
+}
+
+int store_remove_memory(struct store *st, const char *name, struct error *e)
+{
+    char *file = xls_asprintf("%s" MEMORY, name);
+    int ret = store_file_remove(st->dir, st->path, file, e);
+
+    free(file);
+    return ret;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#ifndef PLUGIN_STORE_STORE_H
+#define PLUGIN_STORE_STORE_H
+
+#include <libxl_snapshot.h>
+#include <_xl_snapshot_types.h>
+
+#include "util/error.h"
+#include "util/strings.h"
+
+#define STORE_ROOT "/var/lib/xen/snapshots"
+
+/*
+ * What is known about one domain's snapshots; store/README.md describes the
+ * directory. The functions that write change memory and file together.
+ */
+struct store {
+    char *root;                 /* of all domains' stores */
+    char *domain;
+    char *path;                 /* this domain's directory */
+    int dir;                    /* -1: there is none (yet) */
+    int lock;                   /* -1: opened for reading */
+    bool known;                 /* there is a domain.json */
+    xl_snapshot_domain info;
+    xl_snapshot_record **records;       /* by time of creation, then name */
+    int num_records;
+};
+
+/*
+ * change: makes the directory, and holds the domain's lock until
+ * store_close; waits wait_s seconds for another command that has it. Without
+ * change, a domain that has no directory is an empty store. A file that
+ * cannot be understood is an error that names it and what is wrong; nothing
+ * is removed.
+ */
+int store_open(const char *root, const char *domain, bool change, int wait_s,
+               struct store **st, struct error *e);
+void store_close(struct store *st);             /* NULL is fine */
+
+/* The names of all domains in the store. */
+int store_domains(const char *root, struct strings *names, struct error *e);
+
+xl_snapshot_record *store_find(const struct store *st, const char *name);
+/* The same, but a missing or hidden one is an error that lists what there
+ * is. */
+xl_snapshot_record *store_must_find(const struct store *st, const char *name,
+                                    struct error *e);
+
+/* Adds a record with this name, in memory only. */
+xl_snapshot_record *store_add(struct store *st, const char *name);
+int store_write(struct store *st, const xl_snapshot_record *rec,
+                struct error *e);
+/* Removes file and record; rec is freed. */
+int store_remove(struct store *st, xl_snapshot_record *rec, struct error *e);
+
+int store_write_info(struct store *st, struct error *e);
+/* The disk's entry of domain.json; NULL when there is none. */
+xl_snapshot_domain_disk *store_disk(const struct store *st, const char *vdev);
+xl_snapshot_domain_disk *store_disk_add(struct store *st, const char *vdev);
+void store_add_uuid(struct store *st, const char *uuid);
+
+xl_snapshot_disk *record_disk(const xl_snapshot_record *rec,
+                              const char *vdev);
+xl_snapshot_disk *record_disk_add(xl_snapshot_record *rec, const char *vdev);
+void record_disk_remove(xl_snapshot_record *rec, xl_snapshot_disk *disk);
+
+/* Where a snapshot's memory image goes. */
+char *store_memory_path(const struct store *st, const char *name);
+/* Removes a snapshot's memory image from the store's own directory. */
+int store_remove_memory(struct store *st, const char *name, struct error *e);
+
+#endif
