@@ -60,8 +60,8 @@ def rows(unit, fields, prefix=''):
                         yield from rows(unit, a.type.fields,
                                         '%s%s.' % (prefix, a_name))
             continue
-        yield (prefix + f.name, type_name(unit, t) + number_range(f), default(f),
-               f.doc)
+        yield (prefix + f.name, type_name(unit, t) + number_range(f),
+               default(f), f.doc)
         if t.kind == 'struct' and not t.ctype:
             yield from rows(unit, t.fields, prefix + f.name + '.')
 

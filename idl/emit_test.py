@@ -167,7 +167,7 @@ a = xls_random_enum(TYPE_values);
 text = TYPE_to_json(ctx, a);
 assert_non_null(text);
 if (TYPE_from_json(ctx, &b, text, &error))
-    fail_msg("%s\n%s", error, text);
+    fail_msg("%s\\n%s", error, text);
 assert_int_equal(a, b);
 name = TYPE_to_string(a);
 assert_non_null(name);

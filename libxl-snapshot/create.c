@@ -13,6 +13,7 @@ static int check_external(struct xls_create *c, struct xls_create_disk *d)
 {
     const libxl_disk_snapshot *a = d->args;
     const char *vdev = d->disk->rec->vdev;
+    char *unique;
     bool has = true;
     int rc;
 
@@ -65,6 +66,13 @@ static int check_external(struct xls_create *c, struct xls_create_disk *d)
             return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
         }
     }
+    /* With keep_path, under a name of its own beside the disk's until the
+     * window. */
+    unique = xls_unique_name("new");
+    d->overlay_path = a->keep_path ? xls_asprintf("%s.%s", d->base_path, unique)
+                                   : xls_strdup(a->external_path);
+    free(unique);
+    d->node = xls_unique_name(vdev);
     d->frozen_path = a->keep_path ? a->external_path : d->base_path;
     d->top_path = a->keep_path ? d->disk->rec->pdev_path : a->external_path;
     return 0;
@@ -129,8 +137,7 @@ static int check_disk(struct xls_create *c, const libxl_disk_snapshot *a)
     rc = xls_disks_named(&c->op, &c->disks, &a->disk, &d->disk);
     if (rc)
         return rc;
-    d->discard = libxl_defbool_is_default(d->disk->rec->discard_enable) ||
-                 libxl_defbool_val(d->disk->rec->discard_enable);
+    d->discard = xls_disk_discards(d->disk);
     switch (a->method) {
     case LIBXL_SNAPSHOT_METHOD_EXTERNAL:
         return check_external(c, d);
@@ -161,6 +168,10 @@ static int validate(struct xls_create *c)
     if (rc)
         return rc;
     if (a->memory) {
+        char *unique = xls_unique_name("new");
+
+        c->memory_tmp = xls_asprintf("%s.%s", a->memory_path, unique);
+        free(unique);
         rc = xls_file_check_new(&c->op.log, a->memory_path);
         if (rc)
             return rc;
@@ -223,6 +234,7 @@ static void undo_leave_paused(struct xls_create *c)
  * between "save" and "resume" there is only the window.
  */
 static const struct xls_step steps[] = {
+    { "write the journal", xls_create_journal, xls_create_undo_journal },
     { "make overlays", xls_create_overlays, xls_create_undo_overlays },
     { "make the memory file", xls_create_memory_file,
       xls_create_undo_memory_file },
@@ -234,6 +246,7 @@ static const struct xls_step steps[] = {
     { "record the layers", xls_create_records, xls_create_undo_records },
     { "finish the memory file", xls_create_finish_memory, NULL },
     { "freeze the layers", xls_create_freeze, NULL },
+    { "close the journal", xls_create_close_journal, NULL },
 };
 
 #define NUM_STEPS ((int)(sizeof(steps) / sizeof(steps[0])))
@@ -287,13 +300,29 @@ static void report(struct xls_create *c, libxl_domain_snapshot_result *result)
     }
 }
 
+void xls_create_dispose(struct xls_create *c)
+{
+    int i;
+
+    for (i = 0; i < c->num_todo; i++) {
+        free(c->todo[i].node);
+        free(c->todo[i].base_path);
+        free(c->todo[i].overlay_path);
+    }
+    free(c->todo);
+    free(c->memory_tmp);
+    if (c->memory_fd >= 0)
+        close(c->memory_fd);
+    xls_disks_dispose(&c->disks);
+}
+
 int libxl_domain_snapshot_create(libxl_ctx *ctx, uint32_t domid,
                                  const libxl_domain_snapshot_args *args,
                                  const libxl_snapshot_how *how,
                                  libxl_domain_snapshot_result *result)
 {
     struct xls_create c = { .args = args, .memory_fd = -1 };
-    int i, rc;
+    int rc;
 
     rc = xls_op_begin(&c.op, __func__, ctx, domid, how, true);
     if (rc)
@@ -304,16 +333,7 @@ int libxl_domain_snapshot_create(libxl_ctx *ctx, uint32_t domid,
     if (!rc && result)
         report(&c, result);
 
-    for (i = 0; i < c.num_todo; i++) {
-        free(c.todo[i].node);
-        free(c.todo[i].base_path);
-        free(c.todo[i].overlay_path);
-    }
-    free(c.todo);
-    free(c.memory_tmp);
-    if (c.memory_fd >= 0)
-        close(c.memory_fd);
-    xls_disks_dispose(&c.disks);
+    xls_create_dispose(&c);
     xls_op_end(&c.op);
     return rc;
 }

@@ -20,7 +20,6 @@ struct xls_create_disk {
     bool linked;                /* base_path has its second name */
     bool moved;                 /* base_path names the overlay */
     bool switched;              /* the guest writes to the overlay */
-    bool named;                 /* QEMU knows both files by their new names */
     bool called;                /* the storage's own snapshot is taken */
     bool snapshotted;           /* the internal snapshot is taken */
 };
@@ -47,6 +46,13 @@ struct xls_step {
     void (*undo)(struct xls_create *c);
 };
 
+/* Frees what c holds, but for its op. */
+void xls_create_dispose(struct xls_create *c);
+
+/* create/journal.c */
+int xls_create_journal(struct xls_create *c);
+void xls_create_undo_journal(struct xls_create *c);
+int xls_create_close_journal(struct xls_create *c);
 /* create/overlays.c: makes the overlays and adds them to QEMU. */
 int xls_create_overlays(struct xls_create *c);
 void xls_create_undo_overlays(struct xls_create *c);
@@ -60,7 +66,9 @@ int xls_create_finish_memory(struct xls_create *c);
 int xls_create_window(struct xls_create *c);
 void xls_create_undo_window(struct xls_create *c);
 /* create/names.c: QEMU and libxl learn what is where. */
-int xls_create_name(struct xls_create *c, struct xls_create_disk *d);
+/* base: the frozen layer as QEMU has it; below: the node under it, or NULL. */
+int xls_create_name(struct xls_create *c, struct xls_create_disk *d,
+                    const struct xls_layer *base, const char *below);
 int xls_create_names(struct xls_create *c);
 int xls_create_records(struct xls_create *c);
 void xls_create_undo_records(struct xls_create *c);

@@ -163,8 +163,7 @@ static int delete_external(struct xls_op *op, struct xls_disks *disks,
                            struct target *t,
                            libxl_disk_snapshot_result *result)
 {
-    bool discard = libxl_defbool_is_default(t->disk->rec->discard_enable) ||
-                   libxl_defbool_val(t->disk->rec->discard_enable);
+    bool discard = xls_disk_discards(t->disk);
     struct xls_record record;
     const struct xls_layer *top;
     char *unused = NULL;

@@ -105,6 +105,8 @@ int xls_op_begin(struct xls_op *op, const char *func, libxl_ctx *ctx,
         op->name = xls_asprintf("%u", domid);
     op->uuid = xls_asprintf(LIBXL_UUID_FMT, LIBXL_UUID_BYTES(op->info.uuid));
     rc = lock ? lock_domain(op) : 0;
+    if (lock && !rc)
+        rc = xls_create_recover(op);
 
 out:
     if (rc)

@@ -11,7 +11,8 @@
 #define XLS_XEN_RUN_DIR "/run/xen"
 #endif
 
-/* Where this library keeps its locks. */
+/* Where this library keeps its locks, and its journals. */
 #define XLS_RUN_DIR     XLS_XEN_RUN_DIR "/xlsnapshot"
+#define XLS_STATE_DIR   XLS_XEN_LIB_DIR "/xlsnapshot"
 
 #endif

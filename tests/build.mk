@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+XENHOST := BUILD=$(abspath $(BUILD)) tests/xenhost/xenhost
+
+# What building and testing need on Debian; the emulated host brings its own.
+DEB_BUILD := gcc make pkg-config python3 libxen-dev libyajl-dev libc6-dev
+DEB_CHECK := libcmocka-dev qemu-utils qemu-system-x86 clang libclang-rt-14-dev \
+             mmdebstrap e2fsprogs cpio xz-utils
+DEB_DEMO  := mmdebstrap e2fsprogs cpio xz-utils python3
+
+include $(wildcard tests/idl/build.mk tests/unit/build.mk tests/qmp/build.mk \
+    tests/bench/build.mk \
+    tests/xenhost/apictl/build.mk)
+
+.PHONY: deps deps-check check check-all check-sanitized check-xenhost
+deps:
+	scripts/need $(DEB_BUILD)
+deps-check:
+	scripts/need $(DEB_BUILD) $(DEB_CHECK)
+
+# The sub-makes look for the libraries afresh, once they are there.
+check: deps-check
+	$(MAKE) check-all
+
+check-all:
+	$(MAKE) check-idl check-unit check-qmp
+	$(MAKE) check-sanitized
+	$(MAKE) check-xenhost
+
+# The same tests under the sanitizers, built by the other compiler.
+check-sanitized:
+	$(MAKE) BUILD=$(BUILD)/sanitized CC=clang SANITIZE=address,undefined \
+	    check-idl check-unit check-qmp
+
+check-xenhost:
+	BUILD=$(abspath $(BUILD)) tests/xenhost/check
+
+.PHONY: demo xenhost-shell
+demo:
+	scripts/need $(DEB_DEMO)
+	BUILD=$(abspath $(BUILD)) tests/xenhost/demo
+
+xenhost-shell:
+	scripts/need $(DEB_DEMO)
+	$(XENHOST) image trixie
+	$(XENHOST) build trixie
+	$(XENHOST) shell trixie

@@ -156,6 +156,12 @@ struct xls_disk *xls_disks_find(struct xls_disks *disks, const char *vdev)
     return NULL;
 }
 
+bool xls_disk_discards(const struct xls_disk *disk)
+{
+    return libxl_defbool_is_default(disk->rec->discard_enable) ||
+           libxl_defbool_val(disk->rec->discard_enable);
+}
+
 int xls_disk_layer(const struct xls_disk *disk, const char *path)
 {
     int i;

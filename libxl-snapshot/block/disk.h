@@ -62,6 +62,9 @@ int xls_disks_named(struct xls_op *op, struct xls_disks *disks,
 /* The index of the layer whose image is path, or -1. */
 int xls_disk_layer(const struct xls_disk *disk, const char *path);
 
+/* Whether the guest's discards are to reach the image (libxl's default). */
+bool xls_disk_discards(const struct xls_disk *disk);
+
 /* QEMU's driver for a libxl format, and back; NULL and UNKNOWN where there is
  * no such. */
 const char *xls_format_driver(libxl_disk_format format);

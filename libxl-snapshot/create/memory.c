@@ -38,14 +38,11 @@ static char *config_json(struct xls_create *c)
 
 int xls_create_memory_file(struct xls_create *c)
 {
-    char *json, *unique;
+    char *json;
     int rc;
 
     if (!c->args->memory)
         return 0;
-    unique = xls_unique_name("new");
-    c->memory_tmp = xls_asprintf("%s.%s", c->args->memory_path, unique);
-    free(unique);
     rc = xls_file_create(&c->op.log, c->memory_tmp, NULL, &c->memory_fd);
     if (rc)
         return rc;

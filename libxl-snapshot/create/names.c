@@ -7,28 +7,21 @@
 #include "files/files.h"
 #include "records/records.h"
 
-/*
- * The layers of c->disks may be outdated when this undoes a step, but of the
- * base only what does not change is used: its node, driver and modes.
- */
-int xls_create_name(struct xls_create *c, struct xls_create_disk *d)
+int xls_create_name(struct xls_create *c, struct xls_create_disk *d,
+                    const struct xls_layer *base, const char *below)
 {
-    const struct xls_layer *base = &d->disk->layers[0];
     struct xls_layer overlay = *base;
     int rc;
 
     overlay.node = d->node;
     overlay.driver = (char *)"qcow2";
-    rc = xls_node_rename(&c->op, base, d->frozen_path, true,
-                         d->disk->num_layers > 1 ? d->disk->layers[1].node
-                                                 : NULL,
+    rc = xls_node_rename(&c->op, base, d->frozen_path, true, below,
                          d->discard);
     if (!rc)
         rc = xls_node_rename(&c->op, &overlay, d->top_path, false, base->node,
                              d->discard);
     if (rc)
         return rc;
-    d->named = true;
     rc = xls_dir_sync(&c->op.log, d->base_path);
     if (!rc)
         rc = xls_dir_sync(&c->op.log, d->frozen_path);
@@ -41,7 +34,14 @@ int xls_create_names(struct xls_create *c)
     int i, rc;
 
     for (i = 0; i < c->num_todo; i++) {
-        rc = c->todo[i].moved ? xls_create_name(c, &c->todo[i]) : 0;
+        struct xls_create_disk *d = &c->todo[i];
+        const struct xls_disk *disk = d->disk;
+
+        if (!d->moved)
+            continue;
+        rc = xls_create_name(c, d, &disk->layers[0],
+                             disk->num_layers > 1 ? disk->layers[1].node
+                                                  : NULL);
         if (rc)
             return rc;
     }

@@ -8,24 +8,13 @@
 #include "create.h"
 #include "files/files.h"
 
-/* The overlay's file; with keep_path under a name of its own beside the
- * disk's, until the window. */
 static int make_file(struct xls_create *c, struct xls_create_disk *d)
 {
     const struct xls_layer *base = &d->disk->layers[0];
-    char *unique;
     int fd, rc;
 
-    if (d->args->keep_path) {
-        unique = xls_unique_name("new");
-        d->overlay_path = xls_asprintf("%s.%s", d->base_path, unique);
-        free(unique);
-    } else {
-        d->overlay_path = xls_strdup(d->args->external_path);
-    }
     if (d->args->reuse_external)
         return 0;
-
     rc = xls_file_create(&c->op.log, d->overlay_path, d->base_path, &fd);
     if (rc)
         return rc;
@@ -55,7 +44,6 @@ int xls_create_overlays(struct xls_create *c)
                       d->disk->rec->vdev);
             return rc;
         }
-        d->node = xls_unique_name(d->disk->rec->vdev);
         rc = xls_overlay_add(&c->op, d->node, d->overlay_path,
                              &d->disk->layers[0], d->discard);
         if (rc)

@@ -163,26 +163,35 @@ static void undo_names(struct xls_create *c, struct xls_create_disk *d)
     d->linked = false;
 }
 
-static void undo_external(struct xls_create *c, struct xls_create_disk *d)
+/* Folding needs QEMU to know the files by their names. */
+static int settle_names(struct xls_create *c, struct xls_create_disk *d,
+                        struct xls_disk *disk)
 {
-    struct xls_disk *disk;
-    const char *vdev = d->disk->rec->vdev;
     int rc;
 
-    /* So that folding finds the files under their names. */
-    rc = d->moved && !d->named ? xls_create_name(c, d) : 0;
+    if (!d->moved || (xls_disk_layer(disk, d->top_path) == 0 &&
+                      !strcmp(disk->layers[1].path, d->frozen_path)))
+        return 0;
+    rc = xls_create_name(c, d, &disk->layers[1],
+                         disk->num_layers > 2 ? disk->layers[2].node : NULL);
+    return rc ? rc : xls_disks_requery(&c->op, &c->disks);
+}
+
+static void undo_external(struct xls_create *c, struct xls_create_disk *d)
+{
+    struct xls_disk *disk = d->disk;
+    int rc;
+
+    rc = xls_disks_requery(&c->op, &c->disks);
+    if (!rc && disk->num_layers < 2)
+        rc = ERROR_SNAPSHOT_QMP;
     if (!rc)
-        rc = xls_disks_requery(&c->op, &c->disks);
-    disk = rc ? NULL : xls_disks_find(&c->disks, vdev);
-    if (!disk || disk->num_layers < 2) {
-        XLS_ERROR(&c->op.log, "disk %s stays on its overlay %s", vdev,
-                  d->top_path);
-        return;
-    }
-    rc = xls_fold_backward(&c->op, disk, 1, d->moved, d->discard, NULL);
+        rc = settle_names(c, d, disk);
+    if (!rc)
+        rc = xls_fold_backward(&c->op, disk, 1, d->moved, d->discard, NULL);
     if (rc) {
         XLS_ERROR(&c->op.log, "disk %s stays on its overlay %s, which is "
-                  "right and in use", vdev, d->top_path);
+                  "right and in use", disk->rec->vdev, d->top_path);
         return;
     }
     d->switched = d->added = d->moved = d->linked = false;

@@ -15,12 +15,7 @@ char *xls_idl_strdup(const char *s)
 
 void *xls_idl_array(int num, size_t size)
 {
-    void *p;
-
-    if (num <= 0)
-        return NULL;
-    p = xls_realloc(NULL, num, size);
-    return memset(p, 0, num * size);
+    return num > 0 ? xls_calloc(num, size) : NULL;
 }
 
 const char *xls_idl_enum_name(const libxl_enum_string_table *table, int value)

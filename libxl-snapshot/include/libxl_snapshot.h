@@ -28,6 +28,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /*
  * Progress of the part of an operation that takes time.
@@ -195,6 +196,16 @@ int libxl_domain_snapshot_chain_changed(libxl_ctx *ctx, uint32_t domid,
                                         const libxl_device_disk *disk,
                                         const libxl_snapshot_how *how);
 
+/*
+ * Undoes what is left of a snapshot of the domain whose process was killed:
+ * its guest is resumed, its disks are folded back, its files removed. Every
+ * operation that changes the domain does so first by itself; this does nothing
+ * else. 0 when there is nothing left to do.
+ */
+int libxl_domain_snapshot_recover(libxl_ctx *ctx, uint32_t domid,
+                                  const libxl_snapshot_how *how);
+
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

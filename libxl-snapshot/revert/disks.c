@@ -194,8 +194,7 @@ static int take_path_late(struct xls_revert *r, struct xls_op *op,
     if (rc)
         return rc;
     rc = rename_nodes(op, a->external_path, a->disk.pdev_path,
-                      libxl_defbool_is_default(disk->discard_enable) ||
-                          libxl_defbool_val(disk->discard_enable));
+                      xls_disk_discards(&(struct xls_disk){ .rec = disk }));
     if (rc)
         XLS_WARN(&op->log, "QEMU goes on calling the file by its former name "
                  "until domain %s is restarted", r->name);

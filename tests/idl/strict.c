@@ -251,7 +251,7 @@ static void malformed_text(void **state)
          "line 1, column 19: lexical error: invalid bytes in UTF8 string.");
     ARGS("{} {}", "line 1, column 5: parse error: trailing garbage");
     ARGS("[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", /* 33 */
-         "line 1, column 33: nested deeper than 32");
+         "line 1, column 34: nested deeper than 32");
 
     big = malloc(4 * 1024 * 1024 + 2);
     memset(big, ' ', 4 * 1024 * 1024 + 1);
@@ -364,6 +364,20 @@ static void missing_keys_give_defaults(void **state)
     xls_all_defaults_dispose(&d);
 }
 
+static void defaults_in_array_elements(void **state)
+{
+    xls_all_tree t;
+
+    xls_all_tree_init(&t);
+    assert_int_equal(
+        xls_all_tree_from_json(*state, &t, "{\"sources\": [{}]}", NULL), 0);
+    assert_int_equal(t.num_sources, 1);
+    assert_int_equal(t.sources[0].kind, ALL_KIND_FILE);
+    assert_string_equal(t.sources[0].u.file.path, "/dev/null");
+    assert_int_equal(t.sources[0].after.count, -7);
+    xls_all_tree_dispose(&t);
+}
+
 static void a_union_follows_its_key(void **state)
 {
     xls_all_source s;
@@ -449,6 +463,7 @@ int main(void)
         cmocka_unit_test(refusal_of_libxl),
         cmocka_unit_test(enums),
         cmocka_unit_test(missing_keys_give_defaults),
+        cmocka_unit_test(defaults_in_array_elements),
         cmocka_unit_test(a_union_follows_its_key),
         cmocka_unit_test(text_of_a_value),
         cmocka_unit_test(what_could_not_be_read_is_not_written),

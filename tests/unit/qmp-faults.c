@@ -29,7 +29,7 @@
 
 #include <libxl_snapshot.h>
 
-#include "qmp/qmp.h"
+#include "qmp/internal.h"
 
 #define GREETING "{\"QMP\":{\"version\":{\"qemu\":{\"micro\":22,\"minor\":2," \
                  "\"major\":7},\"package\":\"\"},\"capabilities\":[]}}\r\n"
@@ -37,13 +37,13 @@
 /* A logger that keeps everything said at ERROR. */
 static char logged[65536];
 
-static void keep_message(xentoollog_logger *logger, xentoollog_level level,
-                         int errnoval, const char *context,
-                         const char *format, va_list al)
+static void __attribute__((format(printf, 5, 0)))
+keep_message(xentoollog_logger *l, xentoollog_level level, int errnoval,
+             const char *context, const char *format, va_list al)
 {
     size_t at = strlen(logged);
 
-    (void)logger;
+    (void)l;
     (void)errnoval;
     if (level < XTL_ERROR)
         return;
@@ -994,13 +994,14 @@ static void add_fd_passes_the_file(void **state)
     close(fd);
 }
 
-static int open_files(bool *all_cloexec)
+/* Counts open files, and those that a child would inherit. */
+static int open_files(int *inherited)
 {
     DIR *dir = opendir("/proc/self/fd");
     struct dirent *e;
     int n = 0;
 
-    *all_cloexec = true;
+    *inherited = 0;
     while ((e = readdir(dir))) {
         int fd = atoi(e->d_name);
 
@@ -1008,7 +1009,7 @@ static int open_files(bool *all_cloexec)
             continue;
         n++;
         if (!(fcntl(fd, F_GETFD) & FD_CLOEXEC))
-            *all_cloexec = false;
+            (*inherited)++;
     }
     closedir(dir);
     return n;
@@ -1017,24 +1018,23 @@ static int open_files(bool *all_cloexec)
 static void no_file_is_leaked_or_inherited(void **state)
 {
     struct xls_qmp *qmp = NULL;
-    bool cloexec;
-    int before = open_files(&cloexec), during;
+    int inherited_before, inherited;
+    int before = open_files(&inherited_before), during;
 
     (void)state;
-    assert_true(cloexec);
     start(reply_nothing);
     assert_int_equal(xls_qmp_open(&log_to, server.path, server.lock, 5000,
                                   &qmp), 0);
-    during = open_files(&cloexec);
-    assert_true(cloexec);
+    during = open_files(&inherited);
+    assert_int_equal(inherited, inherited_before);
     assert_int_equal(during, before + 3);       /* with the server's end */
     finish(qmp);
-    assert_int_equal(open_files(&cloexec), before);
+    assert_int_equal(open_files(&inherited), before);
     close(server.listener);
     server.listener = -1;
     assert_int_equal(xls_qmp_open(&log_to, server.path, server.lock, 500,
                                   &qmp), ERROR_SNAPSHOT_QMP);
-    assert_int_equal(open_files(&cloexec), before - 1);
+    assert_int_equal(open_files(&inherited), before - 1);
 }
 
 /* --- the lock --- */
@@ -1203,6 +1203,49 @@ static void lock_that_cannot_be_opened_is_an_error(void **state)
     assert_logged(path);
 }
 
+/* Takes and drops the lock over and over; nonzero when not alone with it. */
+static int contend(const char *witness)
+{
+    struct xls_qmp_lock lock = { .fd = -1 };
+    int i, fd;
+
+    for (i = 0; i < 100; i++) {
+        if (xls_qmp__lock(NULL, server.lock, xls_qmp__deadline(60000), &lock))
+            return 1;
+        fd = open(witness, O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (fd < 0)
+            return 2;
+        close(fd);
+        unlink(witness);
+        xls_qmp__unlock(&lock);
+    }
+    return 0;
+}
+
+static void lock_has_one_holder_at_a_time(void **state)
+{
+    char witness[100];
+    pid_t pids[4];
+    int status, bad = 0;
+    size_t i;
+
+    (void)state;
+    snprintf(witness, sizeof(witness), "%s/witness", server.dir);
+    for (i = 0; i < 4; i++) {
+        pids[i] = fork();
+        assert_int_not_equal(pids[i], -1);
+        if (!pids[i])
+            _exit(contend(witness));
+    }
+    for (i = 0; i < 4; i++) {
+        waitpid(pids[i], &status, 0);
+        bad |= status;
+    }
+    unlink(witness);
+    assert_int_equal(bad, 0);
+    assert_int_equal(access(server.lock, F_OK), -1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -1248,6 +1291,7 @@ int main(void)
         TEST(lock_file_replaced_while_waiting),
         TEST(lock_file_of_another_is_not_removed),
         TEST(lock_that_cannot_be_opened_is_an_error),
+        TEST(lock_has_one_holder_at_a_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

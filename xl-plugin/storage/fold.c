@@ -68,23 +68,10 @@ int fold_follow(struct store *st, const char *from, const char *to,
                 libxl_disk_format to_format, struct error *e)
 {
     bool top = false;
-    int i, j;
+    int i;
 
-    for (i = 0; i < st->num_records; i++) {
-        bool changed = false;
-
-        for (j = 0; j < st->records[i]->num_disks; j++) {
-            xl_snapshot_disk *d = &st->records[i]->disks[j];
-
-            if (str_same(d->layer_path, from)) {
-                str_replace(&d->layer_path, to);
-                d->layer_format = to_format;
-                changed = true;
-            }
-        }
-        if (changed && store_write(st, st->records[i], e))
-            return -1;
-    }
+    if (store_move_layer(st, from, to, to_format, e))
+        return -1;
     for (i = 0; i < st->info.num_disks; i++)
         if (str_same(st->info.disks[i].top_path, from)) {
             str_replace(&st->info.disks[i].top_path, to);

@@ -5,6 +5,12 @@
 #include "storage/image.h"
 #include "store/store.h"
 
+/* Whether there is a running domain (INVALID_DOMID is a signed constant). */
+static inline bool domain_runs(uint32_t domid)
+{
+    return domid != (uint32_t)INVALID_DOMID;
+}
+
 /* A disk of a running domain, as libxl knows it. */
 struct live_disk {
     char *domain;

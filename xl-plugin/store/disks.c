@@ -79,3 +79,26 @@ void record_disk_remove(xl_snapshot_record *rec, xl_snapshot_disk *disk)
     rec->num_disks--;
     memmove(disk, disk + 1, (rec->num_disks - i) * sizeof(*disk));
 }
+
+int store_move_layer(struct store *st, const char *from, const char *to,
+                     libxl_disk_format format, struct error *e)
+{
+    int i, j;
+
+    for (i = 0; i < st->num_records; i++) {
+        bool changed = false;
+
+        for (j = 0; j < st->records[i]->num_disks; j++) {
+            xl_snapshot_disk *d = &st->records[i]->disks[j];
+
+            if (str_same(d->layer_path, from)) {
+                str_replace(&d->layer_path, to);
+                d->layer_format = format;
+                changed = true;
+            }
+        }
+        if (changed && store_write(st, st->records[i], e))
+            return -1;
+    }
+    return 0;
+}

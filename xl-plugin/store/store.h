@@ -64,6 +64,10 @@ xl_snapshot_disk *record_disk(const xl_snapshot_record *rec,
 xl_snapshot_disk *record_disk_add(xl_snapshot_record *rec, const char *vdev);
 void record_disk_remove(xl_snapshot_record *rec, xl_snapshot_disk *disk);
 
+/* What the records say of the file from is true of the file to now. */
+int store_move_layer(struct store *st, const char *from, const char *to,
+                     libxl_disk_format format, struct error *e);
+
 /* Where a snapshot's memory image goes. */
 char *store_memory_path(const struct store *st, const char *name);
 /* Removes a snapshot's memory image from the store's own directory. */

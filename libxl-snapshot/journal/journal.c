@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "journal/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "files/files.h"
+#include "paths.h"
+
+static char *journal_path(const struct xls_op *op)
+{
+    return xls_asprintf("%s/%s.%u.json", XLS_STATE_DIR, op->uuid, op->domid);
+}
+
+static int write_file(struct xls_op *op, const char *path, const char *text)
+{
+    size_t len = strlen(text);
+    int fd, rc;
+
+    rc = xls_file_create(&op->log, path, NULL, &fd);
+    if (rc)
+        return rc;
+    if (write(fd, text, len) != (ssize_t)len) {
+        XLS_ERRORE(&op->log, "cannot write %s", path);
+        rc = ERROR_SNAPSHOT_STORAGE;
+    }
+    if (!rc)
+        rc = xls_fd_sync(&op->log, fd, path);
+    close(fd);
+    return rc;
+}
+
+int xls_journal_write(struct xls_op *op, const struct xls_json *content)
+{
+    char *path = journal_path(op);
+    char *tmp = xls_asprintf("%s.new", path);
+    char *text = xls_json_print(content, true);
+    int rc;
+
+    if (mkdir(XLS_STATE_DIR, 0700) && errno != EEXIST) {
+        XLS_ERRORE(&op->log, "cannot make %s", XLS_STATE_DIR);
+        rc = ERROR_SNAPSHOT_STORAGE;
+        goto out;
+    }
+    /* Of a process killed while it wrote; the domain's lock is ours. */
+    rc = xls_file_unlink(&op->log, tmp);
+    if (!rc)
+        rc = write_file(op, tmp, text);
+    if (!rc)
+        rc = xls_file_rename(&op->log, tmp, path);
+    if (!rc)
+        rc = xls_dir_sync(&op->log, path);
+
+out:
+    free(path);
+    free(tmp);
+    free(text);
+    return rc;
+}
+
+int xls_journal_read(struct xls_op *op, struct xls_json **content)
+{
+    char *path = journal_path(op), *text = NULL, *error = NULL;
+    size_t max = xls_json_limits_file.max_bytes;
+    ssize_t n = -1;
+    int fd, rc;
+
+    *content = NULL;
+    fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) {
+        rc = 0;
+        goto out;
+    }
+    if (fd >= 0) {
+        text = xls_calloc(max + 1, 1);
+        n = read(fd, text, max);
+        close(fd);
+    }
+    if (n < 0) {
+        XLS_ERRORE(&op->log, "cannot read %s", path);
+        rc = ERROR_SNAPSHOT_STORAGE;
+        goto out;
+    }
+    *content = xls_json_parse(text, n, &xls_json_limits_file, &error);
+    rc = *content ? 0 : ERROR_SNAPSHOT_INCOMPLETE;
+    if (rc)
+        XLS_ERROR(&op->log, "the journal %s of an interrupted operation "
+                  "cannot be read: %s", path, error);
+
+out:
+    free(path);
+    free(text);
+    free(error);
+    return rc;
+}
+
+int xls_journal_remove(struct xls_op *op)
+{
+    char *path = journal_path(op);
+    int rc;
+
+    rc = xls_file_unlink(&op->log, path);
+    if (!rc)
+        rc = xls_dir_sync(&op->log, path);
+    free(path);
+    return rc;
+}

@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "qmp/support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+static char logged[65536];
+
+static void __attribute__((format(printf, 5, 0)))
+keep_message(xentoollog_logger *l, xentoollog_level level, int errnoval,
+             const char *context, const char *format, va_list al)
+{
+    size_t at = strlen(logged);
+
+    (void)l;
+    (void)errnoval;
+    if (level < XTL_ERROR)
+        return;
+    at += snprintf(logged + at, sizeof(logged) - at, "%s: ", context);
+    if (at < sizeof(logged))
+        vsnprintf(logged + at, sizeof(logged) - at, format, al);
+}
+
+static xentoollog_logger logger = { .vmessage = keep_message };
+const struct xls_log vm_log = { &logger, "test" };
+
+const char *vm_logged(void)
+{
+    return logged;
+}
+
+void vm_log_clear(void)
+{
+    logged[0] = '\0';
+}
+
+/* --- shell --- */
+
+static char *__attribute__((format(printf, 1, 0)))
+format_text(const char *fmt, va_list al)
+{
+    char *s = NULL;
+
+    if (vasprintf(&s, fmt, al) < 0)
+        abort();
+    return s;
+}
+
+void sh(const char *fmt, ...)
+{
+    va_list al;
+    char *command;
+    int status;
+
+    va_start(al, fmt);
+    command = format_text(fmt, al);
+    va_end(al);
+    status = system(command);
+    if (status)
+        fail_msg("status %#x: %s", status, command);
+    free(command);
+}
+
+char *sh_output(const char *fmt, ...)
+{
+    char buf[4096], *command;
+    size_t len;
+    FILE *f;
+    va_list al;
+
+    va_start(al, fmt);
+    command = format_text(fmt, al);
+    va_end(al);
+    f = popen(command, "re");
+    assert_non_null(f);
+    len = fread(buf, 1, sizeof(buf) - 1, f);
+    if (pclose(f))
+        fail_msg("failed: %s", command);
+    free(command);
+    buf[len] = '\0';
+    if (len && buf[len - 1] == '\n')
+        buf[len - 1] = '\0';
+    return xls_strdup(buf);
+}
+
+char *image_sum(const char *path, const char *format)
+{
+    char *sum = sh_output("t=$(mktemp) && qemu-img convert -U -f %s -O raw"
+                          " '%s' $t && sha256sum $t && rm $t", format, path);
+
+    sum[64] = '\0';
+    return sum;
+}
+
+bool image_holds(const char *path, const char *format, uint64_t offset,
+                 uint64_t len, unsigned char value)
+{
+    char *out = sh_output("qemu-io -r -f %s -c 'read -P %u %llu %llu' '%s' 2>&1"
+                          " || true", format, value,
+                          (unsigned long long)offset, (unsigned long long)len,
+                          path);
+    bool holds = strstr(out, "read ") && !strstr(out, "failed");
+
+    free(out);
+    return holds;
+}
+
+/* --- QEMU --- */
+
+static struct qmp_vm *running[8];
+
+/*
+ * A process that outlives this one: when the write end of its pipe closes, it
+ * removes the directory.
+ */
+static void start_guard(struct qmp_vm *vm)
+{
+    int ends[2];
+    char c;
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    vm->guard_pid = fork();
+    assert_int_not_equal(vm->guard_pid, -1);
+    if (!vm->guard_pid) {
+        setsid();
+        close(ends[1]);
+        while (read(ends[0], &c, 1) < 0 && errno == EINTR)
+            ;
+        execlp("rm", "rm", "-rf", vm->dir, (char *)NULL);
+        _exit(127);
+    }
+    close(ends[0]);
+    vm->guard = ends[1];
+}
+
+static int listen_at(const char *path)
+{
+    struct sockaddr_un un = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    assert_int_not_equal(fd, -1);
+    assert_true(strlen(path) < sizeof(un.sun_path));
+    strcpy(un.sun_path, path);
+    assert_int_equal(bind(fd, (struct sockaddr *)&un, sizeof(un)), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    return fd;
+}
+
+static void add_disk(struct qmp_vm *vm, const char *dir, int i,
+                     const struct vm_disk *d)
+{
+    const char *format = d && d->format ? d->format : "qcow2";
+    const char *size = d && d->size ? d->size : "16M";
+    char vdev[16];
+
+    if (d && d->vdev)
+        snprintf(vdev, sizeof(vdev), "%s", d->vdev);
+    else
+        snprintf(vdev, sizeof(vdev), "xvd%c", 'a' + i);
+    strcpy(vm->disks[i].vdev, vdev);
+    snprintf(vm->disks[i].format, sizeof(vm->disks[i].format), "%s", format);
+    snprintf(vm->disks[i].node, sizeof(vm->disks[i].node), "%s-%s", vdev,
+             format);
+    if (d && d->path) {
+        snprintf(vm->disks[i].path, sizeof(vm->disks[i].path), "%s", d->path);
+        return;
+    }
+    snprintf(vm->disks[i].path, sizeof(vm->disks[i].path), "%s/%s.%s", dir,
+             vdev, format);
+    sh("qemu-img create -q -f %s '%s' %s", format, vm->disks[i].path, size);
+}
+
+/* The node tree is the one that xen-block makes. */
+static char *blockdev_text(struct qmp_vm *vm, int i)
+{
+    struct xls_json *o = xls_json_object(), *file = xls_json_object();
+    char *text;
+
+    xls_json_set_str(file, "driver", "file");
+    xls_json_set_str(file, "filename", vm->disks[i].path);
+    xls_json_set_str(file, "locking", "off");
+    xls_json_set_str(o, "driver", vm->disks[i].format);
+    xls_json_set_str(o, "node-name", vm->disks[i].node);
+    xls_json_set(o, "file", file);
+    text = xls_json_print(o, false);
+    xls_json_free(o);
+    return text;
+}
+
+static void exec_qemu(struct qmp_vm *vm, int listener)
+{
+    const char *qemu = getenv("QEMU");
+    const char *argv[32 + 4 * VM_MAX_DISKS];
+    char chardev[64], device[VM_MAX_DISKS][128];
+    int n = 0, i;
+
+    snprintf(chardev, sizeof(chardev),
+             "socket,id=qmp,fd=%d,server=on,wait=off", listener);
+    /* qemu-io within QEMU prints to its standard output */
+    argv[n++] = "stdbuf";
+    argv[n++] = "-oL";
+    argv[n++] = qemu ? qemu : "qemu-system-x86_64";
+    argv[n++] = "-S";
+    argv[n++] = "-nodefaults";
+    argv[n++] = "-no-user-config";
+    argv[n++] = "-display";
+    argv[n++] = "none";
+    argv[n++] = "-machine";
+    argv[n++] = "q35,accel=tcg";
+    argv[n++] = "-m";
+    argv[n++] = "16";
+    argv[n++] = "-chardev";
+    argv[n++] = chardev;
+    argv[n++] = "-mon";
+    argv[n++] = "chardev=qmp,mode=control";
+    for (i = 0; i < vm->ndisks; i++) {
+        snprintf(device[i], sizeof(device[i]), "virtio-blk-pci,id=%s,drive=%s",
+                 vm->disks[i].vdev, vm->disks[i].node);
+        argv[n++] = "-blockdev";
+        argv[n++] = blockdev_text(vm, i);
+        argv[n++] = "-device";
+        argv[n++] = device[i];
+    }
+    argv[n] = NULL;
+    execvp(argv[0], (char *const *)argv);
+    perror(argv[0]);
+    _exit(127);
+}
+
+struct qmp_vm *vm_start(int ndisks, const struct vm_disk *disks)
+{
+    struct qmp_vm *vm = xls_calloc(1, sizeof(*vm));
+    char dir[] = "/tmp/xls-vm-XXXXXX";
+    size_t slot;
+    int i, listener;
+
+    vm_log_clear();
+    vm->guard = vm->out = -1;
+    for (slot = 0; running[slot]; slot++)
+        assert_true(slot + 1 < sizeof(running) / sizeof(running[0]));
+    running[slot] = vm;
+    assert_non_null(mkdtemp(dir));
+    snprintf(vm->dir, sizeof(vm->dir), "%s", dir);
+    start_guard(vm);
+    snprintf(vm->socket, sizeof(vm->socket), "%s/qmp", dir);
+    snprintf(vm->lock, sizeof(vm->lock), "%s/lock", dir);
+
+    assert_in_range(ndisks, 0, VM_MAX_DISKS);
+    vm->ndisks = ndisks;
+    for (i = 0; i < ndisks; i++)
+        add_disk(vm, dir, i, disks ? &disks[i] : NULL);
+    vm->out = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    assert_int_not_equal(vm->out, -1);
+    listener = listen_at(vm->socket);
+    vm->pid = fork();
+    assert_int_not_equal(vm->pid, -1);
+    if (!vm->pid) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        dup2(vm->out, 1);
+        exec_qemu(vm, listener);
+    }
+    close(listener);
+    vm_connect(vm);
+    return vm;
+}
+
+void vm_stop(struct qmp_vm *vm)
+{
+    size_t i;
+
+    if (!vm)
+        return;
+    for (i = 0; i < sizeof(running) / sizeof(running[0]); i++) {
+        if (running[i] == vm)
+            running[i] = NULL;
+    }
+    xls_qmp_close(vm->qmp);
+    if (vm->pid > 0) {
+        kill(vm->pid, SIGKILL);
+        waitpid(vm->pid, NULL, 0);
+    }
+    if (vm->guard >= 0) {
+        close(vm->guard);
+        waitpid(vm->guard_pid, NULL, 0);
+    }
+    if (vm->out >= 0)
+        close(vm->out);
+    free(vm);
+}
+
+int vm_teardown(void **state)
+{
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(running) / sizeof(running[0]); i++)
+        vm_stop(running[i]);
+    return 0;
+}
+
+void vm_connect(struct qmp_vm *vm)
+{
+    if (xls_qmp_open(&vm_log, vm->socket, NULL, VM_TIMEOUT_MS, &vm->qmp))
+        fail_msg("%s", logged);
+}
+
+/* --- QMP --- */
+
+struct xls_json *json(const char *fmt, ...)
+{
+    char *text, *p, *error = NULL;
+    struct xls_json *v;
+    va_list al;
+
+    va_start(al, fmt);
+    text = format_text(fmt, al);
+    va_end(al);
+    for (p = text; (p = strchr(p, '\'')); )
+        *p = '"';
+    v = xls_json_parse(text, strlen(text), &xls_json_limits_file, &error);
+    if (!v)
+        fail_msg("%s: %s", text, error);
+    free(text);
+    return v;
+}
+
+struct xls_json *vm_run(struct qmp_vm *vm, const char *command,
+                        struct xls_json *args)
+{
+    struct xls_json *ret = NULL;
+    int rc = xls_qmp_must(vm->qmp, command, command, args, VM_TIMEOUT_MS,
+                          &ret);
+
+    if (rc)
+        fail_msg("%d: %s", rc, logged);
+    return ret;
+}
+
+void vm_do(struct qmp_vm *vm, const char *command, struct xls_json *args)
+{
+    xls_json_free(vm_run(vm, command, args));
+}
+
+struct xls_json *vm_event(struct qmp_vm *vm, const char *name)
+{
+    struct xls_json *event;
+    int rc;
+
+    for (;;) {
+        rc = xls_qmp_event(vm->qmp, VM_TIMEOUT_MS, &event);
+        if (rc)
+            fail_msg("%d while waiting for %s", rc, name);
+        if (!strcmp(xls_json_get_str(event, "event"), name))
+            return event;
+        xls_json_free(event);
+    }
+}
+
+void vm_wait_job(struct qmp_vm *vm, const char *job, const char *status)
+{
+    struct xls_json *jobs = vm_run(vm, "query-jobs", NULL), *event;
+    const struct xls_json *data;
+    bool there = false;
+    size_t i;
+
+    for (i = 0; i < xls_json_len(jobs); i++) {
+        data = xls_json_at(jobs, i);
+        if (!strcmp(xls_json_get_str(data, "id"), job) &&
+            !strcmp(xls_json_get_str(data, "status"), status))
+            there = true;
+    }
+    xls_json_free(jobs);
+    while (!there) {
+        event = vm_event(vm, "JOB_STATUS_CHANGE");
+        data = xls_json_get(event, "data");
+        there = !strcmp(xls_json_get_str(data, "id"), job) &&
+                !strcmp(xls_json_get_str(data, "status"), status);
+        xls_json_free(event);
+    }
+}
+
+/* A string of query-block's "inserted" of a disk. */
+static const char *inserted(struct qmp_vm *vm, const char *vdev,
+                            const char *key)
+{
+    static char value[1024];
+    struct xls_json *all = vm_run(vm, "query-block", NULL);
+    char path[64];
+    size_t i;
+
+    value[0] = '\0';
+    snprintf(path, sizeof(path), "/machine/peripheral/%s/", vdev);
+    for (i = 0; i < xls_json_len(all); i++) {
+        const struct xls_json *b = xls_json_at(all, i);
+        const char *qdev = xls_json_get_str(b, "qdev");
+        const char *s = xls_json_get_str(xls_json_get(b, "inserted"), key);
+
+        if (qdev && s && !strncmp(qdev, path, strlen(path)))
+            snprintf(value, sizeof(value), "%s", s);
+    }
+    xls_json_free(all);
+    if (!value[0])
+        fail_msg("no disk %s", vdev);
+    return value;
+}
+
+const char *vm_top_node(struct qmp_vm *vm, const char *vdev)
+{
+    return inserted(vm, vdev, "node-name");
+}
+
+const char *vm_top_file(struct qmp_vm *vm, const char *vdev)
+{
+    return inserted(vm, vdev, "file");
+}
+
+bool vm_has_node(struct qmp_vm *vm, const char *node)
+{
+    struct xls_json *all = vm_run(vm, "query-named-block-nodes",
+                                  json("{'flat':true}"));
+    bool has = false;
+    size_t i;
+
+    for (i = 0; i < xls_json_len(all) && !has; i++)
+        has = !strcmp(xls_json_get_str(xls_json_at(all, i), "node-name"),
+                      node);
+    xls_json_free(all);
+    return has;
+}
+
+/* --- input and output --- */
+
+static char *qemu_io(struct qmp_vm *vm, const char *options, const char *who,
+                     const char *command)
+{
+    struct xls_json *args = xls_json_object(), *ret;
+    char *line = xls_asprintf("qemu-io %s%s \"%s\"", options, who, command);
+    struct stat before, after;
+    char *out;
+    size_t len;
+
+    assert_int_equal(fstat(vm->out, &before), 0);
+    xls_json_set_str(args, "command-line", line);
+    free(line);
+    ret = vm_run(vm, "human-monitor-command", args);
+    if (strcmp(xls_json_str(ret), ""))
+        fail_msg("qemu-io %s %s: %s", who, command, xls_json_str(ret));
+    xls_json_free(ret);
+    assert_int_equal(fstat(vm->out, &after), 0);
+    len = after.st_size - before.st_size;
+    out = xls_calloc(1, len + 1);
+    assert_int_equal(pread(vm->out, out, len, before.st_size), len);
+    return out;
+}
+
+void vm_write(struct qmp_vm *vm, const char *vdev, uint64_t offset,
+              uint64_t len, unsigned char value)
+{
+    char *command = xls_asprintf("write -P %u %llu %llu", value,
+                                 (unsigned long long)offset,
+                                 (unsigned long long)len);
+    char *wrote = xls_asprintf("wrote %llu/%llu bytes",
+                               (unsigned long long)len,
+                               (unsigned long long)len);
+    char *out = qemu_io(vm, "-d ", vdev, command);
+
+    if (!strstr(out, wrote))
+        fail_msg("%s: %s: %s", vdev, command, out);
+    free(out);
+    free(command);
+    free(wrote);
+    free(qemu_io(vm, "-d ", vdev, "flush"));
+}
+
+bool vm_holds(struct qmp_vm *vm, const char *vdev, uint64_t offset,
+              uint64_t len, unsigned char value)
+{
+    char *command = xls_asprintf("read -P %u %llu %llu", value,
+                                 (unsigned long long)offset,
+                                 (unsigned long long)len);
+    char *out = qemu_io(vm, "-d ", vdev, command);
+    bool holds = !strstr(out, "Pattern verification failed");
+
+    if (!strstr(out, "read ") || strstr(out, "read failed"))
+        fail_msg("%s: %s: %s", vdev, command, out);
+    free(out);
+    free(command);
+    return holds;
+}
+
+char *vm_node_io(struct qmp_vm *vm, const char *node, const char *command)
+{
+    return qemu_io(vm, "", node, command);
+}

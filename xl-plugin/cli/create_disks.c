@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "cli/create_options.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+char *free_path(const char *path, const char *stem, const char *extension)
+{
+    char *candidate = xls_asprintf("%s%s%s", path, stem, extension);
+    struct stat st;
+    int i;
+
+    for (i = 1; !lstat(candidate, &st) && i < 10000; i++) {
+        free(candidate);
+        candidate = xls_asprintf("%s%s.%d%s", path, stem, i, extension);
+    }
+    return candidate;
+}
+
+static const struct disk_option *find(const struct create_options *o,
+                                      const char *vdev)
+{
+    int i;
+
+    for (i = 0; i < o->num_disks; i++)
+        if (str_same(o->disks[i].vdev, vdev))
+            return &o->disks[i];
+    return NULL;
+}
+
+/* Disks that are not in the default set and are named all the same; it is
+ * the library that says why they cannot take part. */
+static int add_named(struct session *s, const struct create_options *o,
+                     libxl_domain_snapshot_args *args, struct error *e)
+{
+    int i, j;
+
+    for (i = 0; i < o->num_disks; i++) {
+        const char *vdev = o->disks[i].vdev;
+        const struct live_disk *live;
+        libxl_disk_snapshot *d;
+        bool known = false;
+
+        for (j = 0; j < args->num_disks; j++)
+            known |= str_same(args->disks[j].disk.vdev, vdev);
+        if (known)
+            continue;
+        live = live_find(&s->live, s->domain.domid, vdev);
+        if (!live)
+            return error_set(e, "%s has no disk \"%s\"; 'xl block-list %s' "
+                             "shows those that it has", s->domain.name, vdev,
+                             s->domain.name);
+        args->disks = xls_realloc(args->disks, args->num_disks + 1,
+                                  sizeof(*args->disks));
+        d = &args->disks[args->num_disks++];
+        libxl_disk_snapshot_init(d);
+        d->method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
+        d->disk.vdev = xls_strdup(vdev);
+        d->disk.pdev_path = xls_strdup(live->path);
+        d->disk.format = live->format;
+        d->keep_path = live->format == LIBXL_DISK_FORMAT_QCOW2;
+    }
+    return 0;
+}
+
+/* Next to a device node is no place for a file. */
+static int check_regular(const libxl_disk_snapshot *d, struct error *e)
+{
+    struct stat st;
+
+    if (stat(d->disk.pdev_path, &st))
+        return error_errno(e, "disk %s: %s", d->disk.vdev, d->disk.pdev_path);
+    if (S_ISREG(st.st_mode))
+        return 0;
+    return error_set(e, "disk %s is %s, which is no regular file: name a file "
+                     "for its overlay with --disk %s,path=FILE, or leave it "
+                     "out with --disk %s,method=none", d->disk.vdev,
+                     d->disk.pdev_path, d->disk.vdev, d->disk.vdev);
+}
+
+static int plan_external(const struct create_options *o,
+                         const struct disk_option *option,
+                         libxl_disk_snapshot *d, struct error *e)
+{
+    struct stat st;
+
+    d->external_format = LIBXL_DISK_FORMAT_QCOW2;
+    if (option && option->path) {
+        d->keep_path = false;
+        d->external_path = xls_strdup(option->path);
+    } else if (check_regular(d, e)) {
+        return -1;
+    } else if (d->keep_path) {
+        d->external_path = xls_asprintf("%s.%s", d->disk.pdev_path, o->name);
+    } else {
+        d->external_path = free_path(d->disk.pdev_path, ".active", ".qcow2");
+    }
+    if (!lstat(d->external_path, &st))
+        return error_set(e, "disk %s: the file %s, which is to be made, "
+                         "exists already; choose another name", d->disk.vdev,
+                         d->external_path);
+    if (errno != ENOENT)
+        return error_errno(e, "disk %s: %s", d->disk.vdev, d->external_path);
+    return 0;
+}
+
+static int plan(const struct create_options *o, libxl_disk_snapshot *d,
+                struct error *e)
+{
+    const struct disk_option *option = find(o, d->disk.vdev);
+
+    if (option && option->method >= 0)
+        d->method = option->method;
+    switch (d->method) {
+    case LIBXL_SNAPSHOT_METHOD_INTERNAL:
+        d->keep_path = false;
+        d->name = xls_strdup(o->name);
+        if (d->disk.format != LIBXL_DISK_FORMAT_QCOW2)
+            return error_set(e, "disk %s: a %s image cannot hold snapshots "
+                             "inside; use method=external", d->disk.vdev,
+                             libxl_disk_format_to_string(d->disk.format));
+        return 0;
+    case LIBXL_SNAPSHOT_METHOD_EXTERNAL:
+        return plan_external(o, option, d, e);
+    default:
+        return 0;
+    }
+}
+
+int create_disks(struct cli *cli, struct session *s,
+                 const struct create_options *o,
+                 libxl_domain_snapshot_args *args, struct error *e)
+{
+    libxl_snapshot_how how = { .logger = cli->logger };
+    int i, acting = 0, rc;
+
+    rc = libxl_domain_snapshot_disks(cli->ctx, s->domain.domid, &how,
+                                     &args->disks, &args->num_disks);
+    if (rc)
+        return cli_error_rc(e, rc, "cannot find out about the domain's disks");
+    if (add_named(s, o, args, e))
+        return -1;
+    for (i = 0; i < args->num_disks; i++) {
+        if (plan(o, &args->disks[i], e))
+            return -1;
+        if (args->disks[i].method != LIBXL_SNAPSHOT_METHOD_NONE)
+            acting++;
+        else if (args->memory)
+            cli_say(cli, "disk %s is left out: a revert leaves it as it is "
+                    "then, which may not fit the memory of now",
+                    args->disks[i].disk.vdev);
+    }
+    if (!acting && !args->memory)
+        return error_set(e, "%s has no disk that takes part, and memory is "
+                         "not to be saved: there is nothing to do",
+                         s->domain.name);
+    return 0;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/strings.h"
+
+const struct command commands[] = {
+    { "snapshot-create", "DOMAIN [NAME] [OPTIONS]",
+      "Take a snapshot of a running domain: memory and disks",
+      "--live                 let the guest run while its memory is saved\n"
+      "--disk-only            the disks alone, without memory\n"
+      "--memory               with memory, whatever --config says\n"
+      "--paused               leave the domain paused\n"
+      "--description=TEXT     what the snapshot is for\n"
+      "--disk=VDEV[,method=external|internal|none][,path=FILE][,format=FMT]\n"
+      "                       how this disk takes part; disks that are not\n"
+      "                       named take part as they do by default\n"
+      "--config=FILE          name=, description=, memory=, live=, paused=,\n"
+      "                       disks=['path,format,vdev', ...] from a file\n",
+      command_create, false },
+    { "snapshot-list", "DOMAIN [--tree]",
+      "List a domain's snapshots",
+      "--tree                 draw which one is based on which\n",
+      command_list, false },
+    { "snapshot-info", "DOMAIN NAME",
+      "Show all that is known about a snapshot", NULL, command_info, false },
+    { "snapshot-revert", "DOMAIN NAME [--paused] [--destroy-first]",
+      "Put a domain, running or not, back into a snapshot's state",
+      "--paused               leave the domain paused\n"
+      "--destroy-first        destroy the running domain before the new one\n"
+      "                       is built, for want of memory for both\n",
+      command_revert, false },
+    { "snapshot-delete", "DOMAIN NAME [--children]",
+      "Delete a snapshot; what is based on it stays as it is",
+      "--children             and all snapshots below it\n",
+      command_delete, false },
+    { "snapshot-current", "DOMAIN",
+      "Name the snapshot that the domain's disks are based on", NULL,
+      command_current, false },
+    { "snapshot-help", "[COMMAND]", "Explain the snapshot commands", NULL,
+      command_help_run, false },
+    { "exec-create", "XL WORDS...", "", NULL, command_exec_create, true },
+    { "supervise", "NAME DOMID", "", NULL, command_supervise, true },
+    { 0 }
+};
+
+const struct command *command_find(const char *name)
+{
+    const struct command *c;
+
+    for (c = commands; c->name; c++)
+        if (!strcmp(c->name, name))
+            return c;
+    return NULL;
+}
+
+void command_help(const struct command *command)
+{
+    const char *line;
+
+    printf("Usage: xl %s %s\n\n%s.\n\nOptions:\n\n", command->name,
+           command->usage, command->summary);
+    for (line = command->options; line && *line;
+         line = strchr(line, '\n') + 1)
+        printf("%.*s", (int)(strchr(line, '\n') + 1 - line), line);
+    puts("--json                 print in JSON\n"
+         "--help                 this text");
+}
+
+int command_help_run(struct cli *cli, int argc, char **argv)
+{
+    const struct command *c;
+
+    if (argc > 1) {
+        c = command_find(argv[1]);
+        if (!c || c->hidden)
+            return cli_usage(cli, "there is no command \"%s\"", argv[1]);
+        command_help(c);
+        return EXIT_OK;
+    }
+    puts("Snapshots of domains:\n");
+    for (c = commands; c->name; c++)
+        if (!c->hidden)
+            printf(" %-18s %s\n", c->name, c->summary);
+    puts("\n'xl snapshot-help COMMAND' and xl-snapshot(8) say more.");
+    return EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+    struct cli cli = { .level = XTL_PROGRESS };
+    xentoollog_logger_stdiostream *logger;
+    unsigned flags = 0;
+    int opt, code;
+
+    while ((opt = getopt(argc, argv, "+vftTN")) >= 0) {
+        switch (opt) {
+        case 'v':
+            if (cli.level > XTL_DEBUG)
+                cli.level--;
+            break;
+        case 'T':
+            flags |= XTL_STDIOSTREAM_SHOW_DATE | XTL_STDIOSTREAM_SHOW_PID;
+            break;
+        case 't':
+        case 'f':
+            break;
+        case 'N':
+            fprintf(stderr, "command does not implement -N (dryrun) option\n");
+            return EXIT_FAILED;
+        default:
+            return EXIT_USAGE;
+        }
+    }
+    if (optind == argc) {
+        command_help_run(&cli, 1, argv);
+        return EXIT_USAGE;
+    }
+    cli.command = command_find(argv[optind]);
+    if (!cli.command) {
+        fprintf(stderr, "xl: there is no command \"%s\"; 'xl snapshot-help' "
+                "lists those that there are\n", argv[optind]);
+        return EXIT_USAGE;
+    }
+    logger = xtl_createlogger_stdiostream(stderr, cli.level, flags);
+    if (!logger)
+        return EXIT_FAILED;
+    cli.logger = (xentoollog_logger *)logger;
+    argc -= optind;
+    argv += optind;
+    optind = 1;
+    code = cli.command->run(&cli, argc, argv);
+    if (cli.ctx)
+        libxl_ctx_free(cli.ctx);
+    xtl_logger_destroy(cli.logger);
+    if (fflush(stdout) || ferror(stdout)) {
+        perror("xl: stdout");
+        return EXIT_FAILED;
+    }
+    return code;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "cli/progress.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+#define NUM_SIGNALS (sizeof(signals) / sizeof(signals[0]))
+static struct sigaction before[NUM_SIGNALS];
+static volatile sig_atomic_t cancelled;
+
+static void cancel(int number)
+{
+    cancelled = number;
+}
+
+void progress_start(struct progress *p)
+{
+    struct sigaction sa = { .sa_handler = cancel, .sa_flags = SA_RESTART };
+    size_t i;
+
+    memset(p, 0, sizeof(*p));
+    p->terminal = isatty(STDERR_FILENO);
+    clock_gettime(CLOCK_MONOTONIC, &p->start);
+    cancelled = 0;
+    for (i = 0; i < NUM_SIGNALS; i++)
+        sigaction(signals[i], &sa, &before[i]);
+}
+
+void progress_end(struct progress *p)
+{
+    size_t i;
+
+    for (i = 0; i < NUM_SIGNALS; i++)
+        sigaction(signals[i], &before[i], NULL);
+    if (p->shown)
+        fputs("\r\033[K", stderr);
+}
+
+static double seconds(const struct timespec *from, const struct timespec *to)
+{
+    return to->tv_sec - from->tv_sec + (to->tv_nsec - from->tv_nsec) * 1e-9;
+}
+
+static void show(struct progress *p, const libxl_snapshot_progress *progress)
+{
+    const double mib = 1 << 20;
+    char bar[21], rate[48] = "";
+    struct timespec now;
+    double passed;
+    int percent;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    passed = seconds(&p->start, &now);
+    if (passed > 0.5)
+        snprintf(rate, sizeof(rate), "%.1f MiB/s",
+                 progress->done / mib / passed);
+    if (!progress->total) {
+        fprintf(stderr, "\r%-8s %.0f MiB  %s\033[K", progress->phase,
+                progress->done / mib, rate);
+    } else {
+        /* The total is an estimate. */
+        percent = progress->done >= progress->total
+            ? 100 : (int)(progress->done * 100.0 / progress->total);
+        memset(bar, ' ', sizeof(bar) - 1);
+        memset(bar, '#', percent / 5);
+        bar[sizeof(bar) - 1] = 0;
+        fprintf(stderr, "\r%-8s [%s] %3d%%  %.0f MiB  %s\033[K",
+                progress->phase, bar, percent, progress->done / mib, rate);
+    }
+    fflush(stderr);
+    p->shown = true;
+}
+
+int progress_report(struct progress *p,
+                    const libxl_snapshot_progress *progress)
+{
+    if (p->terminal)
+        show(p, progress);
+    return cancelled;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#ifndef PLUGIN_CLI_PROGRESS_H
+#define PLUGIN_CLI_PROGRESS_H
+
+#include <stdbool.h>
+#include <time.h>
+
+#include <libxl_snapshot.h>
+
+/*
+ * While an operation of the library runs: how far it is, on a terminal and
+ * nowhere else, and Ctrl-C (or SIGTERM, SIGHUP), which cancels it instead of
+ * ending the process in the middle.
+ */
+struct progress {
+    bool terminal, shown;
+    struct timespec start;
+};
+void progress_start(struct progress *p);
+void progress_end(struct progress *p);
+/* For libxl_snapshot_how. */
+int progress_report(struct progress *p,
+                    const libxl_snapshot_progress *progress);
+
+#endif

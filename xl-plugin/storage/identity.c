@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "storage/identity.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+void identity_top(const struct store *st, const struct live *live,
+                  uint32_t domid, const char *vdev, const char **path,
+                  libxl_disk_format *format)
+{
+    const struct live_disk *disk = live_find(live, domid, vdev);
+    const xl_snapshot_domain_disk *known = store_disk(st, vdev);
+
+    *path = disk ? disk->path : known ? known->top_path : NULL;
+    *format = disk ? disk->format : known ? known->top_format
+                                          : LIBXL_DISK_FORMAT_UNKNOWN;
+}
+
+static bool is_layer_of(const struct store *st, const char *vdev,
+                        const char *path)
+{
+    int i;
+
+    for (i = 0; i < st->num_records; i++) {
+        const xl_snapshot_disk *d = record_disk(st->records[i], vdev);
+
+        if (d && (str_same(d->layer_path, path) ||
+                  image_same(d->layer_path, path)))
+            return true;
+    }
+    return false;
+}
+
+static int check_disk(const struct store *st, const char *vdev,
+                      const char *layer, const char *top,
+                      libxl_disk_format format, struct error *e)
+{
+    struct image *chain;
+    bool found = false;
+    int i, num;
+
+    if (image_chain(top, format, &chain, &num, e)) {
+        char *what = e->text;
+
+        e->text = NULL;
+        error_set(e, "disk %s of %s cannot be examined: %s", vdev, st->domain,
+                  what);
+        free(what);
+        return -1;
+    }
+    for (i = 0; i < num; i++)
+        found |= is_layer_of(st, vdev, chain[i].path);
+    image_list_free(chain, num);
+    if (found)
+        return 0;
+    return error_set(e, "disk %s of %s is now %s, which is not based on %s or "
+                     "any other layer of its snapshots: this is not the "
+                     "domain that they were taken of. Start the domain from "
+                     "its own disks, or rename it, or, to give the snapshots "
+                     "up, move %s away", vdev, st->domain, top, layer,
+                     st->path);
+}
+
+int identity_check(const struct store *st, const struct live *live,
+                   uint32_t domid, struct error *e)
+{
+    struct strings seen = { 0 };
+    int i, j, ret = 0;
+
+    for (i = 0; !ret && i < st->num_records; i++)
+        for (j = 0; !ret && j < st->records[i]->num_disks; j++) {
+            const xl_snapshot_disk *d = &st->records[i]->disks[j];
+            libxl_disk_format format;
+            const char *top;
+
+            if (strings_has(&seen, d->vdev))
+                continue;
+            strings_add(&seen, d->vdev);
+            /* A disk that was detached tells nothing. */
+            if (domain_runs(domid) && !live_find(live, domid, d->vdev))
+                continue;
+            identity_top(st, live, domid, d->vdev, &top, &format);
+            if (top)
+                ret = check_disk(st, d->vdev, d->layer_path, top, format, e);
+        }
+    strings_free(&seen);
+    return ret;
+}
+
+void identity_note_tops(struct store *st, const struct live *live,
+                        uint32_t domid)
+{
+    int i;
+
+    for (i = 0; i < live->num; i++) {
+        const struct live_disk *l = &live->v[i];
+        xl_snapshot_domain_disk *d;
+        bool has_layers = false;
+        int j;
+
+        if (l->domid != domid)
+            continue;
+        d = store_disk(st, l->vdev);
+        for (j = 0; j < st->num_records; j++)
+            has_layers |= record_disk(st->records[j], l->vdev) != NULL;
+        if (!d)
+            d = store_disk_add(st, l->vdev);
+        /* Without snapshots of it, what the domain started from is what its
+         * config says. */
+        if (!d->config_path || (!has_layers &&
+                                !str_same(d->top_path, l->path))) {
+            str_replace(&d->config_path, l->path);
+            d->config_format = l->format;
+        }
+        str_replace(&d->top_path, l->path);
+        d->top_format = l->format;
+    }
+}
+
+/* Whether an interrupted create got as far as switching this disk. */
+static bool switched(const struct live *live, uint32_t domid,
+                     const xl_snapshot_disk *d, struct error *e)
+{
+    const struct live_disk *disk = live_find(live, domid, d->vdev);
+    struct image image;
+    bool yes;
+
+    if (d->method == LIBXL_SNAPSHOT_METHOD_INTERNAL) {
+        if (image_info(d->layer_path, d->layer_format, &image, e))
+            return false;
+        yes = strings_has(&image.internal, d->internal_name);
+    } else {
+        const char *top = disk ? disk->path : d->overlay_path;
+
+        if (str_none(top) || image_info(top, LIBXL_DISK_FORMAT_QCOW2, &image,
+                                        e))
+            return false;
+        yes = image.backing && (str_same(image.backing, d->layer_path) ||
+                                image_same(image.backing, d->layer_path));
+    }
+    image_dispose(&image);
+    return yes;
+}
+
+static int complete(struct store *st, const struct live *live, uint32_t domid,
+                    xl_snapshot_record *rec, struct error *e)
+{
+    int i;
+
+    for (i = 0; i < rec->num_disks; i++) {
+        xl_snapshot_disk *d = &rec->disks[i];
+        xl_snapshot_domain_disk *known = store_disk(st, d->vdev);
+
+        if (d->method == LIBXL_SNAPSHOT_METHOD_EXTERNAL && known &&
+            !str_none(d->overlay_path)) {
+            if (str_same(d->overlay_path, known->top_path) &&
+                store_move_layer(st, known->top_path, d->layer_path,
+                                 d->layer_format, e))
+                return -1;
+            str_replace(&known->top_path, d->overlay_path);
+            known->top_format = LIBXL_DISK_FORMAT_QCOW2;
+        }
+        str_replace(&d->overlay_path, NULL);
+    }
+    if (domain_runs(domid))
+        identity_note_tops(st, live, domid);
+    str_replace(&st->info.current, rec->name);
+    if (store_write_info(st, e))
+        return -1;
+    rec->provisional = false;
+    return store_write(st, rec, e);
+}
+
+static int settle(struct store *st, const struct live *live, uint32_t domid,
+                  xl_snapshot_record *rec, char **told, struct error *e)
+{
+    struct error ignored = { 0 };
+    bool memory = rec->memory && !access(rec->memory_path, R_OK);
+    int i, done = 0;
+
+    for (i = 0; i < rec->num_disks; i++)
+        done += switched(live, domid, &rec->disks[i], &ignored);
+    error_clear(&ignored);
+
+    if (done && done < rec->num_disks)
+        return error_set(e, "snapshot %s was interrupted and only %d of its "
+                         "%d disks were switched; %s/%s.snapshot.json says "
+                         "which files belong to it: put the disks in order "
+                         "and remove that file", rec->name, done,
+                         rec->num_disks, st->path, rec->name);
+    free(*told);
+    if (done || (!rec->num_disks && memory)) {
+        *told = xls_asprintf("snapshot %s was interrupted; it is complete%s",
+                             rec->name, rec->memory && !memory
+                             ? " for its disks, but has no memory" : "");
+        rec->memory = memory;
+        if (!memory)
+            str_replace(&rec->memory_path, NULL);
+        return complete(st, live, domid, rec, e);
+    }
+    *told = xls_asprintf("snapshot %s was interrupted before anything was "
+                         "changed; it is forgotten", rec->name);
+    if (rec->memory && store_remove_memory(st, rec->name, e))
+        return -1;
+    return store_remove(st, rec, e);
+}
+
+int identity_settle(struct store *st, const struct live *live, uint32_t domid,
+                    char **told, struct error *e)
+{
+    int i;
+
+    *told = NULL;
+    for (i = 0; i < st->num_records; i++)
+        if (st->records[i]->provisional)
+            return settle(st, live, domid, st->records[i], told, e);
+    return 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#ifndef PLUGIN_STORAGE_IDENTITY_H
+#define PLUGIN_STORAGE_IDENTITY_H
+
+#include "storage/layers.h"
+
+/*
+ * xl gives a domain a new uuid at each start, so the name is the key of the
+ * store. Whether the domain of that name is the one that the snapshots were
+ * taken of is seen by its disks: the chain of each must contain a layer of
+ * the store. Refuses with what differs, else.
+ *
+ * domid: INVALID_DOMID when the domain does not run; its disks are then those
+ * that it had last.
+ */
+int identity_check(const struct store *st, const struct live *live,
+                   uint32_t domid, struct error *e);
+
+/*
+ * Finishes or forgets what a create that was interrupted left: a provisional
+ * record whose disks were switched becomes a snapshot (of the disks alone
+ * when its memory image is not complete), one whose disks were not is
+ * removed. *told: a sentence for the user on what was done, or NULL.
+ */
+int identity_settle(struct store *st, const struct live *live, uint32_t domid,
+                    char **told, struct error *e);
+
+/* The active layer of a disk today; NULL path when it is not known. */
+void identity_top(const struct store *st, const struct live *live,
+                  uint32_t domid, const char *vdev, const char **path,
+                  libxl_disk_format *format);
+
+/* Brings domain.json up to what the running domain uses. */
+void identity_note_tops(struct store *st, const struct live *live,
+                        uint32_t domid);
+
+#endif
