@@ -168,10 +168,10 @@ int xls_op_progress(struct xls_op *op, const char *phase, uint64_t done,
 
 char *xls_unique_name(const char *tag)
 {
-    uint64_t r;
+    uint32_t r;
 
-    /* Never short for 8 bytes once the kernel's pool is up. */
+    /* Never short once the kernel's pool is up. */
     if (getrandom(&r, sizeof(r), 0) != sizeof(r))
         abort();
-    return xls_asprintf("xls-%.10s-%016llx", tag, (unsigned long long)r);
+    return xls_asprintf("xls-%.10s-%08x", tag, r);
 }

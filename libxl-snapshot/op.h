@@ -65,8 +65,8 @@ void xls_op_qmp_close(struct xls_op *op);
 int xls_op_progress(struct xls_op *op, const char *phase, uint64_t done,
                     uint64_t total);
 
-/* A random name that no node of QEMU bears: "xls-<tag>-<16 hex digits>",
- * shortened to QEMU's 31 characters. */
+/* A random name that no node of QEMU bears: "xls-<tag>-<8 hex digits>", short,
+ * since QEMU reads its commands byte by byte. */
 char *xls_unique_name(const char *tag);
 
 /* How long QEMU may take to answer, milliseconds: a command that works in

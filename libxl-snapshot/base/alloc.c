@@ -27,7 +27,7 @@ void *xls_realloc(void *old, size_t num, size_t size)
 
 char *xls_strdup(const char *s)
 {
-    return checked(strdup(s));
+    return s ? checked(strdup(s)) : NULL;
 }
 
 char *xls_memdup0(const char *s, size_t len)

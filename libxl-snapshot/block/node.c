@@ -125,7 +125,9 @@ int xls_node_rename(struct xls_op *op, const struct xls_layer *layer,
         goto out;
     file = file_options(path, layer);
     xls_json_set_str(file, "node-name", node);
-    xls_json_set_bool(file, "read-only", read_only);
+    /* Opened for writing only while the layer is written: a frozen one is
+     * immutable, and must become writable when it is merged into. */
+    xls_json_set_bool(file, "auto-read-only", true);
     if (layer->direct || layer->no_flush) {
         struct xls_json *cache = xls_json_object();
 

@@ -33,6 +33,10 @@ void xls_node_del(struct xls_op *op, const char *node);
  * Tells QEMU the new name of a layer's file: gives the layer a new `file`
  * child opened at path, which must be the same inode as before. backing is
  * the node name of the layer below, NULL for none.
+ *
+ * QEMU opens a layer's file again by its name whenever it becomes read-only
+ * or writable, so a file must never be renamed, and another put in its place,
+ * while QEMU has it under the old name.
  */
 int xls_node_rename(struct xls_op *op, const struct xls_layer *layer,
                     const char *path, bool read_only, const char *backing,

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "block/vdev.h"
 #include "files/files.h"
 
 #define MAX_LAYERS 1024
@@ -163,7 +164,7 @@ int xls_block_query_disk(struct xls_op *op,
         type = qom_str(op, qdev, "type");
         vdev = type && !strcmp(type, "xen-disk") ? qom_str(op, qdev, "vdev")
                                                  : NULL;
-        if (vdev && !strcmp(vdev, disk->rec->vdev)) {
+        if (vdev && xls_vdev_number(vdev) == disk->devid) {
             mine = block;
             found++;
         } else if (uses_file(block, disk->rec->pdev_path)) {

@@ -8,40 +8,30 @@
 #include "records/records.h"
 
 int xls_create_name(struct xls_create *c, struct xls_create_disk *d,
-                    const struct xls_layer *base, const char *below)
+                    const struct xls_layer *overlay, const char *base)
 {
-    struct xls_layer overlay = *base;
     int rc;
 
-    overlay.node = d->node;
-    overlay.driver = (char *)"qcow2";
-    rc = xls_node_rename(&c->op, base, d->frozen_path, true, below,
+    rc = xls_node_rename(&c->op, overlay, d->top_path, false, base,
                          d->discard);
-    if (!rc)
-        rc = xls_node_rename(&c->op, &overlay, d->top_path, false, base->node,
-                             d->discard);
-    if (rc)
-        return rc;
-    rc = xls_dir_sync(&c->op.log, d->base_path);
-    if (!rc)
-        rc = xls_dir_sync(&c->op.log, d->frozen_path);
-    return rc;
+    return rc ? rc : xls_dir_sync(&c->op.log, d->base_path);
 }
 
-/* QEMU learns what the files that were renamed under it are called now. */
+/* QEMU learns what the overlays that were renamed under it are called now. */
 int xls_create_names(struct xls_create *c)
 {
     int i, rc;
 
     for (i = 0; i < c->num_todo; i++) {
         struct xls_create_disk *d = &c->todo[i];
-        const struct xls_disk *disk = d->disk;
+        struct xls_layer overlay;
 
         if (!d->moved)
             continue;
-        rc = xls_create_name(c, d, &disk->layers[0],
-                             disk->num_layers > 1 ? disk->layers[1].node
-                                                  : NULL);
+        overlay = d->disk->layers[0];
+        overlay.node = d->node;
+        overlay.driver = (char *)"qcow2";
+        rc = xls_create_name(c, d, &overlay, d->disk->layers[0].node);
         if (rc)
             return rc;
     }

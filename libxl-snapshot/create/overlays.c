@@ -29,6 +29,29 @@ static int make_file(struct xls_create *c, struct xls_create_disk *d)
     return rc;
 }
 
+/*
+ * keep_path: the layer to be frozen gets its second name, and QEMU calls it
+ * by that one from here on, so that the disk's path can be given to the
+ * overlay at any moment.
+ */
+static int name_base(struct xls_create *c, struct xls_create_disk *d)
+{
+    const struct xls_disk *disk = d->disk;
+    int rc;
+
+    rc = xls_file_link(&c->op.log, d->base_path, d->frozen_path);
+    if (rc)
+        return rc;
+    d->linked = true;
+    rc = xls_dir_sync(&c->op.log, d->frozen_path);
+    if (rc)
+        return rc;
+    d->renamed = true;
+    return xls_node_rename(&c->op, &disk->layers[0], d->frozen_path, false,
+                           disk->num_layers > 1 ? disk->layers[1].node : NULL,
+                           d->discard);
+}
+
 int xls_create_overlays(struct xls_create *c)
 {
     int i, rc;
@@ -49,8 +72,37 @@ int xls_create_overlays(struct xls_create *c)
         if (rc)
             return rc;
         d->added = true;
+        if (d->args->keep_path) {
+            rc = name_base(c, d);
+            if (rc)
+                return rc;
+        }
     }
     return 0;
+}
+
+/* The layer that the guest writes gets its path back: on disk, in QEMU, and
+ * then no other name. */
+static void undo_name_base(struct xls_create *c, struct xls_create_disk *d)
+{
+    const struct xls_disk *disk = d->disk;
+
+    if (d->moved) {
+        if (xls_file_unlink(&c->op.log, d->base_path) ||
+            xls_file_link(&c->op.log, d->frozen_path, d->base_path))
+            return;
+        d->moved = false;
+    }
+    if (d->renamed &&
+        (xls_disks_requery(&c->op, &c->disks) ||
+         xls_node_rename(&c->op, &disk->layers[0], disk->rec->pdev_path, false,
+                         disk->num_layers > 1 ? disk->layers[1].node : NULL,
+                         d->discard)))
+        return;
+    d->renamed = false;
+    if (d->linked)
+        xls_file_unlink(&c->op.log, d->frozen_path);
+    d->linked = false;
 }
 
 void xls_create_undo_overlays(struct xls_create *c)
@@ -63,6 +115,7 @@ void xls_create_undo_overlays(struct xls_create *c)
         /* Still in use: the window could not be undone, and has said so. */
         if (d->switched)
             continue;
+        undo_name_base(c, d);
         if (d->added)
             xls_node_del(&c->op, d->node);
         if (d->made)

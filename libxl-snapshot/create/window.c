@@ -18,11 +18,11 @@ static bool is_external(const struct xls_create_disk *d)
 }
 
 /*
- * With keep_path the names change before QEMU does: the disk's path then
- * names an overlay that is still empty, on the layer that the guest still
- * writes, so a cold start at any moment finds all of the guest's data.
+ * With keep_path the path changes hands before QEMU switches: it then names
+ * an overlay that is still empty, on the layer that the guest still writes,
+ * so a cold start at any moment finds all of the guest's data.
  */
-static int move_names(struct xls_create *c)
+static int move_paths(struct xls_create *c)
 {
     int i, rc;
 
@@ -31,10 +31,6 @@ static int move_names(struct xls_create *c)
 
         if (!is_external(d) || !d->args->keep_path)
             continue;
-        rc = xls_file_link(&c->op.log, d->base_path, d->frozen_path);
-        if (rc)
-            return rc;
-        d->linked = true;
         rc = xls_file_rename(&c->op.log, d->overlay_path, d->base_path);
         if (rc)
             return rc;
@@ -134,7 +130,7 @@ int xls_create_window(struct xls_create *c)
     rc = xls_op_qmp(&c->op);
     if (rc)
         goto out;
-    rc = move_names(c);
+    rc = move_paths(c);
     if (rc)
         goto out;
     rc = switch_disks(c);
@@ -149,34 +145,6 @@ out:
     return rc;
 }
 
-/* Puts the path back to the layer that it named, which the guest writes. */
-static void undo_names(struct xls_create *c, struct xls_create_disk *d)
-{
-    if (d->moved) {
-        if (xls_file_rename(&c->op.log, d->frozen_path, d->base_path))
-            return;
-        d->moved = false;
-        d->linked = false;
-    }
-    if (d->linked)
-        xls_file_unlink(&c->op.log, d->frozen_path);
-    d->linked = false;
-}
-
-/* Folding needs QEMU to know the files by their names. */
-static int settle_names(struct xls_create *c, struct xls_create_disk *d,
-                        struct xls_disk *disk)
-{
-    int rc;
-
-    if (!d->moved || (xls_disk_layer(disk, d->top_path) == 0 &&
-                      !strcmp(disk->layers[1].path, d->frozen_path)))
-        return 0;
-    rc = xls_create_name(c, d, &disk->layers[1],
-                         disk->num_layers > 2 ? disk->layers[2].node : NULL);
-    return rc ? rc : xls_disks_requery(&c->op, &c->disks);
-}
-
 static void undo_external(struct xls_create *c, struct xls_create_disk *d)
 {
     struct xls_disk *disk = d->disk;
@@ -185,8 +153,12 @@ static void undo_external(struct xls_create *c, struct xls_create_disk *d)
     rc = xls_disks_requery(&c->op, &c->disks);
     if (!rc && disk->num_layers < 2)
         rc = ERROR_SNAPSHOT_QMP;
-    if (!rc)
-        rc = settle_names(c, d, disk);
+    /* Folding needs QEMU to know the overlay by its name. */
+    if (!rc && d->moved && xls_disk_layer(disk, d->top_path) != 0) {
+        rc = xls_create_name(c, d, &disk->layers[0], disk->layers[1].node);
+        if (!rc)
+            rc = xls_disks_requery(&c->op, &c->disks);
+    }
     if (!rc)
         rc = xls_fold_backward(&c->op, disk, 1, d->moved, d->discard, NULL);
     if (rc) {
@@ -194,7 +166,7 @@ static void undo_external(struct xls_create *c, struct xls_create_disk *d)
                   "right and in use", disk->rec->vdev, d->top_path);
         return;
     }
-    d->switched = d->added = d->moved = d->linked = false;
+    d->switched = d->added = d->moved = d->renamed = d->linked = false;
 }
 
 void xls_create_undo_window(struct xls_create *c)
@@ -218,8 +190,6 @@ void xls_create_undo_window(struct xls_create *c)
         }
         if (d->switched)
             undo_external(c, d);
-        if (!d->switched)
-            undo_names(c, d);
         d->called = d->snapshotted = false;
     }
 }

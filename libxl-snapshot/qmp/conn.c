@@ -161,7 +161,7 @@ int xls_qmp__receive(struct xls_qmp *qmp, uint64_t deadline,
             received = true;
             continue;
         }
-        if (!n)
+        if (!n || errno == ECONNRESET)
             return xls_qmp__die(qmp, "closed the connection");
         if (errno == EINTR)
             continue;

@@ -51,6 +51,12 @@ static size_t num_fdsets(struct qmp_vm *vm)
     return n;
 }
 
+/* QEMU keeps descriptors that were removed as long as the guest is stopped. */
+static void run_guest(struct qmp_vm *vm)
+{
+    vm_do(vm, "cont", NULL);
+}
+
 static void make_image(struct qmp_vm *vm)
 {
     sh("cd %s && qemu-img create -q -f qcow2 a 1M &&"
@@ -140,6 +146,7 @@ static void removed_set_lives_as_long_as_its_node(void **state)
     char *out;
 
     (void)state;
+    run_guest(vm);
     make_image(vm);
     fdset = pass(vm, "a", O_RDWR);
     assert_int_equal(num_fdsets(vm), 1);
@@ -159,6 +166,7 @@ static void unused_set_can_be_removed(void **state)
     int64_t first, second;
 
     (void)state;
+    run_guest(vm);
     make_image(vm);
     first = pass(vm, "a", O_RDONLY);
     second = pass(vm, "a", O_RDONLY);
@@ -174,6 +182,7 @@ static void closing_the_connection_drops_unused_sets(void **state)
     struct qmp_vm *vm = vm_start(0, NULL);
 
     (void)state;
+    run_guest(vm);
     make_image(vm);
     pass(vm, "a", O_RDONLY);
     xls_qmp_close(vm->qmp);

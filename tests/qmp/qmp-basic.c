@@ -92,7 +92,7 @@ static void large_reply_and_large_command(void **state)
     struct xls_json *v = vm_run(vm, "query-qmp-schema", NULL);
     struct xls_json *args = xls_json_object();
     char *text = xls_json_print(v, false);
-    char *big = malloc(3000001);
+    char *big = malloc(400001);
 
     (void)state;
     assert_true(xls_json_len(v) > 500);
@@ -100,8 +100,9 @@ static void large_reply_and_large_command(void **state)
     free(text);
     xls_json_free(v);
 
-    memset(big, 'x', 3000000);
-    big[3000000] = '\0';
+    /* more than the socket buffers; QEMU reads it a byte at a time */
+    memset(big, 'x', 400000);
+    big[400000] = '\0';
     xls_json_set_str(args, "nonsense", big);
     free(big);
     assert_int_equal(xls_qmp_run(vm->qmp, "query-status", args, VM_TIMEOUT_MS,
@@ -122,28 +123,21 @@ static void events_of_a_job_come_in_order(void **state)
     vm_do(vm, "blockdev-create",
           json("{'job-id':'j','options':{'driver':'file',"
                "'filename':'%s/new','size':1048576}}", vm->dir));
-    vm_wait_job(vm, "j", "concluded");
-    vm_do(vm, "job-dismiss", json("{'id':'j'}"));
-    event = vm_event(vm, "JOB_STATUS_CHANGE");
-    assert_string_equal(xls_json_get_str(xls_json_get(event, "data"),
-                                         "status"), "null");
-    xls_json_free(event);
-
-    vm_do(vm, "blockdev-create",
-          json("{'job-id':'k','options':{'driver':'file',"
-               "'filename':'%s/new','size':1048576}}", vm->dir));
-    while (!strstr(seen, "concluded")) {
+    while (!strstr(seen, "null")) {
         const struct xls_json *data;
 
         event = vm_event(vm, "JOB_STATUS_CHANGE");
         data = xls_json_get(event, "data");
-        assert_string_equal(xls_json_get_str(data, "id"), "k");
+        assert_string_equal(xls_json_get_str(data, "id"), "j");
         assert_non_null(xls_json_get(event, "timestamp"));
         strcat(seen, xls_json_get_str(data, "status"));
         strcat(seen, " ");
         xls_json_free(event);
+        if (strstr(seen, "concluded") && !strstr(seen, "null"))
+            vm_do(vm, "job-dismiss", json("{'id':'j'}"));
     }
-    assert_string_equal(seen, "created running waiting pending concluded ");
+    assert_string_equal(seen,
+                        "created running waiting pending concluded null ");
     assert_int_equal(xls_qmp_event(vm->qmp, 50, &event), ERROR_TIMEDOUT);
     vm_do(vm, "query-status", NULL);
 }

@@ -443,11 +443,10 @@ bool vm_has_node(struct qmp_vm *vm, const char *node)
 
 /* --- input and output --- */
 
-static char *qemu_io(struct qmp_vm *vm, const char *options, const char *who,
-                     const char *command)
+static char *qemu_io(struct qmp_vm *vm, const char *who, const char *command)
 {
     struct xls_json *args = xls_json_object(), *ret;
-    char *line = xls_asprintf("qemu-io %s%s \"%s\"", options, who, command);
+    char *line = xls_asprintf("qemu-io %s \"%s\"", who, command);
     struct stat before, after;
     char *out;
     size_t len;
@@ -466,6 +465,16 @@ static char *qemu_io(struct qmp_vm *vm, const char *options, const char *who,
     return out;
 }
 
+/* The part of a virtio-blk-pci device that has the disk. */
+static char *disk_io(struct qmp_vm *vm, const char *vdev, const char *command)
+{
+    char *who = xls_asprintf("-d /machine/peripheral/%s/virtio-backend", vdev);
+    char *out = qemu_io(vm, who, command);
+
+    free(who);
+    return out;
+}
+
 void vm_write(struct qmp_vm *vm, const char *vdev, uint64_t offset,
               uint64_t len, unsigned char value)
 {
@@ -475,14 +484,14 @@ void vm_write(struct qmp_vm *vm, const char *vdev, uint64_t offset,
     char *wrote = xls_asprintf("wrote %llu/%llu bytes",
                                (unsigned long long)len,
                                (unsigned long long)len);
-    char *out = qemu_io(vm, "-d ", vdev, command);
+    char *out = disk_io(vm, vdev, command);
 
     if (!strstr(out, wrote))
         fail_msg("%s: %s: %s", vdev, command, out);
     free(out);
     free(command);
     free(wrote);
-    free(qemu_io(vm, "-d ", vdev, "flush"));
+    free(disk_io(vm, vdev, "flush"));
 }
 
 bool vm_holds(struct qmp_vm *vm, const char *vdev, uint64_t offset,
@@ -491,7 +500,7 @@ bool vm_holds(struct qmp_vm *vm, const char *vdev, uint64_t offset,
     char *command = xls_asprintf("read -P %u %llu %llu", value,
                                  (unsigned long long)offset,
                                  (unsigned long long)len);
-    char *out = qemu_io(vm, "-d ", vdev, command);
+    char *out = disk_io(vm, vdev, command);
     bool holds = !strstr(out, "Pattern verification failed");
 
     if (!strstr(out, "read ") || strstr(out, "read failed"))
@@ -503,5 +512,5 @@ bool vm_holds(struct qmp_vm *vm, const char *vdev, uint64_t offset,
 
 char *vm_node_io(struct qmp_vm *vm, const char *node, const char *command)
 {
-    return qemu_io(vm, "", node, command);
+    return qemu_io(vm, node, command);
 }

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -57,7 +58,7 @@ static const struct xls_log log_to = { &logger, "test" };
 /* The fake server: one connection, one script. */
 struct server {
     char dir[32], path[64], lock[64];
-    int listener;
+    int listener, conn;
     bool running;
     pthread_t thread;
     void (*script)(int fd);
@@ -67,12 +68,11 @@ static struct server server;
 
 static void *serve(void *arg)
 {
-    int fd = accept4(server.listener, NULL, NULL, SOCK_CLOEXEC);
-
     (void)arg;
-    if (fd >= 0) {
-        server.script(fd);
-        close(fd);
+    server.conn = accept4(server.listener, NULL, NULL, SOCK_CLOEXEC);
+    if (server.conn >= 0) {
+        server.script(server.conn);
+        shutdown(server.conn, SHUT_RDWR);
     }
     return NULL;
 }
@@ -83,6 +83,7 @@ static int setup(void **state)
 
     (void)state;
     memset(&server, 0, sizeof(server));
+    server.conn = -1;
     logged[0] = '\0';
     strcpy(server.dir, "/tmp/xls-qmp-XXXXXX");
     if (!mkdtemp(server.dir))
@@ -95,20 +96,6 @@ static int setup(void **state)
            listen(server.listener, 0);
 }
 
-static int teardown(void **state)
-{
-    (void)state;
-    if (server.listener >= 0) {
-        shutdown(server.listener, SHUT_RDWR);
-        close(server.listener);
-    }
-    if (server.running)
-        pthread_join(server.thread, NULL);
-    unlink(server.path);
-    unlink(server.lock);
-    return rmdir(server.dir);
-}
-
 static void start(void (*script)(int fd))
 {
     server.script = script;
@@ -116,12 +103,37 @@ static void start(void (*script)(int fd))
     assert_true(server.running);
 }
 
+static void join_script(void)
+{
+    pthread_join(server.thread, NULL);
+    server.running = false;
+    if (server.conn >= 0)
+        close(server.conn);
+    server.conn = -1;
+}
+
 /* Joins the script, so that what it noted can be read. */
 static void finish(struct xls_qmp *qmp)
 {
     xls_qmp_close(qmp);
-    pthread_join(server.thread, NULL);
-    server.running = false;
+    join_script();
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    /* a script must not wait for a client that a failed test left open */
+    if (server.listener >= 0) {
+        shutdown(server.listener, SHUT_RDWR);
+        close(server.listener);
+    }
+    if (server.conn >= 0)
+        shutdown(server.conn, SHUT_RDWR);
+    if (server.running)
+        join_script();
+    unlink(server.path);
+    unlink(server.lock);
+    return rmdir(server.dir);
 }
 
 static bool say_bytes(int fd, const char *text, size_t len)
@@ -578,13 +590,16 @@ static void endless_events_time_out(void **state)
 {
     struct xls_json *v = NULL;
     struct xls_qmp *qmp;
+    uint64_t start_ms;
     int i;
 
     (void)state;
     start(reply_events);
     qmp = open_qmp();
+    start_ms = now_ms();
     assert_int_equal(xls_qmp_run(qmp, "query-status", NULL, 300, &v),
                      ERROR_TIMEDOUT);
+    assert_in_range(now_ms() - start_ms, 300, 5000);
     for (i = 0; i < 1000; i++) {
         assert_int_equal(xls_qmp_event(qmp, 0, &v), 0);
         xls_json_free(v);
@@ -643,8 +658,7 @@ static void sending_to_a_closed_socket_raises_no_signal(void **state)
     (void)state;
     start(greet_and_close);
     qmp = open_qmp();
-    pthread_join(server.thread, NULL);
-    server.running = false;
+    join_script();
     assert_int_equal(xls_qmp_run(qmp, "stop", NULL, 5000, NULL),
                      ERROR_SNAPSHOT_QMP);
     assert_logged("cannot send: Broken pipe");
@@ -1052,6 +1066,7 @@ static pid_t hold_lock(void)
     if (!pid) {
         int fd = open(server.lock, O_RDWR | O_CREAT, 0666);
 
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (fd < 0 || flock(fd, LOCK_EX) || write(ready[1], "x", 1) != 1)
             _exit(1);
         for (;;)

@@ -44,7 +44,7 @@ void cli_print_json(struct xls_json *v)
 {
     char *text = xls_json_print(v, true);
 
-    puts(text);
+    fputs(text, stdout);
     free(text);
     xls_json_free(v);
 }

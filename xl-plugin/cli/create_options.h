@@ -31,8 +31,8 @@ int create_disks(struct cli *cli, struct session *s,
                  const struct create_options *o,
                  libxl_domain_snapshot_args *args, struct error *e);
 
-/* A path like <path><end> that does not exist yet: a number is put before
- * the end's last extension as needed. */
+/* <path><stem><extension>, or with .1, .2, … before the extension where that
+ * exists already. */
 char *free_path(const char *path, const char *stem, const char *extension);
 
 #endif

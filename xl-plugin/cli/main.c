@@ -131,7 +131,8 @@ int main(int argc, char **argv)
     cli.logger = (xentoollog_logger *)logger;
     argc -= optind;
     argv += optind;
-    optind = 1;
+    /* Afresh: for a command, options may come after words. */
+    optind = 0;
     code = cli.command->run(&cli, argc, argv);
     if (cli.ctx)
         libxl_ctx_free(cli.ctx);

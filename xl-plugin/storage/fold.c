@@ -144,51 +144,74 @@ static int remove_memory(struct fold *f, xl_snapshot_record *rec,
     return store_write(f->st, rec, e);
 }
 
-/* An internal snapshot of a deleted record. */
-static int drop_internal(struct fold *f, const struct layers *l,
+/* Returns 1 when the internal snapshot is gone, 0 when it has to stay. */
+static int remove_internal(struct fold *f, const struct layer *image,
+                           const xl_snapshot_disk *disk, struct error *e)
+{
+    const char *path = disk->layer_path;
+
+    if (!image || !strings_has(&image->image.internal, disk->internal_name))
+        return 1;
+    /* QEMU deletes from the layer that it writes, and no one else may change
+     * an image that it has open. */
+    if (image->live) {
+        if (!image->top || image->shared || image->live->domid != f->domid)
+            return 0;
+        return f->internal(f->user, disk->vdev, disk->internal_name, e)
+            ? -1 : 1;
+    }
+    return image_thaw(path, e) ||
+        image_internal_delete(path, disk->internal_name, e) ||
+        fold_protect(f->st, path, e) ? -1 : 1;
+}
+
+/* An image that was only kept for the snapshots inside it goes with the last
+ * one. */
+static int discard_kept(struct fold *f, const struct layer *image,
+                        const char *path, struct error *e)
+{
+    struct image now;
+    bool empty;
+
+    if (!image || image->top || image->live ||
+        fold_referred(f->st, path, -1, NULL))
+        return 0;
+    if (image_info(path, LIBXL_DISK_FORMAT_QCOW2, &now, e))
+        return -1;
+    empty = !now.internal.num;
+    image_dispose(&now);
+    return empty ? fold_discard(f, path, NULL, e) : 0;
+}
+
+static int drop_internal(struct fold *f, const struct layer *image,
                          xl_snapshot_record *rec, xl_snapshot_disk *disk,
                          struct error *e)
 {
-    const struct layer *image = layers_find(l, disk->layer_path);
-    char *path = xls_strdup(disk->layer_path);
-    struct layer *child;
-    int ret = 0;
+    char *path;
+    int ret = remove_internal(f, image, disk, e);
 
-    if (!image || !strings_has(&image->image.internal, disk->internal_name)) {
-        /* Gone already. */
-    } else if (fold_referred(f->st, path, LIBXL_SNAPSHOT_METHOD_EXTERNAL,
-                             NULL) || layers_children(l, path, &child)) {
-        fold_say(f, "the internal snapshot %s stays inside %s, a frozen layer",
-                 disk->internal_name, path);
-    } else if (image->live) {
-        if (image->shared || image->live->domid != f->domid)
-            ret = error_set(e, "%s is in use by the running domain %s",
-                            path, image->live->domain);
-        else
-            ret = f->internal(f->user, disk->vdev, disk->internal_name, e);
-    } else {
-        ret = image_internal_delete(path, disk->internal_name, e);
-    }
+    if (ret < 1)
+        return ret;
+    path = xls_strdup(disk->layer_path);
+    ret = fold_drop(f, rec, disk, e);
     if (!ret)
-        ret = fold_drop(f, rec, disk, e);
-    /* An image that was only kept for the snapshots inside it. */
-    if (!ret && image && !image->top && !image->live)
-        ret = fold_discard(f, path, NULL, e);
+        ret = discard_kept(f, image, path, e);
     free(path);
-    return ret;
+    return ret ? -1 : 1;
 }
 
 /* Why a layer must stay as it is; NULL when it need not. */
-static const char *obstacle(struct fold *f, const xl_snapshot_record *rec,
-                            const struct layer *base, int children,
-                            const struct layer *child)
+static const char *obstacle(const struct fold *f, const struct layer *base,
+                            int children, const struct layer *child)
 {
-    const char *path = base->image.path;
-
-    if (fold_referred(f->st, path, LIBXL_SNAPSHOT_METHOD_INTERNAL, rec))
-        return "it holds internal snapshots that are still there";
+    if (base->image.internal.num)
+        return "it holds internal snapshots";
     if (children > 1)
         return "several layers are based on it";
+    /* What these do not have themselves they read from the backing file as
+     * it is now; folding keeps what the image itself shows, and no more. */
+    if (child && child->image.internal.num)
+        return "the layer above holds internal snapshots, which need it";
     if (base->shared || (child && child->shared))
         return "more than one running domain uses it";
     if (base->foreign || (child && child->foreign))
@@ -200,12 +223,13 @@ static const char *obstacle(struct fold *f, const xl_snapshot_record *rec,
     return NULL;
 }
 
-/* Returns 1 when the disk left the record, 0 when it has to stay. */
+/* Returns 1 when the disk left the record, 0 when it has to stay and *why
+ * says why. */
 static int fold_disk(struct fold *f, xl_snapshot_record *rec,
-                     xl_snapshot_disk *disk, struct error *e)
+                     xl_snapshot_disk *disk, const char **why,
+                     struct error *e)
 {
     struct layer *base, *child = NULL;
-    const char *why;
     struct layers l;
     int children, ret;
 
@@ -213,16 +237,20 @@ static int fold_disk(struct fold *f, xl_snapshot_record *rec,
         return -1;
     base = layers_find(&l, disk->layer_path);
     children = layers_children(&l, disk->layer_path, &child);
-    why = base ? obstacle(f, rec, base, children, child) : NULL;
+    *why = base ? obstacle(f, base, children, child) : NULL;
 
     if (disk->method == LIBXL_SNAPSHOT_METHOD_INTERNAL) {
-        ret = drop_internal(f, &l, rec, disk, e);
-    } else if (!base || base->top ||
+        *why = "a running domain has the image open as a frozen layer";
+        ret = drop_internal(f, base, rec, disk, e);
+        layers_free(&l);
+        return ret;
+    }
+    if (!base || base->top ||
                fold_referred(f->st, disk->layer_path,
                              LIBXL_SNAPSHOT_METHOD_EXTERNAL, rec)) {
         /* The file is gone, or others answer for it now. */
         ret = fold_drop(f, rec, disk, e);
-    } else if (why) {
+    } else if (*why) {
         layers_free(&l);
         return 0;
     } else if (!children) {
@@ -238,22 +266,32 @@ static int fold_disk(struct fold *f, xl_snapshot_record *rec,
     return ret ? -1 : 1;
 }
 
-/* Folds what can be folded of one record; *progress: something was. */
+/* Folds what can be folded of one record; *progress: something was. stays
+ * gets a sentence for each layer that cannot be. */
 static int fold_record(struct fold *f, xl_snapshot_record *rec, bool *progress,
-                       struct error *e)
+                       struct strings *stays, struct error *e)
 {
+    const char *why;
     int i = 0, ret;
 
     if (remove_memory(f, rec, e))
         return -1;
     while (i < rec->num_disks) {
-        ret = fold_disk(f, rec, &rec->disks[i], e);
+        ret = fold_disk(f, rec, &rec->disks[i], &why, e);
         if (ret < 0)
             return -1;
-        if (ret)
+        if (ret) {
             *progress = true;
-        else
+        } else {
+            char *text = xls_asprintf("%s, of the deleted snapshot %s, stays "
+                                      "for now: %s",
+                                      rec->disks[i].layer_path, rec->name,
+                                      why);
+
+            strings_add(stays, text);
+            free(text);
             i++;
+        }
     }
     if (rec->num_disks)
         return 0;
@@ -263,33 +301,50 @@ static int fold_record(struct fold *f, xl_snapshot_record *rec, bool *progress,
     return store_remove(f->st, rec, e);
 }
 
-static void say_what_stays(struct fold *f)
+static int remove_leftovers(struct fold *f, struct error *e)
 {
-    int i;
+    struct store *st = f->st;
+    struct layers l;
+    int i = 0, ret = 0;
 
-    for (i = 0; i < f->st->num_records; i++) {
-        const xl_snapshot_record *rec = f->st->records[i];
+    if (!st->info.num_leftovers)
+        return 0;
+    if (layers_load(&l, st, f->live, e))
+        return -1;
+    while (ret >= 0 && i < st->info.num_leftovers) {
+        const xl_snapshot_disk *disk = &st->info.leftovers[i];
 
-        if (rec->hidden)
-            fold_say(f, "the layer of deleted snapshot %s stays while other "
-                     "layers need it: %s", rec->name,
-                     rec->disks[0].layer_path);
+        const struct layer *image = layers_find(&l, disk->layer_path);
+
+        ret = remove_internal(f, image, disk, e);
+        if (ret > 0 && discard_kept(f, image, disk->layer_path, e))
+            ret = -1;
+        if (ret > 0)
+            store_remove_leftover(st, i);
+        else
+            i++;
     }
+    layers_free(&l);
+    return ret < 0 ? -1 : store_write_info(st, e);
 }
 
 int fold_all(struct fold *f, struct error *e)
 {
+    struct strings stays = { 0 };
     bool progress = true;
-    int i;
+    int i, ret;
 
-    while (progress) {
+    ret = remove_leftovers(f, e);
+    while (!ret && progress) {
         progress = false;
+        strings_free(&stays);
         /* From the youngest: what is folded upwards is copied less often. */
-        for (i = f->st->num_records - 1; i >= 0; i--)
-            if (f->st->records[i]->hidden &&
-                fold_record(f, f->st->records[i], &progress, e))
-                return -1;
+        for (i = f->st->num_records - 1; !ret && i >= 0; i--)
+            if (f->st->records[i]->hidden)
+                ret = fold_record(f, f->st->records[i], &progress, &stays, e);
     }
-    say_what_stays(f);
-    return 0;
+    for (i = 0; !ret && i < stays.num; i++)
+        fold_say(f, "%s", stays.v[i]);
+    strings_free(&stays);
+    return ret;
 }

@@ -15,6 +15,9 @@ bool fold_referred(const struct store *st, const char *path, int method,
 /* Whether a disk of the domain is configured with this file. */
 bool fold_configured(const struct store *st, const char *path);
 
+/* Sets or lifts a layer's protection, by whether it is frozen or active. */
+int fold_protect(const struct store *st, const char *path, struct error *e);
+
 /*
  * Folds base, which only child is based on, and takes it out of rec; disk is
  * gone then. The first for files that no domain has open, the second for the

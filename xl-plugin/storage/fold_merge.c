@@ -26,8 +26,7 @@ static bool one_file_system(const char *a, const char *b)
 static enum direction choose(struct fold *f, const struct image *base,
                              const struct image *child)
 {
-    /* Snapshots inside an image are lost with its file. */
-    if (child->internal.num || child->virtual_size < base->virtual_size ||
+    if (child->virtual_size < base->virtual_size ||
         child->format != LIBXL_DISK_FORMAT_QCOW2)
         return FORWARD;
     if (fold_configured(f->st, base->path))
@@ -39,11 +38,21 @@ static enum direction choose(struct fold *f, const struct image *base,
     return FORWARD;
 }
 
-/* Lifts or sets a layer's protection, by whether it is frozen or active. */
-static int protect(const struct store *st, const char *path, struct error *e)
+int fold_protect(const struct store *st, const char *path, struct error *e)
 {
     return fold_referred(st, path, LIBXL_SNAPSHOT_METHOD_EXTERNAL, NULL)
         ? image_freeze(path, e) : image_thaw(path, e);
+}
+
+/* After a failure, which is what the user is told about. */
+static void freeze_again(const struct store *st, const char *base,
+                         const char *child)
+{
+    struct error ignored = { 0 };
+
+    fold_protect(st, base, &ignored);
+    fold_protect(st, child, &ignored);
+    error_clear(&ignored);
 }
 
 /* Layers based on from show the same on to. */
@@ -61,7 +70,7 @@ static int point_children(const struct layers *l, const char *from,
             continue;
         if (image_thaw(image->path, e) ||
             image_rebase(image->path, to, format, true, e) ||
-            protect(st, image->path, e))
+            fold_protect(st, image->path, e))
             return -1;
     }
     return 0;
@@ -79,7 +88,7 @@ static int child_to_base(struct fold *f, const struct layers *l,
     if (point_children(l, child->path, base->path, base->format, f->st, e) ||
         fold_drop(f, rec, disk, e) ||
         fold_follow(f->st, path, base->path, base->format, e) ||
-        protect(f->st, base->path, e))
+        fold_protect(f->st, base->path, e))
         goto out;
     ret = fold_discard(f, path, NULL, e);
 
@@ -93,17 +102,19 @@ static int backward(struct fold *f, const struct layers *l,
                     xl_snapshot_disk *disk, const struct image *base,
                     const struct image *child, struct error *e)
 {
-    if (image_thaw(base->path, e) || image_commit(child->path, e))
+    /* qemu-img opens the upper image for writing as well. */
+    if (image_thaw(base->path, e) || image_thaw(child->path, e))
         return -1;
+    if (image_commit(child->path, e)) {
+        freeze_again(f->st, base->path, child->path);
+        return -1;
+    }
     if (direction == KEEP_BASE)
         return child_to_base(f, l, rec, disk, base, child, e);
-
-    if (image_thaw(child->path, e))
-        return -1;
     if (rename(base->path, child->path))
         return error_errno(e, "cannot rename %s to %s", base->path,
                            child->path);
-    if (protect(f->st, child->path, e))
+    if (fold_protect(f->st, child->path, e))
         return -1;
     return fold_drop(f, rec, disk, e);
 }
@@ -112,10 +123,14 @@ static int forward(struct fold *f, xl_snapshot_record *rec,
                    xl_snapshot_disk *disk, const struct image *base,
                    const struct image *child, struct error *e)
 {
-    if (image_thaw(child->path, e) ||
-        image_rebase(child->path, base->backing, base->backing_format, false,
-                     e) ||
-        protect(f->st, child->path, e) ||
+    if (image_thaw(child->path, e))
+        return -1;
+    if (image_rebase(child->path, base->backing, base->backing_format, false,
+                     e)) {
+        freeze_again(f->st, base->path, child->path);
+        return -1;
+    }
+    if (fold_protect(f->st, child->path, e) ||
         fold_discard(f, base->path, rec, e))
         return -1;
     return fold_drop(f, rec, disk, e);
@@ -164,9 +179,7 @@ int fold_online(struct fold *f, const struct layers *l,
     char *path = xls_strdup(base->image.path);
     int ret;
 
-    if (child->image.internal.num)
-        merge = LIBXL_SNAPSHOT_MERGE_FORWARD;
-    else if (fold_configured(f->st, path) &&
+    if (fold_configured(f->st, path) &&
              base->image.format != child->image.format)
         merge = LIBXL_SNAPSHOT_MERGE_BACKWARD;
     fold_say(f, "folding %s and %s into one", path, child->image.path);

@@ -156,6 +156,12 @@ static int add_store(struct layers *l, const struct store *st, bool foreign,
         if (add(l, d->top_path, d->top_format, NULL, true, foreign, e))
             return -1;
     }
+    for (i = 0; i < st->info.num_leftovers; i++) {
+        const xl_snapshot_disk *d = &st->info.leftovers[i];
+
+        if (add(l, d->layer_path, d->layer_format, NULL, false, foreign, e))
+            return -1;
+    }
     for (i = 0; i < st->num_records; i++)
         for (j = 0; j < st->records[i]->num_disks; j++) {
             const xl_snapshot_disk *d = &st->records[i]->disks[j];

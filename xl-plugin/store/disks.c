@@ -80,25 +80,51 @@ void record_disk_remove(xl_snapshot_record *rec, xl_snapshot_disk *disk)
     memmove(disk, disk + 1, (rec->num_disks - i) * sizeof(*disk));
 }
 
+void store_add_leftover(struct store *st, const xl_snapshot_disk *disk)
+{
+    xl_snapshot_domain *info = &st->info;
+
+    info->leftovers = xls_realloc(info->leftovers, info->num_leftovers + 1,
+                                  sizeof(*info->leftovers));
+    xl_snapshot_disk_init(&info->leftovers[info->num_leftovers]);
+    xl_snapshot_disk_copy(NULL, &info->leftovers[info->num_leftovers++], disk);
+}
+
+void store_remove_leftover(struct store *st, int index)
+{
+    xl_snapshot_domain *info = &st->info;
+
+    xl_snapshot_disk_dispose(&info->leftovers[index]);
+    info->num_leftovers--;
+    memmove(&info->leftovers[index], &info->leftovers[index + 1],
+            (info->num_leftovers - index) * sizeof(*info->leftovers));
+}
+
+static bool move(xl_snapshot_disk *d, const char *from, const char *to,
+                 libxl_disk_format format)
+{
+    if (!str_same(d->layer_path, from))
+        return false;
+    str_replace(&d->layer_path, to);
+    d->layer_format = format;
+    return true;
+}
+
 int store_move_layer(struct store *st, const char *from, const char *to,
                      libxl_disk_format format, struct error *e)
 {
+    bool leftover = false;
     int i, j;
 
     for (i = 0; i < st->num_records; i++) {
         bool changed = false;
 
-        for (j = 0; j < st->records[i]->num_disks; j++) {
-            xl_snapshot_disk *d = &st->records[i]->disks[j];
-
-            if (str_same(d->layer_path, from)) {
-                str_replace(&d->layer_path, to);
-                d->layer_format = format;
-                changed = true;
-            }
-        }
+        for (j = 0; j < st->records[i]->num_disks; j++)
+            changed |= move(&st->records[i]->disks[j], from, to, format);
         if (changed && store_write(st, st->records[i], e))
             return -1;
     }
-    return 0;
+    for (i = 0; i < st->info.num_leftovers; i++)
+        leftover |= move(&st->info.leftovers[i], from, to, format);
+    return leftover ? store_write_info(st, e) : 0;
 }

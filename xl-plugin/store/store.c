@@ -58,6 +58,24 @@ static int damaged(struct store *st, const char *file, const char *what,
 
 /* Paths go to qemu-img and unlink, names into file names: only what the
  * plugin itself would have written is taken. */
+static int check_disk(struct store *st, const char *file,
+                      const xl_snapshot_disk *d, struct error *e)
+{
+    if (str_none(d->vdev))
+        return damaged(st, file, "disks: a vdev is missing", "", e);
+    if (str_none(d->layer_path) || d->layer_path[0] != '/')
+        return damaged(st, file, "disks: layer_path is not absolute",
+                       d->layer_path, e);
+    if (!str_none(d->internal_name) && !snapshot_name_ok(d->internal_name))
+        return damaged(st, file, "disks: internal_name is no name",
+                       d->internal_name, e);
+    if (d->method == LIBXL_SNAPSHOT_METHOD_INTERNAL &&
+        str_none(d->internal_name))
+        return damaged(st, file, "disks: internal_name is missing", d->vdev,
+                       e);
+    return 0;
+}
+
 static int check_record(struct store *st, const char *file,
                         const xl_snapshot_record *rec, struct error *e)
 {
@@ -69,23 +87,8 @@ static int check_record(struct store *st, const char *file,
                       e);
     else if (!str_none(rec->parent) && !snapshot_name_ok(rec->parent))
         ret = damaged(st, file, "parent is no name", rec->parent, e);
-    for (i = 0; !ret && i < rec->num_disks; i++) {
-        const xl_snapshot_disk *d = &rec->disks[i];
-
-        if (str_none(d->vdev))
-            ret = damaged(st, file, "disks: a vdev is missing", "", e);
-        else if (str_none(d->layer_path) || d->layer_path[0] != '/')
-            ret = damaged(st, file, "disks: layer_path is not absolute",
-                          d->layer_path, e);
-        else if (!str_none(d->internal_name) &&
-                 !snapshot_name_ok(d->internal_name))
-            ret = damaged(st, file, "disks: internal_name is no name",
-                          d->internal_name, e);
-        else if (d->method == LIBXL_SNAPSHOT_METHOD_INTERNAL &&
-                 str_none(d->internal_name))
-            ret = damaged(st, file, "disks: internal_name is missing", d->vdev,
-                          e);
-    }
+    for (i = 0; !ret && i < rec->num_disks; i++)
+        ret = check_disk(st, file, &rec->disks[i], e);
     free(own);
     return ret;
 }
@@ -115,6 +118,8 @@ static int load_info(struct store *st, struct error *e)
             ret = damaged(st, INFO, "disks: top_path is not absolute",
                           d->top_path, e);
     }
+    for (i = 0; !ret && i < st->info.num_leftovers; i++)
+        ret = check_disk(st, INFO, &st->info.leftovers[i], e);
     st->known = !ret;
     return ret;
 }
@@ -222,17 +227,18 @@ static int take_lock(struct store *st, int wait_s, struct error *e)
 static int open_dirs(struct store *st, bool change, struct error *e)
 {
     char *encoded = domain_name_encode(st->domain);
-    int root;
+    int root, dir;
 
     root = store_dir_open(AT_FDCWD, st->root, st->root, change, e);
+    dir = root;
     if (root >= 0) {
-        st->dir = store_dir_open(root, encoded, st->path, change, e);
+        dir = store_dir_open(root, encoded, st->path, change, e);
         close(root);
-    } else {
-        st->dir = root;
     }
     free(encoded);
-    return st->dir == -1 ? -1 : 0;
+    if (dir >= 0)
+        st->dir = dir;
+    return dir == -1 ? -1 : 0;
 }
 
 int store_open(const char *root, const char *domain, bool change, int wait_s,

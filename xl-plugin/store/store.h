@@ -64,6 +64,10 @@ xl_snapshot_disk *record_disk(const xl_snapshot_record *rec,
 xl_snapshot_disk *record_disk_add(xl_snapshot_record *rec, const char *vdev);
 void record_disk_remove(xl_snapshot_record *rec, xl_snapshot_disk *disk);
 
+/* Notes an internal snapshot as one that nothing needs; in memory only. */
+void store_add_leftover(struct store *st, const xl_snapshot_disk *disk);
+void store_remove_leftover(struct store *st, int index);
+
 /* What the records say of the file from is true of the file to now. */
 int store_move_layer(struct store *st, const char *from, const char *to,
                      libxl_disk_format format, struct error *e);

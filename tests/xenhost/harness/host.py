@@ -28,8 +28,9 @@ BEAT_SECONDS = 60
 
 MEMORY = "4096"
 CPU = "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16,+rdrand,+npt,-smap,-rdtscp"
-XEN_OPTIONS = "console=com1 dom0_mem=1280M,max:1280M dom0_max_vcpus=2 noreboot"
-DOM0_OPTIONS = "console=hvc0 panic=1"
+XEN_OPTIONS = ("console=com1 dom0_mem=1280M,max:1280M dom0_max_vcpus=2 noreboot bootscrub=0 "
+               "spec-ctrl=no")
+DOM0_OPTIONS = "console=hvc0 quiet panic=1 mitigations=off init_on_alloc=0 audit=0"
 
 PANIC = re.compile(rb"Kernel panic|Panic on CPU|Xen BUG|dom0 could not start|"
                    rb"Hardware Dom0 (crashed|shutdown)|Domain 0 (crashed|shutdown)")
@@ -41,7 +42,9 @@ def run(suite, command, env=(), timeout=900, log_name=None):
     script = [f"export {name}={shlex.quote(value)}" for name, value in env]
     script.append("exec " + shlex.join(command))
     name = log_name or f"{suite}-{os.path.splitext(os.path.basename(command[0]))[0]}"
-    return _boot(suite, "\n".join(script) + "\n", name, timeout, subprocess.DEVNULL)
+    return _boot(suite, "\n".join(script) + "\n", name, timeout,
+                 # Open and silent: at an end of input, QEMU would hold the output back.
+                 subprocess.PIPE)
 
 
 def shell(suite):
@@ -84,7 +87,7 @@ class _Host:
         self.control, theirs = socket.socketpair()
         emulator, env = _emulator()
         argv = emulator + [
-            "-accel", "tcg,thread=multi", "-machine", "q35", "-cpu", CPU, "-smp", "2",
+            *os.environ.get("XH_ACCEL", "-accel tcg,thread=multi -smp 2").split(), "-machine", "q35", "-cpu", CPU,
             "-m", MEMORY, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-kernel", "xen", "-append", XEN_OPTIONS,
             "-initrd", f"vmlinuz {DOM0_OPTIONS},dom0.cpio",

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "plugin.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "store/store.h"
+
+struct fixture {
+    char *dir, *root;
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = xls_calloc(1, sizeof(*f));
+
+    f->dir = test_dir_make();
+    f->root = xls_asprintf("%s/snapshots", f->dir);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    test_dir_remove(f->dir);
+    free(f->root);
+    free(f);
+    return 0;
+}
+
+static struct store *open_store(struct fixture *f, bool change)
+{
+    struct error e = { 0 };
+    struct store *st;
+
+    assert_good(store_open(f->root, "web1", change, 0, &st, &e), &e);
+    return st;
+}
+
+static void add(struct store *st, const char *name, const char *parent,
+                uint64_t created)
+{
+    xl_snapshot_record *rec = store_add(st, name);
+    struct error e = { 0 };
+    xl_snapshot_disk *d;
+
+    rec->parent = xls_strdup(parent);
+    rec->created = created;
+    rec->config = xls_strdup("{\"c_info\": \"\\u0001 \xc3\xa4\"}");
+    d = record_disk_add(rec, "xvda");
+    d->method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
+    d->layer_path = xls_asprintf("/images/a.%s", name);
+    d->layer_format = LIBXL_DISK_FORMAT_QCOW2;
+    assert_good(store_write(st, rec, &e), &e);
+}
+
+static void put(struct fixture *f, const char *name, const char *text)
+{
+    char *path = xls_asprintf("%s/web1/%s", f->root, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+    free(path);
+}
+
+static void open_fails(struct fixture *f, const char *why)
+{
+    struct error e = { 0 };
+    struct store *st;
+
+    assert_error(store_open(f->root, "web1", false, 0, &st, &e), &e, why);
+    assert_null(st);
+}
+
+static void what_is_written_is_read_back(void **state)
+{
+    struct fixture *f = *state;
+    struct store *st = open_store(f, true);
+    struct error e = { 0 };
+
+    add(st, "b", "a", 20);
+    add(st, "a", NULL, 10);
+    store_add_uuid(st, "u1");
+    store_add_uuid(st, "u2");
+    store_add_uuid(st, "u1");
+    str_replace(&st->info.current, "b");
+    store_disk_add(st, "xvda")->top_path = xls_strdup("/images/a");
+    assert_good(store_write_info(st, &e), &e);
+    store_close(st);
+
+    st = open_store(f, false);
+    assert_true(st->known);
+    assert_int_equal(st->num_records, 2);
+    assert_string_equal(st->records[0]->name, "a");
+    assert_string_equal(st->records[1]->name, "b");
+    assert_string_equal(st->records[1]->parent, "a");
+    assert_string_equal(st->records[1]->config,
+                        "{\"c_info\": \"\\u0001 \xc3\xa4\"}");
+    assert_string_equal(record_disk(st->records[1], "xvda")->layer_path,
+                        "/images/a.b");
+    assert_null(record_disk(st->records[1], "xvdb"));
+    assert_string_equal(st->info.current, "b");
+    assert_int_equal(st->info.num_uuids, 2);
+    assert_string_equal(st->info.uuids[1], "u1");
+    assert_string_equal(store_disk(st, "xvda")->top_path, "/images/a");
+    store_close(st);
+}
+
+static void snapshot_names_do_not_collide_with_own_files(void **state)
+{
+    struct fixture *f = *state;
+    struct store *st = open_store(f, true);
+    struct error e = { 0 };
+
+    assert_good(store_write_info(st, &e), &e);
+    add(st, "domain", NULL, 1);
+    add(st, "domain.json", NULL, 2);
+    add(st, "lock", NULL, 3);
+    add(st, "x.snapshot.json", NULL, 4);
+    add(st, "x.mem", NULL, 5);
+    store_close(st);
+    st = open_store(f, false);
+    assert_int_equal(st->num_records, 5);
+    store_close(st);
+}
+
+static unsigned mode_of(struct fixture *f, const char *name)
+{
+    char *path = xls_asprintf("%s%s", f->root, name);
+    struct stat st;
+
+    assert_int_equal(lstat(path, &st), 0);
+    free(path);
+    return st.st_mode & 0777;
+}
+
+static void nobody_else_can_read_it(void **state)
+{
+    struct fixture *f = *state;
+    mode_t before = umask(0);
+    struct store *st = open_store(f, true);
+    struct error e = { 0 };
+
+    add(st, "a", NULL, 1);
+    assert_good(store_write_info(st, &e), &e);
+    store_close(st);
+    umask(before);
+    assert_int_equal(mode_of(f, ""), 0700);
+    assert_int_equal(mode_of(f, "/web1"), 0700);
+    assert_int_equal(mode_of(f, "/web1/a.snapshot.json"), 0600);
+    assert_int_equal(mode_of(f, "/web1/domain.json"), 0600);
+    assert_int_equal(mode_of(f, "/web1/lock"), 0600);
+}
+
+static void symlinks_are_not_followed(void **state)
+{
+    struct fixture *f = *state;
+    char *there = xls_asprintf("%s/web1", f->root);
+    char *other = xls_asprintf("%s/elsewhere", f->dir);
+    char *record = xls_asprintf("%s/web1/a.snapshot.json", f->root);
+    struct error e = { 0 };
+    struct store *st;
+
+    assert_int_equal(mkdir(f->root, 0700), 0);
+    assert_int_equal(mkdir(other, 0700), 0);
+    assert_int_equal(symlink(other, there), 0);
+    open_fails(f, "is not a directory");
+    assert_error(store_open(f->root, "web1", true, 0, &st, &e), &e,
+                 "is not a directory");
+
+    assert_int_equal(unlink(there), 0);
+    store_close(open_store(f, true));
+    assert_int_equal(symlink("/etc/passwd", record), 0);
+    open_fails(f, "is a symlink");
+    free(record);
+    free(other);
+    free(there);
+}
+
+static void directories_of_others_are_not_trusted(void **state)
+{
+    struct fixture *f = *state;
+    char *there = xls_asprintf("%s/web1", f->root);
+
+    store_close(open_store(f, true));
+    assert_int_equal(chmod(there, 0770), 0);
+    open_fails(f, "can be written by others");
+    assert_int_equal(chmod(there, 0700), 0);
+    if (geteuid() == 0) {
+        assert_int_equal(chown(there, 1, 1), 0);
+        open_fails(f, "belongs to user 1");
+    }
+    free(there);
+}
+
+static void damaged_files_are_named_and_kept(void **state)
+{
+    static const struct {
+        const char *text, *why;
+    } bad[] = {
+        { "", "a.snapshot.json is damaged" },
+        { "{", "a.snapshot.json is damaged" },
+        { "[]", "format_version is missing" },
+        { "{\"format_version\": \"1\"}", "format_version is missing" },
+        { "{\"format_version\": 2, \"new\": 3}", "has format_version 2" },
+        { "{\"format_version\": 1, \"name\": \"a\", \"nmae\": 1}", "nmae" },
+        { "{\"format_version\": 1, \"name\": \"b\"}", "does not match" },
+        { "{\"format_version\": 1, \"name\": \"a\", \"parent\": \"../x\"}",
+          "parent is no name" },
+        { "{\"format_version\": 1, \"name\": \"a\", \"disks\": [{\"vdev\": "
+          "\"xvda\", \"layer_path\": \"nbd:x\"}]}", "not absolute" },
+        { "{\"format_version\": 1, \"name\": \"a\", \"disks\": [{\"vdev\": "
+          "\"xvda\", \"method\": \"extern\"}]}", "disks[0].method" },
+        { "{\"format_version\": 1, \"name\": \"a\", \"disks\": [{\"vdev\": "
+          "\"xvda\", \"layer_path\": \"/x\", \"internal_name\": \"a,b\"}]}",
+          "internal_name" },
+    };
+    struct fixture *f = *state;
+    size_t i;
+
+    store_close(open_store(f, true));
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        put(f, "a.snapshot.json", bad[i].text);
+        open_fails(f, bad[i].why);
+        mode_of(f, "/web1/a.snapshot.json");
+    }
+}
+
+static void a_file_half_written_is_not_seen(void **state)
+{
+    struct fixture *f = *state;
+    struct store *st = open_store(f, true);
+    struct error e = { 0 };
+
+    add(st, "a", NULL, 1);
+    put(f, ".a.snapshot.json.new", "{\"format_ver");
+    store_close(st);
+    st = open_store(f, true);
+    assert_int_equal(st->num_records, 1);
+    str_replace(&st->records[0]->description, "again");
+    assert_good(store_write(st, st->records[0], &e), &e);
+    store_close(st);
+    st = open_store(f, false);
+    assert_string_equal(st->records[0]->description, "again");
+    store_close(st);
+}
+
+/* Killed at any moment, a writer leaves the old text or the new one. */
+static void a_killed_writer_leaves_a_whole_file(void **state)
+{
+    struct fixture *f = *state;
+    struct store *st = open_store(f, true);
+    struct error e = { 0 };
+    int round;
+
+    add(st, "a", NULL, 1);
+    store_close(st);
+    for (round = 0; round < 30; round++) {
+        pid_t pid = fork();
+
+        if (pid == 0) {
+            st = open_store(f, true);
+            for (;;)
+                if (store_write(st, st->records[0], &e))
+                    _exit(1);
+        }
+        usleep(1000 + 700 * round);
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        st = open_store(f, true);
+        assert_int_equal(st->num_records, 1);
+        store_close(st);
+    }
+}
+
+static void a_second_command_is_told_who_is_busy(void **state)
+{
+    struct fixture *f = *state;
+    struct store *st = open_store(f, true), *second;
+    char *me = xls_asprintf("process %d", getpid());
+    struct error e = { 0 };
+
+    assert_error(store_open(f->root, "web1", true, 0, &second, &e), &e, me);
+    second = open_store(f, false);
+    store_close(second);
+    store_close(st);
+    store_close(open_store(f, true));
+    free(me);
+}
+
+static void an_unknown_domain_is_an_empty_store(void **state)
+{
+    struct fixture *f = *state;
+    struct store *st = open_store(f, false);
+    struct strings names = { 0 };
+    struct error e = { 0 };
+
+    assert_int_equal(st->dir, -1);
+    assert_int_equal(st->num_records, 0);
+    store_close(st);
+    assert_int_equal(access(f->root, F_OK), -1);
+    assert_good(store_domains(f->root, &names, &e), &e);
+    assert_int_equal(names.num, 0);
+
+    store_close(open_store(f, true));
+    assert_good(store_domains(f->root, &names, &e), &e);
+    assert_int_equal(names.num, 1);
+    assert_string_equal(names.v[0], "web1");
+    strings_free(&names);
+}
+
+static void a_missing_snapshot_is_answered_with_those_there_are(void **state)
+{
+    struct fixture *f = *state;
+    struct store *st = open_store(f, true);
+    struct error e = { 0 };
+
+    add(st, "a", NULL, 1);
+    add(st, "b", NULL, 2);
+    add(st, "gone", NULL, 3);
+    store_find(st, "gone")->hidden = true;
+    assert_non_null(store_must_find(st, "a", &e));
+    assert_null(store_must_find(st, "gone", &e));
+    assert_error(-1, &e, "it has: a, b");
+    store_close(st);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(what_is_written_is_read_back),
+        TEST(snapshot_names_do_not_collide_with_own_files),
+        TEST(nobody_else_can_read_it),
+        TEST(symlinks_are_not_followed),
+        TEST(directories_of_others_are_not_trusted),
+        TEST(damaged_files_are_named_and_kept),
+        TEST(a_file_half_written_is_not_seen),
+        TEST(a_killed_writer_leaves_a_whole_file),
+        TEST(a_second_command_is_told_who_is_busy),
+        TEST(an_unknown_domain_is_an_empty_store),
+        TEST(a_missing_snapshot_is_answered_with_those_there_are),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

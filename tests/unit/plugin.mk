@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+# tests/unit/plugin-*.c link the plugin's parts as well, all but the commands
+# and what needs a libxl context. To be read after build.mk here.
+UNIT_PLUGIN := $(filter $(UNIT_OUT)/plugin-%,$(UNIT_PROGS))
+UNIT_PLUGIN_OBJS := $(addprefix $(OBJ)/xl-plugin/,cli/disk_option.o) \
+    $(filter $(addprefix $(OBJ)/xl-plugin/,store/% storage/% exec/% util/%), \
+        $(PLUGIN_OBJS)) $(OBJ)/gen/_xl_snapshot_types.o
+
+$(UNIT_PLUGIN:=.o): private XLS_CFLAGS += -Ixl-plugin
+$(UNIT_PLUGIN:=.o): | $(GEN)/xl_snapshot_types.stamp
+$(UNIT_PLUGIN): $(UNIT_PLUGIN_OBJS)
+$(UNIT_PLUGIN): private LIB_LIBS := $(LIBOUT)/libxlsnapshot.a $(PLUGIN_LIBS)

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+"""
+For tests that run in the dom0 of an emulated host (xenhost run SUITE -- TEST):
+guests that count on their disks, what libxl and QEMU say about them, and a
+small test runner.
+"""
+
+from .guest import KINDS, Guest
+from .host import XEN_VERSION, domains, make_disk, qemu_img_check, sha256, sh, xs_list, xs_read
+from .qmp import QmpError, qmp
+from .records import assert_records_agree, top_layers
+from .runner import SkipTest, main, test, workdir
+
+__all__ = ["Guest", "KINDS", "QmpError", "SkipTest", "XEN_VERSION", "assert_records_agree",
+           "domains", "main", "make_disk", "qemu_img_check", "qmp", "sh", "sha256", "test",
+           "top_layers", "workdir", "xs_list", "xs_read"]

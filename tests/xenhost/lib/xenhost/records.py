@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+"""Who says what a disk's top layer is: libxl, xenstore (twice), QEMU."""
+
+import json
+
+from .host import sh, xs_list, xs_read
+from .qmp import QmpError, qmp
+
+
+def _xl_list(domid):
+    listing = json.loads(sh(["xl", "list", "-l", str(domid)]).stdout)
+    disks = listing[0]["config"].get("disks", [])
+    return {d["vdev"]: (d.get("pdev_path"), d.get("format", "raw")) for d in disks}
+
+
+def _xenstore(base):
+    found = {}
+    for devid in xs_list(base):
+        params = xs_read(f"{base}/{devid}/params")
+        vdev = xs_read(f"{base}/{devid}/dev")
+        if params and vdev:
+            format, _, path = params.partition(":")
+            found[vdev] = (path, "raw" if format == "aio" else format)
+    return found
+
+
+def _qemu(domid):
+    found = {}
+    for device in qmp(domid, "query-block"):
+        if "inserted" not in device:
+            continue
+        try:
+            vdev = qmp(domid, "qom-get", {"path": device["qdev"], "property": "vdev"})
+        except (KeyError, QmpError):
+            continue  # an emulated disk, not a PV one
+        # QEMU appends the partition number, 0 for a whole disk.
+        found[vdev.removesuffix("0")] = (device["inserted"]["file"], device["inserted"]["drv"])
+    return found
+
+
+def top_layers(domid):
+    """{source: {vdev: (path, format)}} by the four that keep a record."""
+    return {
+        "xl list -l": _xl_list(domid),
+        "xenstore /libxl": _xenstore(f"/libxl/{domid}/device/vbd"),
+        "xenstore backend": _xenstore(f"/local/domain/0/backend/qdisk/{domid}"),
+        "QEMU": _qemu(domid),
+    }
+
+
+def assert_records_agree(guest):
+    layers = top_layers(guest.domid())
+    first, *others = layers.values()
+    if not first or any(other != first for other in others):
+        lines = [f"{source:18} {vdev}: {format}:{path}" for source, disks in layers.items()
+                 for vdev, (path, format) in sorted(disks.items())]
+        raise AssertionError("records of the top layers differ:\n" + "\n".join(lines))
+    return first

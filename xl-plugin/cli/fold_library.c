@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "cli/fold_library.h"
+
+#include "base/alloc.h"
+
+static int report(void *user, const libxl_snapshot_progress *progress)
+{
+    struct fold_library *f = user;
+
+    return progress_report(&f->progress, progress);
+}
+
+static int call(struct fold_library *f, libxl_domain_snapshot_args *args,
+                libxl_domain_snapshot_result *result, struct error *e)
+{
+    libxl_snapshot_how how = { .logger = f->cli->logger, .progress = report,
+                               .user = f };
+    int rc;
+
+    progress_start(&f->progress);
+    rc = libxl_domain_snapshot_delete(f->cli->ctx, f->s->domain.domid, args,
+                                      &how, result);
+    progress_end(&f->progress);
+    if (rc == ERROR_ABORTED)
+        return error_set(e, "cancelled; the snapshot is deleted, but its "
+                         "layers stay until the next snapshot-delete of %s",
+                         f->s->domain.name);
+    return rc ? cli_error_rc(e, rc, "the layer could not be folded") : 0;
+}
+
+static libxl_disk_snapshot *one_disk(libxl_domain_snapshot_args *args,
+                                     const char *vdev,
+                                     libxl_snapshot_method method)
+{
+    libxl_domain_snapshot_args_init(args);
+    args->disks = xls_calloc(1, sizeof(*args->disks));
+    args->num_disks = 1;
+    libxl_disk_snapshot_init(args->disks);
+    args->disks->disk.vdev = xls_strdup(vdev);
+    args->disks->method = method;
+    return args->disks;
+}
+
+static int external(void *user, const char *vdev, const char *layer,
+                    libxl_snapshot_merge merge, struct fold_result *r,
+                    struct error *e)
+{
+    libxl_domain_snapshot_result result;
+    libxl_domain_snapshot_args args;
+    libxl_disk_snapshot *d;
+    int ret;
+
+    d = one_disk(&args, vdev, LIBXL_SNAPSHOT_METHOD_EXTERNAL);
+    d->external_path = xls_strdup(layer);
+    d->merge = merge;
+    libxl_domain_snapshot_result_init(&result);
+    ret = call(user, &args, &result, e);
+    if (!ret && result.num_disks) {
+        r->top_path = xls_strdup(result.disks[0].path);
+        r->top_format = result.disks[0].format;
+        r->unused_path = xls_strdup(result.disks[0].unused_path);
+    }
+    libxl_domain_snapshot_result_dispose(&result);
+    libxl_domain_snapshot_args_dispose(&args);
+    return ret;
+}
+
+static int internal(void *user, const char *vdev, const char *name,
+                    struct error *e)
+{
+    libxl_domain_snapshot_result result;
+    libxl_domain_snapshot_args args;
+    int ret;
+
+    one_disk(&args, vdev, LIBXL_SNAPSHOT_METHOD_INTERNAL)->name =
+        xls_strdup(name);
+    libxl_domain_snapshot_result_init(&result);
+    ret = call(user, &args, &result, e);
+    libxl_domain_snapshot_result_dispose(&result);
+    libxl_domain_snapshot_args_dispose(&args);
+    return ret;
+}
+
+static void say(void *user, const char *text)
+{
+    struct fold_library *f = user;
+
+    cli_say(f->cli, "%s", text);
+}
+
+void fold_library_init(struct fold_library *f, struct cli *cli,
+                       struct session *s)
+{
+    memset(f, 0, sizeof(*f));
+    f->cli = cli;
+    f->s = s;
+    f->fold.st = s->store;
+    f->fold.live = &s->live;
+    f->fold.domid = s->domain.domid;
+    f->fold.external = external;
+    f->fold.internal = internal;
+    f->fold.say = say;
+    f->fold.user = f;
+}

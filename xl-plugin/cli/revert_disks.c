@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "cli/revert_disks.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "cli/create_options.h"
+#include "storage/fold_internal.h"
+#include "storage/identity.h"
+
+/* Whether a new layer may take today's active layer's place, and name. */
+static bool replaceable(const struct session *s, const char *top,
+                        libxl_disk_format format)
+{
+    return top && format == LIBXL_DISK_FORMAT_QCOW2 &&
+        !fold_referred(s->store, top, LIBXL_SNAPSHOT_METHOD_EXTERNAL, NULL);
+}
+
+/*
+ * An active layer that holds internal snapshots must outlive its name: it
+ * gets a second one, which the records then use.
+ */
+static int keep_internal(struct session *s, const char *top, struct error *e)
+{
+    char *kept;
+    int ret;
+
+    if (!fold_referred(s->store, top, LIBXL_SNAPSHOT_METHOD_INTERNAL, NULL))
+        return 0;
+    kept = free_path(top, ".kept", "");
+    if (link(top, kept))
+        ret = error_errno(e, "cannot keep %s, which holds internal snapshots, "
+                          "as %s", top, kept);
+    else
+        ret = store_move_layer(s->store, top, kept, LIBXL_DISK_FORMAT_QCOW2,
+                               e);
+    free(kept);
+    return ret;
+}
+
+static int plan_external(struct session *s, const xl_snapshot_record *rec,
+                         const xl_snapshot_disk *disk,
+                         libxl_disk_snapshot *d, struct strings *made,
+                         struct error *e)
+{
+    const xl_snapshot_domain_disk *known = store_disk(s->store, disk->vdev);
+    libxl_disk_format format;
+    const char *top;
+    char *stem;
+
+    if (access(disk->layer_path, R_OK))
+        return error_errno(e, "the layer of snapshot %s for disk %s, %s, "
+                           "cannot be used", rec->name, disk->vdev,
+                           disk->layer_path);
+    identity_top(s->store, &s->live, s->domain.domid, disk->vdev, &top,
+                 &format);
+    d->method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
+    d->external_format = LIBXL_DISK_FORMAT_QCOW2;
+    if (replaceable(s, top, format)) {
+        if (keep_internal(s, top, e))
+            return -1;
+        stem = xls_asprintf(".revert-%s", rec->name);
+        d->external_path = free_path(top, stem, "");
+        d->keep_path = true;
+        d->disk.pdev_path = xls_strdup(top);
+        free(stem);
+    } else {
+        d->external_path = free_path(known && known->config_path
+                                     ? known->config_path : disk->layer_path,
+                                     ".active", ".qcow2");
+    }
+    if (image_create_overlay(d->external_path, disk->layer_path,
+                             disk->layer_format, e))
+        return -1;
+    strings_add(made, d->external_path);
+    return 0;
+}
+
+/* The state inside an image that has become a frozen layer, or is kept only
+ * for it, as a layer of its own. */
+static int extract(struct session *s, xl_snapshot_record *rec,
+                   xl_snapshot_disk *disk, struct error *e)
+{
+    char *stem = xls_asprintf(".%s", rec->name);
+    char *path = free_path(disk->layer_path, stem, "");
+    int ret;
+
+    free(stem);
+    ret = image_internal_extract(disk->layer_path, disk->internal_name, path,
+                                 e);
+    if (!ret) {
+        store_add_leftover(s->store, disk);
+        str_replace(&disk->layer_path, path);
+        str_replace(&disk->internal_name, NULL);
+        disk->layer_format = LIBXL_DISK_FORMAT_QCOW2;
+        disk->method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
+        ret = image_freeze(path, e) || store_write(s->store, rec, e) ||
+            store_write_info(s->store, e) ? -1 : 0;
+    }
+    free(path);
+    return ret;
+}
+
+static int plan(struct cli *cli, struct session *s, xl_snapshot_record *rec,
+                xl_snapshot_disk *disk, libxl_disk_snapshot *d,
+                bool destroy_first, struct strings *made, struct error *e)
+{
+    libxl_disk_format format;
+    const char *top;
+
+    identity_top(s->store, &s->live, s->domain.domid, disk->vdev, &top,
+                 &format);
+    if (disk->method == LIBXL_SNAPSHOT_METHOD_INTERNAL &&
+        !str_same(top, disk->layer_path)) {
+        cli_say(cli, "copying the state of disk %s out of %s", disk->vdev,
+                disk->layer_path);
+        if (extract(s, rec, disk, e))
+            return -1;
+    }
+    if (disk->method == LIBXL_SNAPSHOT_METHOD_EXTERNAL)
+        return plan_external(s, rec, disk, d, made, e);
+
+    d->method = LIBXL_SNAPSHOT_METHOD_INTERNAL;
+    d->name = xls_strdup(disk->internal_name);
+    d->disk.pdev_path = xls_strdup(top);
+    if (domain_runs(s->domain.domid) && !destroy_first)
+        return error_set(e, "the state of disk %s is a snapshot inside %s, "
+                         "which the running domain has open: add "
+                         "--destroy-first, so that the domain is destroyed "
+                         "before the new one is built", disk->vdev, top);
+    return 0;
+}
+
+int revert_disks(struct cli *cli, struct session *s, xl_snapshot_record *rec,
+                 libxl_domain_snapshot_args *args, struct strings *made,
+                 struct error *e)
+{
+    int i;
+
+    args->disks = xls_calloc(rec->num_disks, sizeof(*args->disks));
+    for (i = 0; i < rec->num_disks; i++) {
+        libxl_disk_snapshot *d = &args->disks[args->num_disks++];
+
+        libxl_disk_snapshot_init(d);
+        d->disk.vdev = xls_strdup(rec->disks[i].vdev);
+        if (plan(cli, s, rec, &rec->disks[i], d, args->destroy_first, made, e))
+            return -1;
+    }
+    return 0;
+}
+
+void revert_other_disks(const struct session *s, const xl_snapshot_record *rec,
+                        libxl_domain_config *config)
+{
+    int i;
+
+    for (i = 0; i < config->num_disks; i++) {
+        libxl_device_disk *disk = &config->disks[i];
+        libxl_disk_format format;
+        const char *top;
+
+        if (disk->is_cdrom || record_disk(rec, disk->vdev))
+            continue;
+        identity_top(s->store, &s->live, s->domain.domid, disk->vdev, &top,
+                     &format);
+        if (top) {
+            str_replace(&disk->pdev_path, top);
+            disk->format = format;
+        }
+    }
+}
+
+int revert_internal(void *user, libxl_snapshot_storage_step step,
+                    uint32_t domid, const libxl_disk_snapshot *disk)
+{
+    struct error e = { 0 };
+    int rc = 0;
+
+    (void)user;
+    (void)domid;
+    if (step != LIBXL_SNAPSHOT_STORAGE_REVERT)
+        return ERROR_INVAL;
+    if (image_internal_apply(disk->disk.pdev_path, disk->name, &e)) {
+        fprintf(stderr, "xl snapshot-revert: disk %s: %s\n", disk->disk.vdev,
+                e.text);
+        rc = ERROR_SNAPSHOT_STORAGE;
+    }
+    error_clear(&e);
+    return rc;
+}

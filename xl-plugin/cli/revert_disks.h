@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#ifndef PLUGIN_CLI_REVERT_DISKS_H
+#define PLUGIN_CLI_REVERT_DISKS_H
+
+#include "cli/cli.h"
+
+/*
+ * Prepares the disks for a revert: a new overlay on each frozen layer of the
+ * snapshot, which takes over the path of today's active layer where that is
+ * an overlay of our kind. made gets the new files, for removal after a
+ * failure. A disk with an internal snapshot goes back by the storage step
+ * (revert_internal), or, where its image has become a frozen layer since, by
+ * a copy of that state, which becomes the snapshot's layer.
+ */
+int revert_disks(struct cli *cli, struct session *s, xl_snapshot_record *rec,
+                 libxl_domain_snapshot_args *args, struct strings *made,
+                 struct error *e);
+
+/* Disks of the configuration that the snapshot does not have stay as they
+ * are today. */
+void revert_other_disks(const struct session *s, const xl_snapshot_record *rec,
+                        libxl_domain_config *config);
+
+/* For libxl_snapshot_how. */
+int revert_internal(void *user, libxl_snapshot_storage_step step,
+                    uint32_t domid, const libxl_disk_snapshot *disk);
+
+#endif

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <libxl_utils.h>
+
+#include "base/alloc.h"
+#include "cli/fold_library.h"
+#include "cli/progress.h"
+#include "cli/revert_disks.h"
+#include "supervise/supervise.h"
+
+struct revert {
+    struct cli *cli;
+    struct session s;
+    xl_snapshot_record *rec;
+    libxl_domain_config config;
+    libxl_domain_snapshot_args args;
+    libxl_domain_snapshot_result result;
+    struct progress progress;
+    struct strings made;
+};
+
+static int report(void *user, const libxl_snapshot_progress *progress)
+{
+    struct revert *r = user;
+
+    return progress_report(&r->progress, progress);
+}
+
+static int prepare(struct revert *r, struct error *e)
+{
+    int rc;
+
+    if (r->rec->memory && access(r->rec->memory_path, R_OK))
+        return error_errno(e, "the memory image of snapshot %s, %s, cannot be "
+                           "used", r->rec->name, r->rec->memory_path);
+    rc = libxl_domain_config_from_json(r->cli->ctx, &r->config,
+                                       r->rec->config);
+    if (rc)
+        return cli_error_rc(e, rc, "the domain's configuration in the "
+                            "snapshot's record cannot be used");
+    str_replace(&r->config.c_info.name, r->s.domain.name);
+    revert_other_disks(&r->s, r->rec, &r->config);
+    r->args.memory = r->rec->memory;
+    r->args.memory_path = r->rec->memory ? xls_strdup(r->rec->memory_path)
+                                         : NULL;
+    return revert_disks(r->cli, &r->s, r->rec, &r->args, &r->made, e);
+}
+
+/* Files made for a revert that did not happen. */
+static void clean_up(struct revert *r)
+{
+    struct error e = { 0 };
+    struct fold_library fold;
+    int i;
+
+    live_free(&r->s.live);
+    if (cli_live(r->cli, &r->s.live, &e)) {
+        cli_say(r->cli, "%s", e.text);
+    } else {
+        fold_library_init(&fold, r->cli, &r->s);
+        for (i = 0; i < r->made.num; i++)
+            if (fold_discard(&fold.fold, r->made.v[i], NULL, &e))
+                cli_say(r->cli, "%s", e.text);
+    }
+    error_clear(&e);
+}
+
+static int say_state(struct revert *r, int rc, struct error *e)
+{
+    const char *name = r->s.domain.name;
+    uint32_t domid;
+    bool runs = !libxl_name_to_domid(r->cli->ctx, name, &domid);
+    const char *state, *way_out = "";
+
+    if (!domain_runs(r->s.domain.domid))
+        state = runs ? "it runs now" : "it does not run, as before";
+    else if (runs && domid == r->s.domain.domid)
+        state = "it runs on as it was";
+    else if (runs)
+        state = "the new domain exists";
+    else
+        state = "it was destroyed and does not run now: try again, or start "
+                "it with 'xl create'";
+    if (rc == ERROR_NOMEM && !r->args.destroy_first)
+        way_out = "; add --destroy-first, so that the old domain's memory is "
+                  "free for the new one";
+    if (rc == ERROR_ABORTED)
+        return error_set(e, "cancelled; domain %s: %s", name, state);
+    return error_set(e, "the revert failed: %s%s. Domain %s: %s",
+                     libxl_snapshot_strerror(rc), way_out, name, state);
+}
+
+static int run_revert(struct revert *r, struct error *e)
+{
+    libxl_snapshot_how how = { .logger = r->cli->logger, .progress = report,
+                               .storage = revert_internal, .user = r };
+    int rc;
+
+    progress_start(&r->progress);
+    rc = libxl_domain_snapshot_revert(r->cli->ctx, r->s.domain.domid,
+                                      &r->config, &r->args, &how, &r->result);
+    progress_end(&r->progress);
+    return rc ? say_state(r, rc, e) : 0;
+}
+
+static int record(struct revert *r, struct error *e)
+{
+    struct store *st = r->s.store;
+    libxl_dominfo info;
+    int i;
+
+    for (i = 0; i < r->result.num_disks; i++) {
+        const libxl_disk_snapshot_result *d = &r->result.disks[i];
+        xl_snapshot_domain_disk *known;
+
+        if (!d->vdev || !d->path)
+            continue;
+        known = store_disk(st, d->vdev);
+        if (!known) {
+            known = store_disk_add(st, d->vdev);
+            known->config_path = xls_strdup(d->path);
+            known->config_format = d->format;
+        }
+        str_replace(&known->top_path, d->path);
+        known->top_format = d->format;
+    }
+    libxl_dominfo_init(&info);
+    if (!libxl_domain_info(r->cli->ctx, &info, r->result.domid)) {
+        char *uuid = xls_asprintf(LIBXL_UUID_FMT,
+                                  LIBXL_UUID_BYTES(info.uuid));
+
+        store_add_uuid(st, uuid);
+        free(uuid);
+    }
+    libxl_dominfo_dispose(&info);
+    str_replace(&st->info.current, r->rec->name);
+    return store_write_info(st, e);
+}
+
+/* What the domain was on before; with keep_path it is gone already. */
+static void drop_unused(struct revert *r)
+{
+    struct error e = { 0 };
+    struct fold_library fold;
+    int i;
+
+    live_free(&r->s.live);
+    if (cli_live(r->cli, &r->s.live, &e)) {
+        cli_say(r->cli, "%s", e.text);
+        error_clear(&e);
+        return;
+    }
+    fold_library_init(&fold, r->cli, &r->s);
+    for (i = 0; i < r->result.num_disks; i++) {
+        const char *path = r->result.disks[i].unused_path;
+
+        if (!str_none(path) && fold_discard(&fold.fold, path, NULL, &e))
+            cli_say(r->cli, "%s", e.text);
+    }
+    error_clear(&e);
+}
+
+static int finish(struct revert *r)
+{
+    const char *name = r->s.domain.name;
+    struct error e = { 0 };
+
+    /* First the guest: a reboot may come at any time. */
+    if (supervise_start(name, r->result.domid, NULL, &e)) {
+        cli_say(r->cli, "%s; nothing restarts the domain when it reboots",
+                e.text);
+        error_clear(&e);
+    }
+    if (record(r, &e)) {
+        cli_say(r->cli, "%s is back in snapshot %s as domain %u, but that "
+                "could not be recorded", name, r->rec->name, r->result.domid);
+        return cli_fail(r->cli, &e);
+    }
+    drop_unused(r);
+    if (r->cli->json) {
+        struct xls_json *o = xls_json_object();
+
+        xls_json_set_str(o, "current", r->rec->name);
+        xls_json_set(o, "domid", xls_json_uint(r->result.domid));
+        xls_json_set_bool(o, "paused", r->args.leave_paused);
+        cli_print_json(o);
+    } else {
+        printf("%s is back in snapshot %s, as domain %u%s.\n", name,
+               r->rec->name, r->result.domid,
+               r->args.leave_paused ? ", paused" : "");
+    }
+    return EXIT_OK;
+}
+
+static int revert(struct revert *r, const char *domain, const char *name)
+{
+    struct error e = { 0 };
+
+    if (session_open(r->cli, domain, false, &r->s, &e))
+        return cli_fail(r->cli, &e);
+    r->rec = store_must_find(r->s.store, name, &e);
+    if (!r->rec)
+        return cli_fail(r->cli, &e);
+    if (prepare(r, &e) || run_revert(r, &e)) {
+        clean_up(r);
+        return cli_fail(r->cli, &e);
+    }
+    return finish(r);
+}
+
+int command_revert(struct cli *cli, int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "paused", no_argument, NULL, 'p' },
+        { "destroy-first", no_argument, NULL, 'd' },
+        CLI_OPTIONS
+    };
+    struct revert r = { .cli = cli };
+    int opt, code;
+
+    libxl_domain_config_init(&r.config);
+    libxl_domain_snapshot_args_init(&r.args);
+    libxl_domain_snapshot_result_init(&r.result);
+    while ((opt = cli_option(cli, argc, argv, options, &code)) != -1) {
+        if (opt == OPT_EXIT)
+            goto out;
+        if (opt == 'p')
+            r.args.leave_paused = true;
+        else
+            r.args.destroy_first = true;
+    }
+    code = cli_words(cli, argc, 2, 2);
+    if (!code)
+        code = revert(&r, argv[optind], argv[optind + 1]);
+
+out:
+    session_close(&r.s);
+    libxl_domain_config_dispose(&r.config);
+    libxl_domain_snapshot_args_dispose(&r.args);
+    libxl_domain_snapshot_result_dispose(&r.result);
+    strings_free(&r.made);
+    return code;
+}
