@@ -83,8 +83,11 @@ int xls_fold_forward(struct xls_op *op, struct xls_disk *disk, int frozen,
     rc = xls_qmp_must(op->qmp, what, "block-stream", args, XLS_QMP_SLOW, NULL);
     if (!rc)
         rc = xls_job_wait(op, job, XLS_JOB_CONCLUDED, what, phase);
-    if (!rc)
+    if (!rc) {
         drop_layer(op, layer);
+        /* For whoever removes it. */
+        xls_file_thaw(&op->log, layer->path);
+    }
 
 refreeze:
     if (child_frozen)

@@ -88,10 +88,9 @@ static void undo_name_base(struct xls_create *c, struct xls_create_disk *d)
     const struct xls_disk *disk = d->disk;
 
     if (d->moved) {
-        if (xls_file_unlink(&c->op.log, d->base_path) ||
-            xls_file_link(&c->op.log, d->frozen_path, d->base_path))
+        if (xls_file_rename(&c->op.log, d->frozen_path, d->base_path))
             return;
-        d->moved = false;
+        d->moved = d->linked = false;
     }
     if (d->renamed &&
         (xls_disks_requery(&c->op, &c->disks) ||
@@ -100,6 +99,7 @@ static void undo_name_base(struct xls_create *c, struct xls_create_disk *d)
                          d->discard)))
         return;
     d->renamed = false;
+    /* Only now: QEMU no longer has it by this name. */
     if (d->linked)
         xls_file_unlink(&c->op.log, d->frozen_path);
     d->linked = false;

@@ -91,7 +91,7 @@ int command_help_run(struct cli *cli, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct cli cli = { .level = XTL_PROGRESS };
+    struct cli cli = { .level = XTL_NOTICE };
     xentoollog_logger_stdiostream *logger;
     unsigned flags = 0;
     int opt, code;
