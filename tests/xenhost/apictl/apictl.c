@@ -8,6 +8,12 @@
  *   apictl create|delete DOMID ARGS.json [--storage COMMAND] [--cancel-at BYTES]
  *   apictl revert DOMID|none CONFIG.json ARGS.json [--storage COMMAND]
  *   apictl chain-changed DOMID VDEV [PATH FORMAT]
+ *   apictl recover DOMID
+ *   apictl time-transaction DOMID ACTIONS.json
+ *
+ * The last one sends the actions as one QMP transaction by the library's own
+ * client and prints the microseconds from sent to reply, to set beside the
+ * window_us of a create.
  *
  * COMMAND is run by sh with the step's number and the vdev as $1 and $2.
  */
@@ -20,6 +26,8 @@
 
 #include <libxl_snapshot.h>
 #include <libxl_utils.h>
+
+#include "op.h"
 
 static const char *storage_command;
 static unsigned long long cancel_at;
@@ -122,6 +130,33 @@ static int chain_changed(libxl_ctx *ctx, int argc, char **argv,
     return rc;
 }
 
+static int time_transaction(libxl_ctx *ctx, char **argv,
+                            const libxl_snapshot_how *how)
+{
+    struct xls_op op;
+    struct xls_json *args = xls_json_object();
+    char *text = slurp(argv[2]), *error = NULL;
+    int rc;
+
+    xls_json_set(args, "actions", xls_json_parse(text, strlen(text),
+                                                 &xls_json_limits_file,
+                                                 &error));
+    if (error)
+        die(argv[2], error);
+    free(text);
+    rc = xls_op_begin(&op, "time-transaction", ctx, read_domid(argv[1]), how,
+                      true);
+    if (!rc)
+        rc = xls_op_qmp(&op);
+    if (!rc)
+        rc = xls_qmp_must(op.qmp, "transaction", "transaction", args,
+                          XLS_QMP_SLOW, NULL);
+    if (!rc)
+        printf("%llu\n", (unsigned long long)xls_qmp_last_us(op.qmp));
+    xls_op_end(&op);
+    return rc;
+}
+
 static int run(libxl_ctx *ctx, int argc, char **argv,
                const libxl_snapshot_how *how,
                libxl_domain_snapshot_result *result)
@@ -154,6 +189,10 @@ static int run(libxl_ctx *ctx, int argc, char **argv,
         libxl_domain_config_dispose(&config);
     } else if (argc >= 3 && !strcmp(argv[0], "chain-changed")) {
         rc = chain_changed(ctx, argc, argv, how);
+    } else if (argc == 2 && !strcmp(argv[0], "recover")) {
+        rc = libxl_domain_snapshot_recover(ctx, read_domid(argv[1]), how);
+    } else if (argc == 3 && !strcmp(argv[0], "time-transaction")) {
+        rc = time_transaction(ctx, argv, how);
     } else {
         die("usage, see the source", argc ? argv[0] : "");
     }
@@ -197,7 +236,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s: %s\n",
                 name ? name : libxl_error_to_string(rc),
                 libxl_snapshot_strerror(rc));
-    } else if (strcmp(argv[optind], "disks")) {
+    } else if (!strcmp(argv[optind], "create") ||
+               !strcmp(argv[optind], "delete") ||
+               !strcmp(argv[optind], "revert")) {
         json = libxl_domain_snapshot_result_to_json(ctx, &result);
         printf("%s\n", json);
         free(json);

@@ -6,4 +6,4 @@ apictl: $(APICTL)
 $(APICTL): tests/xenhost/apictl/apictl.c $(LIBOUT)/libxlsnapshot.a
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(XLS_CFLAGS) -MF $(OBJ)/apictl.d $< $(LIBOUT)/libxlsnapshot.a $(LDFLAGS) $(LIB_LIBS) -o $@
+	$(Q)$(CC) $(XLS_CFLAGS) -Ilibxl-snapshot -MF $(OBJ)/apictl.d $< $(LIBOUT)/libxlsnapshot.a $(LDFLAGS) $(LIB_LIBS) -o $@

@@ -12,9 +12,13 @@ def build(suite, make_args):
     image.ensure(suite)
     installed = os.path.join(share_dir(suite), "root")
     make = ["make", "-C", "/src", "BUILD=/build/obj", f"-j{os.cpu_count()}", *make_args]
-    if run_in_root(suite, [*make, "all"], suite_dir(suite)):
+    if run_in_root(suite, [*make, "all", "apictl"], suite_dir(suite)):
         raise HarnessError(f"the build in the {suite} root failed")
     shutil.rmtree(installed, ignore_errors=True)
     if run_in_root(suite, [*make, "install", "DESTDIR=/build/share/root",
                            "PREFIX=/usr/local"], suite_dir(suite)):
         raise HarnessError(f"the installation in the {suite} root failed")
+    # For tests of the library beyond what the plugin reaches.
+    tools = os.path.join(installed, "usr/local/bin")
+    os.makedirs(tools, exist_ok=True)
+    shutil.copy2(os.path.join(suite_dir(suite), "obj/bin/apictl"), tools)

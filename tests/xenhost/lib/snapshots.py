@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+"""What the tests of snapshots share: the commands, and what must always hold."""
+
+import glob
+import hashlib
+import json
+import os
+import re
+import shutil
+
+from xenhost import (Guest, assert_records_agree, make_disk, qemu_img_check, sh, sha256,
+                     workdir)
+
+STORE = "/var/lib/xen/snapshots"
+DISTRIBUTION_XL = "/usr/sbin/xl"
+DISK_MB = 32
+
+
+def xl(*words, check=True, timeout=240):
+    return sh(["xl", *words], check=check, timeout=timeout)
+
+
+def fails(*words, says, code=1):
+    """The command fails with CODE and a message that contains all of SAYS."""
+    result = xl(*words, check=False)
+    assert result.returncode == code, (
+        f"{words} exited with {result.returncode}, not {code}\n{result.stdout}{result.stderr}")
+    for text in [says] if isinstance(says, str) else says:
+        assert text in result.stderr, f"{words}: {text!r} is not in:\n{result.stderr}"
+    return result.stderr
+
+
+def start(kind, name=None, formats=("qcow2", "raw"), **config):
+    """A counting guest whose store is empty."""
+    name = name or kind
+    shutil.rmtree(os.path.join(STORE, name), ignore_errors=True)
+    disks = []
+    for i, disk_format in enumerate(formats):
+        letter = chr(ord("a") + i)
+        path = make_disk(workdir(f"{name}-{letter}.{disk_format}"), disk_format, DISK_MB)
+        disks.append((path, disk_format, f"xvd{letter}"))
+    return Guest(kind, name, disks, **config).create()
+
+
+def names(guest):
+    return sorted(s["name"] for s in json.loads(xl("snapshot-list", guest.name, "--json").stdout))
+
+
+def info(guest, snapshot):
+    return json.loads(xl("snapshot-info", guest.name, snapshot, "--json").stdout)
+
+
+def current(guest):
+    return json.loads(xl("snapshot-current", guest.name, "--json").stdout)["current"]
+
+
+def content(path, disk_format):
+    """A digest of what a guest would read from the layer and what is below it."""
+    raw = workdir("content")
+    sh(["qemu-img", "convert", "-U", "-f", disk_format, "-O", "raw", path, raw])
+    try:
+        with open(raw, "rb") as f:
+            return hashlib.file_digest(f, "blake2b").hexdigest()
+    finally:
+        os.unlink(raw)
+
+
+def is_immutable(path):
+    return "i" in sh(["lsattr", "-d", path]).stdout.split()[0]
+
+
+class Kept:
+    """What snapshots hold, to compare with later."""
+
+    def __init__(self, guest):
+        self.guest, self.contents = guest, {}
+
+    def layers(self, snapshot):
+        return [(d["vdev"], d["layer_path"], d["layer_format"])
+                for d in info(self.guest, snapshot)["disks"]]
+
+    def remember(self, snapshot):
+        layers = self.layers(snapshot)
+        assert len(layers) == len(self.guest.disks), layers
+        self.contents[snapshot] = {vdev: content(path, f) for vdev, path, f in layers}
+
+    def forget(self, snapshot):
+        del self.contents[snapshot]
+
+    def check(self):
+        """Every remaining snapshot holds its own state, in clean images, frozen."""
+        assert names(self.guest) == sorted(self.contents), (names(self.guest), self.contents)
+        for snapshot, digests in self.contents.items():
+            for vdev, path, disk_format in self.layers(snapshot):
+                assert content(path, disk_format) == digests[vdev], (
+                    f"{snapshot}: {vdev}: {path} holds another state now")
+                assert is_immutable(path), f"{path} is not protected"
+                if disk_format == "qcow2":
+                    sh(["qemu-img", "check", "-U", path])
+
+
+def healthy(guest):
+    """It counts on, has read nothing wrong, and all records agree."""
+    n = guest.cmd("state")["n"]
+    guest.wait_tick(n + 2)
+    state = guest.cmd("state")
+    assert state["bad"] == 0, guest.bad_lines()
+    assert guest.cmd("verify")["ok"], guest.bad_lines()
+    return assert_records_agree(guest)
+
+
+def create(guest, snapshot, *options):
+    """Takes a snapshot with a secret of its own in RAM; returns the range of n it may hold."""
+    guest.cmd(f"set {snapshot}")
+    before = guest.cmd("state")["n"]
+    xl("snapshot-create", guest.name, snapshot, *options)
+    return before, guest.cmd("state")["n"]
+
+
+def reverted(guest, snapshot, span):
+    """The guest is where it was: RAM (secret, n) and disks belong together."""
+    state = guest.cmd("state")
+    assert state["secret"] == snapshot, state
+    assert span[0] <= state["n"], (state, span)
+    guest.cmd("stop")
+    stopped = guest.cmd("state")
+    assert stopped["bad"] == 0, guest.bad_lines()
+    guest.cmd("go")
+    healthy(guest)
+
+
+def files_beside(guest):
+    """All files in the directory of the guest's disks, and in its store."""
+    return sorted(glob.glob(workdir("*")) + glob.glob(f"{STORE}/{guest.name}/*"))
+
+
+def first_tick_after(guest, mark):
+    return int(re.match(r"TICK n=(\d+)", next(
+        line for line in guest.since(mark) if line.startswith("TICK")))[1])
+
+
+def disk_path(guest, vdev):
+    return next(path for path, _, v in guest.disks if v == vdev)
+
+
+__all__ = ["DISTRIBUTION_XL", "Kept", "STORE", "content", "create", "current", "disk_path",
+           "fails", "files_beside", "first_tick_after", "healthy", "info", "is_immutable",
+           "names", "qemu_img_check", "reverted", "sha256", "start", "xl"]

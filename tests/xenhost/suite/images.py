@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-only
+"""Memory files by plain Xen tools; every method and both kinds of snapshot."""
+
+import glob
+import json
+import os
+
+from snapshots import (DISTRIBUTION_XL, STORE, create, fails, healthy, info, is_immutable, names,
+                       reverted, sha256, start, xl)
+from xenhost import XEN_VERSION, domains, main, sh, test
+
+KIND = "pvh" if XEN_VERSION >= (4, 20) else "pv"
+
+
+def memory_file_is_what_plain_xl_restores():
+    guest = start(KIND, "plain")
+    span = create(guest, "s1")
+    memory = info(guest, "s1")["memory_path"]
+    assert memory == f"{STORE}/{guest.name}/s1.mem"
+    assert os.stat(memory).st_mode & 0o777 == 0o600
+    checker = glob.glob("/usr/lib/xen-*/bin/verify-stream-v2")[0]
+    sh([checker, "-f", "xl", "-i", memory], timeout=240)
+
+    frozen = [d["layer_path"] for d in info(guest, "s1")["disks"]]
+    sums = [sha256(path) for path in frozen]
+    guest.wait_tick(guest.n() + 2)
+    guest.destroy()
+    # The frozen layers belong to this memory, and nobody may start on them …
+    assert sh([DISTRIBUTION_XL, "restore", memory], check=False, timeout=120).returncode != 0
+    assert guest.name not in domains()
+    assert [sha256(path) for path in frozen] == sums
+    # … who does not give the snapshot up.
+    for path in frozen:
+        assert is_immutable(path)
+        sh(["chattr", "-i", path])
+    sh([DISTRIBUTION_XL, "restore", memory], timeout=120)
+    guest.wait_tick()
+    state = guest.cmd("state")
+    assert state["secret"] == "s1" and span[0] <= state["n"] and state["bad"] == 0, state
+    assert guest.cmd("verify")["ok"], guest.bad_lines()
+
+
+def disks_alone_and_inside_the_image():
+    guest = start(KIND, "methods", formats=("qcow2", "qcow2", "raw"))
+    guest.cmd("gap")
+    last = guest.cmd("stop")["n"]
+    xl("snapshot-create", guest.name, "disks", "--disk-only", "--description", "disks only")
+    guest.cmd("go")
+    healthy(guest)
+    shown = info(guest, "disks")
+    assert not shown["memory"] and shown["description"] == "disks only"
+    xl("snapshot-create", guest.name, "inside", "--disk", "xvda,method=internal",
+       "--disk", "xvdb,method=internal", "--disk", "xvdc,method=none", "--disk-only")
+    healthy(guest)
+    assert names(guest) == ["disks", "inside"]
+    fails("snapshot-create", guest.name, "inside", says=("inside", "exists"))
+    fails("snapshot-create", guest.name, "raw", "--disk", "xvdc,method=caller", says="caller")
+    xl("snapshot-delete", guest.name, "inside")
+    healthy(guest)
+
+    mark = guest.mark()
+    xl("snapshot-revert", guest.name, "disks")
+    boot = guest.wait_boot(mark)
+    assert boot["disks"] == [last, last, last], (last, boot)
+    guest.wait_tick(last + 1)
+    healthy(guest)
+    xl("snapshot-delete", guest.name, "disks")
+    healthy(guest)
+
+
+def reverted_ones_are_paused_or_destroyed_first_as_asked():
+    guest = start(KIND, "revert")
+    span = create(guest, "s1", "--paused")
+    assert "p" in sh(["xl", "list", guest.name]).stdout.split()[-2]
+    sh(["xl", "unpause", guest.name])
+    healthy(guest)
+    xl("snapshot-revert", guest.name, "s1", "--paused")
+    assert "p" in sh(["xl", "list", guest.name]).stdout.split()[-2]
+    sh(["xl", "unpause", guest.name])
+    guest.wait_tick()
+    reverted(guest, "s1", span)
+    xl("snapshot-revert", guest.name, "s1", "--destroy-first")
+    guest.wait_tick()
+    reverted(guest, "s1", span)
+
+    # A damaged image costs nothing: the running domain is untouched.
+    memory = info(guest, "s1")["memory_path"]
+    domid = guest.domid()
+    with open(memory, "r+b") as f:
+        f.write(b"no image")
+    fails("snapshot-revert", guest.name, "s1", says=memory)
+    assert guest.domid() == domid
+    healthy(guest)
+    fails("snapshot-revert", guest.name, "nope", says="nope")
+    assert json.loads(xl("snapshot-list", guest.name, "--json").stdout)
+
+
+test(memory_file_is_what_plain_xl_restores)
+test(disks_alone_and_inside_the_image, timeout=400)
+test(reverted_ones_are_paused_or_destroyed_first_as_asked, timeout=400)
+
+main()
