@@ -117,16 +117,29 @@ def create(guest, snapshot, *options):
     return before, guest.cmd("state")["n"]
 
 
-def reverted(guest, snapshot, span):
-    """The guest is where it was: RAM (secret, n) and disks belong together."""
-    state = guest.cmd("state")
-    assert state["secret"] == snapshot, state
-    assert span[0] <= state["n"], (state, span)
-    guest.cmd("stop")
-    stopped = guest.cmd("state")
-    assert stopped["bad"] == 0, guest.bad_lines()
-    guest.cmd("go")
+def revert(guest, snapshot, span, *options):
+    """
+    Reverts, and the guest is where it was: it counts on from an n of that
+    time, with the secret of that time, and finds its disks to agree.
+    """
+    if guest.running():
+        guest.cmd("stop")   # so that every tick from here on is the new guest's
+    mark = guest.mark()
+    xl("snapshot-revert", guest.name, snapshot, *options)
+    if "--paused" in options:
+        assert "p" in state_of(guest), state_of(guest)
+        sh(["xl", "unpause", guest.name])
+    guest.wait_tick(mark=mark)
+    first = first_tick_after(guest, mark)
+    assert span[0] < first <= span[1] + 2, (first, span)
+    assert guest.cmd("state")["secret"] == snapshot
+    assert current(guest) == snapshot
     healthy(guest)
+
+
+def state_of(guest):
+    """The State column of xl list, such as "r-----"."""
+    return sh(["xl", "list", guest.name]).stdout.split()[-2]
 
 
 def files_beside(guest):
@@ -144,5 +157,6 @@ def disk_path(guest, vdev):
 
 
 __all__ = ["DISTRIBUTION_XL", "Kept", "STORE", "content", "create", "current", "disk_path",
-           "fails", "files_beside", "first_tick_after", "healthy", "info", "is_immutable",
-           "names", "qemu_img_check", "reverted", "sha256", "start", "xl"]
+           "fails", "files_beside", "healthy", "info", "is_immutable",
+           "names", "qemu_img_check", "revert", "sha256", "start", "state_of",
+           "xl"]

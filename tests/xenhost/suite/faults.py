@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 
-from snapshots import STORE, disk_path, fails, files_beside, healthy, names, start, xl
+from snapshots import STORE, disk_path, fails, files_beside, healthy, names, start, state_of, xl
 from xenhost import XEN_VERSION, assert_records_agree, domains, main, sh, test, top_layers, workdir
 
 KIND = "pvh" if XEN_VERSION >= (4, 20) else "pv"
@@ -51,7 +51,7 @@ class Unchanged:
     def __exit__(self, kind, *_):
         if kind:
             return
-        state = sh(["xl", "list", self.guest.name]).stdout.split()[-2]
+        state = state_of(self.guest)
         assert "p" not in state and "s" not in state, f"the guest does not run: {state}"
         healthy(self.guest)
         after = self.fingerprint()

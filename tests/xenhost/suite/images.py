@@ -7,7 +7,7 @@ import json
 import os
 
 from snapshots import (DISTRIBUTION_XL, STORE, create, fails, healthy, info, is_immutable, names,
-                       reverted, sha256, start, xl)
+                       revert, sha256, start, state_of, xl)
 from xenhost import XEN_VERSION, domains, main, sh, test
 
 KIND = "pvh" if XEN_VERSION >= (4, 20) else "pv"
@@ -71,18 +71,15 @@ def disks_alone_and_inside_the_image():
 
 def reverted_ones_are_paused_or_destroyed_first_as_asked():
     guest = start(KIND, "revert")
-    span = create(guest, "s1", "--paused")
-    assert "p" in sh(["xl", "list", guest.name]).stdout.split()[-2]
+    guest.cmd("set s1")
+    n = guest.n()
+    xl("snapshot-create", guest.name, "s1", "--paused")
+    span = n, n + 40
+    assert "p" in state_of(guest), state_of(guest)
     sh(["xl", "unpause", guest.name])
     healthy(guest)
-    xl("snapshot-revert", guest.name, "s1", "--paused")
-    assert "p" in sh(["xl", "list", guest.name]).stdout.split()[-2]
-    sh(["xl", "unpause", guest.name])
-    guest.wait_tick()
-    reverted(guest, "s1", span)
-    xl("snapshot-revert", guest.name, "s1", "--destroy-first")
-    guest.wait_tick()
-    reverted(guest, "s1", span)
+    revert(guest, "s1", span, "--paused")
+    revert(guest, "s1", span, "--destroy-first")
 
     # A damaged image costs nothing: the running domain is untouched.
     memory = info(guest, "s1")["memory_path"]

@@ -5,7 +5,7 @@
 import os
 
 from snapshots import (DISTRIBUTION_XL, Kept, create, current, disk_path, healthy, names,
-                       reverted, sha256, start, xl)
+                       revert, sha256, start, xl)
 from xenhost import domains, main, sh, test
 
 
@@ -41,9 +41,7 @@ def qcow2_disks_come_up_on_the_current_layer_by_the_distributions_xl():
         assert names(guest) == ["s1"] and current(guest) == "s1"
         assert frozen_sums(kept) == sums, "a frozen layer changed"
     kept.check()
-    xl("snapshot-revert", guest.name, "s1")
-    guest.wait_tick()
-    reverted(guest, "s1", span)
+    revert(guest, "s1", span)
 
 
 def raw_disk_comes_up_through_the_dispatcher_or_not_at_all():
@@ -66,9 +64,7 @@ def raw_disk_comes_up_through_the_dispatcher_or_not_at_all():
     healthy(guest)
     assert frozen_sums(kept) == sums, "a frozen layer changed"
     assert names(guest) == ["s1"]
-    xl("snapshot-revert", guest.name, "s1")
-    guest.wait_tick()
-    reverted(guest, "s1", span)
+    revert(guest, "s1", span)
 
 
 def snapshots_of_a_domain_that_is_off_are_listed_deleted_and_reverted_to():
@@ -84,9 +80,7 @@ def snapshots_of_a_domain_that_is_off_are_listed_deleted_and_reverted_to():
     xl("snapshot-delete", guest.name, "s1")
     kept.forget("s1")
     kept.check()
-    xl("snapshot-revert", guest.name, "s2")
-    guest.wait_tick()
-    reverted(guest, "s2", span)
+    revert(guest, "s2", span)
     kept.check()
 
 

@@ -24,6 +24,18 @@ def _xenstore(base):
     return found
 
 
+def _path_of(file):
+    """
+    Where the backing file that QEMU uses is not the one the image records,
+    QEMU gives the whole chain, as json:, for the name.
+    """
+    while file.startswith("json:"):
+        file = json.loads(file.removeprefix("json:"))
+        while isinstance(file, dict):
+            file = file.get("filename") or file["file"]
+    return file
+
+
 def _qemu(domid):
     found = {}
     for device in qmp(domid, "query-block"):
@@ -34,7 +46,8 @@ def _qemu(domid):
         except (KeyError, QmpError):
             continue  # an emulated disk, not a PV one
         # QEMU appends the partition number, 0 for a whole disk.
-        found[vdev.removesuffix("0")] = (device["inserted"]["file"], device["inserted"]["drv"])
+        found[vdev.removesuffix("0")] = (_path_of(device["inserted"]["file"]),
+                                         device["inserted"]["drv"])
     return found
 
 

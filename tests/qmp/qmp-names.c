@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Files change their names while QEMU has them open: the order that keep_path
+ * relies on, and what happens in the wrong one.
+ */
+#include "qmp/support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "block/node.h"
+
+#define KB 1024
+
+struct fixture {
+    struct qmp_vm *vm;
+    struct xls_op op;
+    struct xls_layer base;
+    char path[300], frozen[310], overlay[310];
+};
+
+/* A disk with data, and its overlay made and added under a name of its own. */
+static void start(struct fixture *f)
+{
+    static const libxl_snapshot_how how;
+
+    memset(f, 0, sizeof(*f));
+    f->vm = vm_start(1, NULL);
+    vm_write(f->vm, "xvda", 0, 512 * KB, 0x55);
+    f->op = (struct xls_op){ .log = vm_log, .how = &how, .qmp = f->vm->qmp };
+    f->base = (struct xls_layer){
+        .node = f->vm->disks[0].node,
+        .driver = (char *)"qcow2",
+        .detect_zeroes = (char *)"off",
+    };
+    snprintf(f->path, sizeof(f->path), "%s", f->vm->disks[0].path);
+    snprintf(f->frozen, sizeof(f->frozen), "%s.frozen", f->path);
+    snprintf(f->overlay, sizeof(f->overlay), "%s.new", f->path);
+    sh("qemu-img create -q -u -f qcow2 -b '%s' -F qcow2 '%s' 16M", f->frozen,
+       f->overlay);
+    assert_int_equal(xls_overlay_add(&f->op, "over", f->overlay, &f->base,
+                                     true), 0);
+}
+
+static void freeze_base(struct fixture *f)
+{
+    struct xls_qmp_transaction t = { 0 };
+
+    xls_qmp_transaction_add(&t, "blockdev-snapshot",
+                            json("{'node':'%s','overlay':'over'}",
+                                 f->base.node));
+    assert_int_equal(xls_qmp_transaction_run(f->vm->qmp, &t, VM_TIMEOUT_MS), 0);
+}
+
+static bool data_is_right(struct fixture *f)
+{
+    return vm_holds(f->vm, "xvda", 0, 512 * KB, 0x55);
+}
+
+static void path_changes_hands_and_the_guest_reads_its_data(void **state)
+{
+    struct xls_layer overlay;
+    struct fixture f;
+    char *sum;
+
+    (void)state;
+    start(&f);
+    assert_int_equal(link(f.path, f.frozen), 0);
+    assert_int_equal(xls_node_rename(&f.op, &f.base, f.frozen, false, NULL,
+                                     true), 0);
+    assert_string_equal(vm_top_file(f.vm, "xvda"), f.frozen);
+    assert_true(data_is_right(&f));
+    vm_write(f.vm, "xvda", 1024 * KB, 64 * KB, 0x66);
+
+    assert_int_equal(rename(f.overlay, f.path), 0);
+    assert_true(data_is_right(&f));
+    freeze_base(&f);
+    assert_true(data_is_right(&f));
+    overlay = f.base;
+    overlay.node = (char *)"over";
+    assert_int_equal(xls_node_rename(&f.op, &overlay, f.path, false,
+                                     f.base.node, true), 0);
+    assert_string_equal(vm_top_node(f.vm, "xvda"), "over");
+    assert_string_equal(vm_top_file(f.vm, "xvda"), f.path);
+    assert_true(data_is_right(&f));
+
+    /* The guest writes the overlay, and only that. */
+    sum = sh_output("sha256sum < '%s'", f.frozen);
+    vm_write(f.vm, "xvda", 0, 64 * KB, 0x77);
+    assert_true(vm_holds(f.vm, "xvda", 0, 64 * KB, 0x77));
+    assert_true(vm_holds(f.vm, "xvda", 1024 * KB, 64 * KB, 0x66));
+    sh("test \"$(sha256sum < '%s')\" = '%s'", f.frozen, sum);
+    free(sum);
+
+    /* A cold start from the path finds all of it. */
+    assert_true(image_holds(f.path, "qcow2", 0, 64 * KB, 0x77));
+    assert_true(image_holds(f.path, "qcow2", 64 * KB, 448 * KB, 0x55));
+    sh("qemu-img check -q '%s'", f.path);
+    vm_stop(f.vm);
+}
+
+/* Why the base must know its second name first: becoming read-only, it is
+ * opened again by the name that QEMU has for it. */
+static void base_under_a_name_that_changed_hands_reads_another_file(void **s)
+{
+    struct fixture f;
+
+    (void)s;
+    start(&f);
+    assert_int_equal(link(f.path, f.frozen), 0);
+    assert_int_equal(rename(f.overlay, f.path), 0);
+    freeze_base(&f);
+    assert_false(data_is_right(&f));
+    vm_stop(f.vm);
+}
+
+/* An immutable or read-only frozen file is opened for writing only when it is
+ * committed into. */
+static void renamed_base_can_be_committed_into_again(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    start(&f);
+    assert_int_equal(link(f.path, f.frozen), 0);
+    assert_int_equal(xls_node_rename(&f.op, &f.base, f.frozen, false, NULL,
+                                     true), 0);
+    freeze_base(&f);
+    vm_write(f.vm, "xvda", 0, 64 * KB, 0x77);
+    vm_do(f.vm, "block-commit",
+          json("{'job-id':'j','device':'over','base-node':'%s',"
+               "'auto-dismiss':false}", f.base.node));
+    vm_wait_job(f.vm, "j", "ready");
+    vm_do(f.vm, "job-complete", json("{'id':'j'}"));
+    vm_wait_job(f.vm, "j", "concluded");
+    assert_string_equal(vm_top_node(f.vm, "xvda"), f.base.node);
+    assert_true(vm_holds(f.vm, "xvda", 0, 64 * KB, 0x77));
+    assert_true(image_holds(f.frozen, "qcow2", 0, 64 * KB, 0x77));
+    vm_stop(f.vm);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(
+            path_changes_hands_and_the_guest_reads_its_data, vm_teardown),
+        cmocka_unit_test_teardown(
+            base_under_a_name_that_changed_hands_reads_another_file,
+            vm_teardown),
+        cmocka_unit_test_teardown(renamed_base_can_be_committed_into_again,
+                                  vm_teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
