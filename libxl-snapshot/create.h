@@ -18,7 +18,6 @@ struct xls_create_disk {
     bool made;                  /* the overlay's file is there, by us */
     bool added;                 /* its node is */
     bool linked;                /* base_path has its second name */
-    bool renamed;               /* QEMU (may have) learnt that name */
     bool moved;                 /* base_path names the overlay */
     bool switched;              /* the guest writes to the overlay */
     bool called;                /* the storage's own snapshot is taken */
@@ -67,9 +66,9 @@ int xls_create_finish_memory(struct xls_create *c);
 int xls_create_window(struct xls_create *c);
 void xls_create_undo_window(struct xls_create *c);
 /* create/names.c: QEMU and libxl learn what is where. */
-/* overlay: the new top as QEMU has it; base: the node under it. */
+/* base: the frozen layer as QEMU has it; below: the node under it, or NULL. */
 int xls_create_name(struct xls_create *c, struct xls_create_disk *d,
-                    const struct xls_layer *overlay, const char *base);
+                    const struct xls_layer *base, const char *below);
 int xls_create_names(struct xls_create *c);
 int xls_create_records(struct xls_create *c);
 void xls_create_undo_records(struct xls_create *c);

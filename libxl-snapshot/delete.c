@@ -22,38 +22,39 @@ static bool same_driver(const struct xls_layer *a, const struct xls_layer *b)
 }
 
 /*
- * Which way to fold layer k of a disk. Backward into the middle of a chain
- * needs equal formats, since the images above name the child's path and
- * format. Forward out of a raw base leaves its users' configuration naming a
- * file that is gone, so the active layer goes back down into it.
+ * Which way to fold layer k of a disk. Where the formats differ, the layer
+ * keeps its own path: images above that are not in this chain are then for
+ * the caller to point to it, so that way is only taken when asked for or when
+ * there are none. Forward out of a raw base leaves its users' configuration
+ * naming a file that is gone, so the active layer goes back down into it.
  */
-static int choose_way(struct xls_op *op, struct target *t, int k)
+static void choose_way(struct target *t, int k)
 {
     const struct xls_layer *layer = &t->disk->layers[k];
     const struct xls_layer *child = &t->disk->layers[k - 1];
-    bool same = same_driver(layer, child);
-    bool can_backward = same || k == 1;
 
-    switch (t->args->merge) {
-    case LIBXL_SNAPSHOT_MERGE_FORWARD:
-        t->backward = false;
-        break;
-    case LIBXL_SNAPSHOT_MERGE_BACKWARD:
-        if (!can_backward) {
-            XLS_ERROR(&op->log, "disk %s: %s (%s) cannot take the data of %s "
-                      "(%s): images above name that one by its format; merge "
-                      "forward", t->disk->rec->vdev, layer->path,
-                      layer->driver, child->path, child->driver);
-            return ERROR_INVAL;
+    t->keep_child_path = same_driver(layer, child);
+    if (t->args->merge != LIBXL_SNAPSHOT_MERGE_AUTO)
+        t->backward = t->args->merge == LIBXL_SNAPSHOT_MERGE_BACKWARD;
+    else if (t->keep_child_path)
+        t->backward = child->actual_size <= layer->actual_size;
+    else
+        t->backward = k == 1;
+}
+
+/* An internal snapshot reads what its image does not have from the backing
+ * file as it is now; folding keeps what the image itself shows, no more. */
+static int check_internal(struct xls_op *op, const struct target *t, int k)
+{
+    int i;
+
+    for (i = k - 1; i <= k; i++)
+        if (t->disk->layers[i].internal) {
+            XLS_ERROR(&op->log, "disk %s: %s holds internal snapshots, which "
+                      "folding would destroy; delete them first",
+                      t->disk->rec->vdev, t->disk->layers[i].path);
+            return ERROR_SNAPSHOT_CHAIN_SHARED;
         }
-        t->backward = true;
-        break;
-    default:
-        t->backward = can_backward &&
-                      (!same || child->actual_size <= layer->actual_size);
-        break;
-    }
-    t->keep_child_path = same;
     return 0;
 }
 
@@ -131,11 +132,11 @@ static int check_target(struct xls_op *op, struct xls_disks *disks,
         return ERROR_INVAL;
     }
     rc = find_layer(op, t, &k);
-    if (!rc)
-        rc = choose_way(op, t, k);
-    if (!rc)
-        rc = check_users(op, t, k);
-    return rc;
+    if (rc)
+        return rc;
+    choose_way(t, k);
+    rc = check_internal(op, t, k);
+    return rc ? rc : check_users(op, t, k);
 }
 
 static int delete_internal(struct xls_op *op, struct target *t)

@@ -15,6 +15,7 @@ struct xls_layer {
     char *detect_zeroes;        /* "off", "on" or "unmap" */
     bool read_only;
     bool direct, no_flush;      /* its cache mode */
+    bool internal;              /* it holds internal snapshots */
     uint64_t virtual_size;      /* bytes */
     uint64_t actual_size;       /* bytes allocated; 0 when unknown */
 };

@@ -115,6 +115,7 @@ static int add_layer(struct xls_disk *disk, const struct xls_json *node)
         .read_only = xls_json_get_bool(node, "ro", false),
         .direct = xls_json_get_bool(cache, "direct", false),
         .no_flush = xls_json_get_bool(cache, "no-flush", false),
+        .internal = xls_json_len(xls_json_get(image, "snapshots")) > 0,
     };
     if (!xls_json_get_uint(image, "actual-size", &layer->actual_size))
         layer->actual_size = 0;

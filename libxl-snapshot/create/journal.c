@@ -86,8 +86,7 @@ static void look(struct xls_create_disk *d)
     if (d->args->keep_path) {
         d->linked = exists(d->frozen_path);
         d->moved = d->linked && !xls_same_file(d->frozen_path, d->base_path);
-        d->made = !d->moved && exists(d->overlay_path);
-        d->renamed = d->linked && !d->switched;
+        d->made = exists(d->overlay_path);
     } else {
         d->made = !d->args->reuse_external && exists(d->overlay_path);
     }

@@ -8,30 +8,29 @@
 #include "records/records.h"
 
 int xls_create_name(struct xls_create *c, struct xls_create_disk *d,
-                    const struct xls_layer *overlay, const char *base)
+                    const struct xls_layer *base, const char *below)
 {
     int rc;
 
-    rc = xls_node_rename(&c->op, overlay, d->top_path, false, base,
+    rc = xls_node_rename(&c->op, base, d->frozen_path, true, below,
                          d->discard);
     return rc ? rc : xls_dir_sync(&c->op.log, d->base_path);
 }
 
-/* QEMU learns what the overlays that were renamed under it are called now. */
+/* QEMU learns what the layers that the path was taken from are called now. */
 int xls_create_names(struct xls_create *c)
 {
     int i, rc;
 
     for (i = 0; i < c->num_todo; i++) {
         struct xls_create_disk *d = &c->todo[i];
-        struct xls_layer overlay;
+        const struct xls_disk *disk = d->disk;
 
         if (!d->moved)
             continue;
-        overlay = d->disk->layers[0];
-        overlay.node = d->node;
-        overlay.driver = (char *)"qcow2";
-        rc = xls_create_name(c, d, &overlay, d->disk->layers[0].node);
+        rc = xls_create_name(c, d, &disk->layers[0],
+                             disk->num_layers > 1 ? disk->layers[1].node
+                                                  : NULL);
         if (rc)
             return rc;
     }

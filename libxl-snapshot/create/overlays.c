@@ -30,26 +30,47 @@ static int make_file(struct xls_create *c, struct xls_create_disk *d)
 }
 
 /*
- * keep_path: the layer to be frozen gets its second name, and QEMU calls it
- * by that one from here on, so that the disk's path can be given to the
- * overlay at any moment.
+ * keep_path: QEMU has to know the overlay by the disk's path from the start,
+ * since the node of a file that the guest writes cannot be renamed (see
+ * xls_node_rename). So the path names the overlay for the moment of its
+ * opening. A cold start in that moment would find all of the guest's data: the
+ * overlay is empty and backed by the layer that the guest writes, which has
+ * its second name by then.
  */
-static int name_base(struct xls_create *c, struct xls_create_disk *d)
+static int add_under_path(struct xls_create *c, struct xls_create_disk *d)
 {
-    const struct xls_disk *disk = d->disk;
-    int rc;
+    char *unique = xls_unique_name("path"), *tmp;
+    int rc, added;
 
+    tmp = xls_asprintf("%s.%s", d->base_path, unique);
     rc = xls_file_link(&c->op.log, d->base_path, d->frozen_path);
     if (rc)
-        return rc;
+        goto out;
     d->linked = true;
-    rc = xls_dir_sync(&c->op.log, d->frozen_path);
+    rc = xls_file_rename(&c->op.log, d->overlay_path, d->base_path);
     if (rc)
-        return rc;
-    d->renamed = true;
-    return xls_node_rename(&c->op, &disk->layers[0], d->frozen_path, false,
-                           disk->num_layers > 1 ? disk->layers[1].node : NULL,
-                           d->discard);
+        goto out;
+    d->moved = true;
+    added = xls_overlay_add(&c->op, d->node, d->top_path,
+                            &d->disk->layers[0], d->discard);
+    d->added = !added;
+    rc = xls_file_link(&c->op.log, d->base_path, d->overlay_path);
+    if (!rc)
+        rc = xls_file_link(&c->op.log, d->frozen_path, tmp);
+    if (!rc)
+        rc = xls_file_rename(&c->op.log, tmp, d->base_path);
+    if (!rc)
+        d->moved = false;
+    if (!rc)
+        rc = added;
+    if (!rc)
+        rc = xls_dir_sync(&c->op.log, d->frozen_path);
+
+out:
+    xls_file_unlink(&c->op.log, tmp);
+    free(tmp);
+    free(unique);
+    return rc;
 }
 
 int xls_create_overlays(struct xls_create *c)
@@ -67,42 +88,17 @@ int xls_create_overlays(struct xls_create *c)
                       d->disk->rec->vdev);
             return rc;
         }
-        rc = xls_overlay_add(&c->op, d->node, d->overlay_path,
-                             &d->disk->layers[0], d->discard);
+        if (d->args->keep_path) {
+            rc = add_under_path(c, d);
+        } else {
+            rc = xls_overlay_add(&c->op, d->node, d->overlay_path,
+                                 &d->disk->layers[0], d->discard);
+            d->added = !rc;
+        }
         if (rc)
             return rc;
-        d->added = true;
-        if (d->args->keep_path) {
-            rc = name_base(c, d);
-            if (rc)
-                return rc;
-        }
     }
     return 0;
-}
-
-/* The layer that the guest writes gets its path back: on disk, in QEMU, and
- * then no other name. */
-static void undo_name_base(struct xls_create *c, struct xls_create_disk *d)
-{
-    const struct xls_disk *disk = d->disk;
-
-    if (d->moved) {
-        if (xls_file_rename(&c->op.log, d->frozen_path, d->base_path))
-            return;
-        d->moved = d->linked = false;
-    }
-    if (d->renamed &&
-        (xls_disks_requery(&c->op, &c->disks) ||
-         xls_node_rename(&c->op, &disk->layers[0], disk->rec->pdev_path, false,
-                         disk->num_layers > 1 ? disk->layers[1].node : NULL,
-                         d->discard)))
-        return;
-    d->renamed = false;
-    /* Only now: QEMU no longer has it by this name. */
-    if (d->linked)
-        xls_file_unlink(&c->op.log, d->frozen_path);
-    d->linked = false;
 }
 
 void xls_create_undo_overlays(struct xls_create *c)
@@ -115,11 +111,17 @@ void xls_create_undo_overlays(struct xls_create *c)
         /* Still in use: the window could not be undone, and has said so. */
         if (d->switched)
             continue;
-        undo_name_base(c, d);
         if (d->added)
             xls_node_del(&c->op, d->node);
+        if (d->moved) {
+            if (xls_file_rename(&c->op.log, d->frozen_path, d->base_path))
+                continue;
+            d->linked = false;
+        }
+        if (d->linked)
+            xls_file_unlink(&c->op.log, d->frozen_path);
         if (d->made)
             xls_file_unlink(&c->op.log, d->overlay_path);
-        d->added = d->made = false;
+        d->added = d->moved = d->linked = d->made = false;
     }
 }

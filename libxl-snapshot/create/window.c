@@ -17,11 +17,8 @@ static bool is_external(const struct xls_create_disk *d)
     return d->args->method == LIBXL_SNAPSHOT_METHOD_EXTERNAL;
 }
 
-/*
- * With keep_path the path changes hands before QEMU switches: it then names
- * an overlay that is still empty, on the layer that the guest still writes,
- * so a cold start at any moment finds all of the guest's data.
- */
+/* With keep_path the path changes hands at once, while the guest stands
+ * still: at no time is an acknowledged write missing under it. */
 static int move_paths(struct xls_create *c)
 {
     int i, rc;
@@ -35,7 +32,6 @@ static int move_paths(struct xls_create *c)
         if (rc)
             return rc;
         d->moved = true;
-        d->made = false;
     }
     return 0;
 }
@@ -106,12 +102,18 @@ static int call_storage(struct xls_create *c)
     return 0;
 }
 
-static bool any_caller(const struct xls_create *c)
+/*
+ * QEMU's transaction is atomic by itself, and so are the disks that stay
+ * under a new path. Storage that QEMU does not handle, and a path that changes
+ * hands, need the guest to stand still around it.
+ */
+static bool needs_pause(const struct xls_create *c)
 {
     int i;
 
     for (i = 0; i < c->num_todo; i++)
-        if (c->todo[i].args->method == LIBXL_SNAPSHOT_METHOD_CALLER)
+        if (c->todo[i].args->method == LIBXL_SNAPSHOT_METHOD_CALLER ||
+            c->todo[i].args->keep_path)
             return true;
     return false;
 }
@@ -120,32 +122,30 @@ int xls_create_window(struct xls_create *c)
 {
     int rc;
 
-    /* QEMU's transaction is atomic by itself; storage that it does not
-     * handle needs the guest to stand still. */
-    if (any_caller(c)) {
+    if (needs_pause(c)) {
         rc = xls_domain_pause(&c->op, &c->paused);
         if (rc)
             return rc;
     }
     rc = xls_op_qmp(&c->op);
-    if (rc)
-        goto out;
-    rc = move_paths(c);
-    if (rc)
-        goto out;
-    rc = switch_disks(c);
-    if (rc)
-        goto out;
-    rc = call_storage(c);
-
-out:
+    if (!rc)
+        rc = switch_disks(c);
+    if (!rc)
+        rc = move_paths(c);
+    if (!rc)
+        rc = call_storage(c);
     if (c->paused)
         xls_domain_unpause(&c->op);
     c->paused = false;
     return rc;
 }
 
-static void undo_external(struct xls_create *c, struct xls_create_disk *d)
+/*
+ * Folds the overlay back. What files and nodes are called is settled first: a
+ * path that has not changed hands yet does so now, so that there is only one
+ * way back.
+ */
+static int fold_back(struct xls_create *c, struct xls_create_disk *d)
 {
     struct xls_disk *disk = d->disk;
     int rc;
@@ -153,20 +153,35 @@ static void undo_external(struct xls_create *c, struct xls_create_disk *d)
     rc = xls_disks_requery(&c->op, &c->disks);
     if (!rc && disk->num_layers < 2)
         rc = ERROR_SNAPSHOT_QMP;
-    /* Folding needs QEMU to know the overlay by its name. */
-    if (!rc && d->moved && xls_disk_layer(disk, d->top_path) != 0) {
-        rc = xls_create_name(c, d, &disk->layers[0], disk->layers[1].node);
+    if (rc || !d->args->keep_path)
+        return rc ? rc : xls_fold_backward(&c->op, disk, 1, false, d->discard,
+                                           NULL);
+    if (!d->moved) {
+        rc = xls_file_rename(&c->op.log, d->overlay_path, d->base_path);
+        d->moved = !rc;
+    }
+    if (!rc && strcmp(disk->layers[1].path, d->frozen_path)) {
+        rc = xls_create_name(c, d, &disk->layers[1],
+                             disk->num_layers > 2 ? disk->layers[2].node
+                                                  : NULL);
         if (!rc)
             rc = xls_disks_requery(&c->op, &c->disks);
     }
-    if (!rc)
-        rc = xls_fold_backward(&c->op, disk, 1, d->moved, d->discard, NULL);
-    if (rc) {
+    return rc ? rc : xls_fold_backward(&c->op, disk, 1, true, d->discard,
+                                       NULL);
+}
+
+static void undo_external(struct xls_create *c, struct xls_create_disk *d)
+{
+    if (fold_back(c, d)) {
         XLS_ERROR(&c->op.log, "disk %s stays on its overlay %s, which is "
-                  "right and in use", disk->rec->vdev, d->top_path);
+                  "right and in use", d->disk->rec->vdev, d->top_path);
         return;
     }
-    d->switched = d->added = d->moved = d->renamed = d->linked = false;
+    d->switched = d->added = false;
+    /* The layer took its path back, and with it went the other two names. */
+    if (d->args->keep_path)
+        d->moved = d->linked = d->made = false;
 }
 
 void xls_create_undo_window(struct xls_create *c)

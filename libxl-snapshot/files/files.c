@@ -158,6 +158,14 @@ int xls_file_rename_new(const struct xls_log *log, const char *path,
     return rc ? rc : xls_file_unlink(log, path);
 }
 
+int xls_file_exchange(const struct xls_log *log, const char *a, const char *b)
+{
+    if (!renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE))
+        return 0;
+    XLS_ERRORE(log, "cannot swap the names of %s and %s", a, b);
+    return ERROR_SNAPSHOT_STORAGE;
+}
+
 int xls_file_unlink(const struct xls_log *log, const char *path)
 {
     if (unlink(path) && errno != ENOENT)

@@ -33,6 +33,8 @@ int xls_file_rename(const struct xls_log *log, const char *path,
 /* Like it, but ERROR_SNAPSHOT_EXISTS when something is at new_path. */
 int xls_file_rename_new(const struct xls_log *log, const char *path,
                         const char *new_path);
+/* Swaps two files' names at once. */
+int xls_file_exchange(const struct xls_log *log, const char *a, const char *b);
 /* Missing is no failure. */
 int xls_file_unlink(const struct xls_log *log, const char *path);
 

@@ -168,16 +168,22 @@ int libxl_domain_snapshot_revert(libxl_ctx *ctx, uint32_t domid,
  *
  * EXTERNAL: external_path, a layer below the top of the disk's chain, is
  * folded away: FORWARD into the layer above it, BACKWARD by writing that
- * layer's data into it, after which it takes that layer's place and (where
- * the formats are the same) its path. unused_path in the result is the file
- * to remove. INTERNAL: QEMU deletes the snapshot `name` from the top layer.
+ * layer's data into it, after which it takes that layer's place and, where
+ * the formats are the same, its path. Where they differ it keeps its own, and
+ * images outside this chain that are based on that layer are the caller's to
+ * rebase. unused_path in the result is the file to remove. INTERNAL: QEMU deletes the snapshot `name` from the top layer.
  * CALLER: how->storage is asked.
  *
  * No other domain may use the layers concerned; the caller answers for layers
  * of domains that do not run.
  *
- * Errors: as for create, and ERROR_SNAPSHOT_CHAIN_MISMATCH when external_path
- * is not in the disk's chain, or is its top.
+ * Disks are done one after the other. When one fails, the result lists those
+ * that were done before; the failed one is as it was.
+ *
+ * Errors: as for create, ERROR_SNAPSHOT_CHAIN_MISMATCH when external_path is
+ * not in the disk's chain, or is its top, and ERROR_SNAPSHOT_CHAIN_SHARED when
+ * another running domain uses a layer concerned, or it holds internal
+ * snapshots.
  */
 int libxl_domain_snapshot_delete(libxl_ctx *ctx, uint32_t domid,
                                  const libxl_domain_snapshot_args *args,

@@ -21,7 +21,8 @@ struct fixture {
     char path[300], frozen[310], overlay[310];
 };
 
-/* A disk with data, and its overlay made and added under a name of its own. */
+/* A disk with data, its overlay made under a name of its own, and a node of
+ * the overlay that bears the disk's path. */
 static void start(struct fixture *f)
 {
     static const libxl_snapshot_how how;
@@ -40,8 +41,12 @@ static void start(struct fixture *f)
     snprintf(f->overlay, sizeof(f->overlay), "%s.new", f->path);
     sh("qemu-img create -q -u -f qcow2 -b '%s' -F qcow2 '%s' 16M", f->frozen,
        f->overlay);
-    assert_int_equal(xls_overlay_add(&f->op, "over", f->overlay, &f->base,
-                                     true), 0);
+    assert_int_equal(link(f->path, f->frozen), 0);
+    assert_int_equal(rename(f->overlay, f->path), 0);
+    assert_int_equal(xls_overlay_add(&f->op, "over", f->path, &f->base, true),
+                     0);
+    assert_int_equal(rename(f->path, f->overlay), 0);
+    assert_int_equal(link(f->frozen, f->path), 0);
 }
 
 static void freeze_base(struct fixture *f)
@@ -61,27 +66,19 @@ static bool data_is_right(struct fixture *f)
 
 static void path_changes_hands_and_the_guest_reads_its_data(void **state)
 {
-    struct xls_layer overlay;
     struct fixture f;
     char *sum;
 
     (void)state;
     start(&f);
-    assert_int_equal(link(f.path, f.frozen), 0);
-    assert_int_equal(xls_node_rename(&f.op, &f.base, f.frozen, false, NULL,
-                                     true), 0);
-    assert_string_equal(vm_top_file(f.vm, "xvda"), f.frozen);
     assert_true(data_is_right(&f));
     vm_write(f.vm, "xvda", 1024 * KB, 64 * KB, 0x66);
-
-    assert_int_equal(rename(f.overlay, f.path), 0);
-    assert_true(data_is_right(&f));
     freeze_base(&f);
     assert_true(data_is_right(&f));
-    overlay = f.base;
-    overlay.node = (char *)"over";
-    assert_int_equal(xls_node_rename(&f.op, &overlay, f.path, false,
-                                     f.base.node, true), 0);
+    assert_int_equal(rename(f.overlay, f.path), 0);
+    assert_true(data_is_right(&f));
+    assert_int_equal(xls_node_rename(&f.op, &f.base, f.frozen, true, NULL,
+                                     true), 0);
     assert_string_equal(vm_top_node(f.vm, "xvda"), "over");
     assert_string_equal(vm_top_file(f.vm, "xvda"), f.path);
     assert_true(data_is_right(&f));
@@ -101,18 +98,36 @@ static void path_changes_hands_and_the_guest_reads_its_data(void **state)
     vm_stop(f.vm);
 }
 
-/* Why the base must know its second name first: becoming read-only, it is
- * opened again by the name that QEMU has for it. */
+/* Why the path must not change hands before the base is read-only: becoming
+ * so, it is opened again by the name that QEMU has for it. */
 static void base_under_a_name_that_changed_hands_reads_another_file(void **s)
 {
     struct fixture f;
 
     (void)s;
     start(&f);
-    assert_int_equal(link(f.path, f.frozen), 0);
     assert_int_equal(rename(f.overlay, f.path), 0);
     freeze_base(&f);
     assert_false(data_is_right(&f));
+    vm_stop(f.vm);
+}
+
+/* Why a layer that is written must not be renamed: a node reads zeros beyond
+ * the length that its file had when it was opened. */
+static void what_is_appended_after_opening_is_not_seen(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    start(&f);
+    vm_do(f.vm, "blockdev-add",
+          json("{'driver':'file','node-name':'again','filename':'%s',"
+               "'locking':'off'}", f.path));
+    vm_write(f.vm, "xvda", 2048 * KB, 1024 * KB, 0x66);
+    vm_do(f.vm, "blockdev-reopen",
+          json("{'options':[{'driver':'qcow2','node-name':'%s','file':'again',"
+               "'backing':null}]}", f.base.node));
+    assert_false(vm_holds(f.vm, "xvda", 2048 * KB, 1024 * KB, 0x66));
     vm_stop(f.vm);
 }
 
@@ -124,10 +139,10 @@ static void renamed_base_can_be_committed_into_again(void **state)
 
     (void)state;
     start(&f);
-    assert_int_equal(link(f.path, f.frozen), 0);
-    assert_int_equal(xls_node_rename(&f.op, &f.base, f.frozen, false, NULL,
-                                     true), 0);
     freeze_base(&f);
+    assert_int_equal(rename(f.overlay, f.path), 0);
+    assert_int_equal(xls_node_rename(&f.op, &f.base, f.frozen, true, NULL,
+                                     true), 0);
     vm_write(f.vm, "xvda", 0, 64 * KB, 0x77);
     vm_do(f.vm, "block-commit",
           json("{'job-id':'j','device':'over','base-node':'%s',"
@@ -149,6 +164,8 @@ int main(void)
         cmocka_unit_test_teardown(
             base_under_a_name_that_changed_hands_reads_another_file,
             vm_teardown),
+        cmocka_unit_test_teardown(what_is_appended_after_opening_is_not_seen,
+                                  vm_teardown),
         cmocka_unit_test_teardown(renamed_base_can_be_committed_into_again,
                                   vm_teardown),
     };

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import struct
 import subprocess
 import tempfile
 
@@ -18,6 +19,10 @@ def _xen_version():
 
 
 XEN_VERSION = _xen_version()
+XEN_LIB = "/usr/lib/xen-%d.%d" % XEN_VERSION
+
+# PVH and HVM guests of Xen 4.17 do not start under QEMU's emulation of SVM.
+HARDWARE_GUESTS = XEN_VERSION >= (4, 20)
 
 
 def sh(command, timeout=60, check=True, input=None):
@@ -85,3 +90,22 @@ def qemu_img_check(path):
 def sha256(path):
     with open(path, "rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def verify_stream(path, offset=0):
+    """Fails unless Xen's own checker accepts the libxl migration stream in PATH at OFFSET."""
+    with open(path, "rb") as f:
+        f.seek(offset)
+        result = subprocess.run([f"{XEN_LIB}/bin/verify-stream-v2", "-f", "libxl"], stdin=f,
+                                env={**os.environ, "PYTHONPATH": f"{XEN_LIB}/lib/python"},
+                                capture_output=True, text=True, timeout=600)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def verify_save_file(path):
+    """The same for what `xl save` writes: xl's header, the config, the stream."""
+    with open(path, "rb") as f:
+        header = f.read(48)
+    assert header.startswith(b"Xen saved domain, xl format\n \0 \r"), header
+    optional_length, = struct.unpack_from("<I", header, 44)
+    verify_stream(path, 48 + optional_length)
