@@ -10,6 +10,10 @@
 #include "domain/domain.h"
 #include "files/files.h"
 
+/* More than the requests in flight of a paused guest can append: a ring of 512
+ * requests of 11 pages each. */
+#define IN_FLIGHT_BYTES (64ULL << 20)
+
 /* File nodes that xls_node_rename gave to a layer stay known to QEMU when the
  * layer goes; those in use refuse to be dropped. */
 static void sweep_file_nodes(struct xls_op *op)
@@ -103,11 +107,14 @@ static const char *below(const struct xls_disk *disk, int layer)
     return layer + 1 < disk->num_layers ? disk->layers[layer + 1].node : NULL;
 }
 
-/* Renames the layer's file to the child's path, on disk. */
+/* Gives the layer's file the child's path, on disk and in QEMU. When it is
+ * written already, the guest must be paused. */
 static int take_child_path(struct xls_op *op, const struct xls_disk *disk,
-                           int frozen)
+                           int frozen, bool discard)
 {
     const struct xls_layer *child = &disk->layers[frozen - 1];
+    const struct xls_layer *layer = &disk->layers[frozen];
+    bool active = frozen == 1;
     char *path;
     int rc;
 
@@ -118,50 +125,22 @@ static int take_child_path(struct xls_op *op, const struct xls_disk *disk,
     }
     rc = xls_file_thaw(&op->log, path);
     if (!rc)
-        rc = xls_file_rename(&op->log, disk->layers[frozen].path, path);
+        rc = xls_file_rename(&op->log, layer->path, path);
     if (!rc)
         rc = xls_dir_sync(&op->log, path);
-    free(path);
-    return rc;
-}
-
-/*
- * Has QEMU call the layer by the active layer's path already before the
- * commit: once it is the active layer itself and written by the guest, it
- * cannot be renamed there. For the moment of its opening the path names it;
- * a cold start in that moment would miss what the active layer holds, so the
- * guest stands still, and the active layer's own name is put back at once.
- */
-static int name_as_active(struct xls_op *op, const struct xls_disk *disk,
-                          int frozen, bool discard)
-{
-    const struct xls_layer *child = &disk->layers[frozen - 1];
-    const struct xls_layer *layer = &disk->layers[frozen];
-    char *path = realpath(child->path, NULL);
-    int rc;
-
-    if (!path) {
-        XLS_ERRORE(&op->log, "cannot resolve %s", child->path);
-        return ERROR_SNAPSHOT_STORAGE;
-    }
-    rc = xls_file_exchange(&op->log, layer->path, path);
-    if (!rc) {
-        int back;
-
-        rc = xls_node_rename(op, layer, child->path, false,
+    if (!rc && active)
+        rc = xls_file_headroom(&op->log, path, IN_FLIGHT_BYTES);
+    if (!rc)
+        rc = xls_node_rename(op, layer, child->path, !active,
                              below(disk, frozen), discard);
-        back = xls_file_exchange(&op->log, layer->path, path);
-        if (back)
-            rc = back;
-    }
     free(path);
     return rc;
 }
 
 /* The switch to the layer below, with the guest paused. */
 static int pivot(struct xls_op *op, struct xls_disk *disk, int frozen,
-                 bool keep_child_path, const char *job, const char *what,
-                 bool *switched)
+                 bool keep_child_path, bool discard, const char *job,
+                 const char *what, bool *switched)
 {
     bool paused = false;
     int rc;
@@ -182,7 +161,7 @@ static int pivot(struct xls_op *op, struct xls_disk *disk, int frozen,
         goto out;
     *switched = true;
     if (keep_child_path)
-        rc = take_child_path(op, disk, frozen);
+        rc = take_child_path(op, disk, frozen, discard);
 
 out:
     if (paused)
@@ -190,24 +169,12 @@ out:
     return rc;
 }
 
-/* A commit into the layer that did not happen: it is frozen as before. */
-static void restore_name(struct xls_op *op, const struct xls_disk *disk,
-                         int frozen, bool discard)
-{
-    const struct xls_layer *layer = &disk->layers[frozen];
-
-    if (xls_node_rename(op, layer, layer->path, true, below(disk, frozen),
-                        discard))
-        XLS_WARN(&op->log, "QEMU calls %s by the name of %s until the domain "
-                 "is restarted", layer->path, disk->layers[frozen - 1].path);
-}
-
 int xls_fold_backward(struct xls_op *op, struct xls_disk *disk, int frozen,
                       bool keep_child_path, bool discard, const char *phase)
 {
     const struct xls_layer *child = &disk->layers[frozen - 1];
     const struct xls_layer *layer = &disk->layers[frozen];
-    bool active = frozen == 1, switched = false, named = false;
+    bool active = frozen == 1, switched = false;
     char *job = xls_unique_name(disk->rec->vdev);
     char *what = xls_asprintf("merging %s into %s", child->path, layer->path);
     struct xls_json *args;
@@ -221,12 +188,6 @@ int xls_fold_backward(struct xls_op *op, struct xls_disk *disk, int frozen,
         rc = xls_op_qmp(op);
     if (rc)
         goto refreeze;
-    if (active && keep_child_path) {
-        named = true;
-        rc = name_as_active(op, disk, frozen, discard);
-        if (rc)
-            goto refreeze;
-    }
 
     args = job_args(job, disk->layers[0].node);
     xls_json_set_str(args, "top-node", child->node);
@@ -242,22 +203,18 @@ int xls_fold_backward(struct xls_op *op, struct xls_disk *disk, int frozen,
     if (rc)
         goto refreeze;
     if (active) {
-        rc = pivot(op, disk, frozen, keep_child_path, job, what, &switched);
+        rc = pivot(op, disk, frozen, keep_child_path, discard, job, what,
+                   &switched);
         if (rc && !switched)
             xls_job_cancel(op, job);
     } else {
         switched = true;
-        rc = keep_child_path ? take_child_path(op, disk, frozen) : 0;
-        if (!rc && keep_child_path)
-            rc = xls_node_rename(op, layer, child->path, true,
-                                 below(disk, frozen), discard);
+        rc = keep_child_path ? take_child_path(op, disk, frozen, discard) : 0;
     }
     if (switched)
         drop_layer(op, child);
 
 refreeze:
-    if (named && !switched)
-        restore_name(op, disk, frozen, discard);
     if (!active && frozen > 2)
         xls_file_freeze(&op->log, disk->layers[frozen - 2].path);
     /* What was folded into is the active layer now, or frozen still. */

@@ -126,9 +126,8 @@ int xls_node_rename(struct xls_op *op, const struct xls_layer *layer,
     file = file_options(path, layer);
     xls_json_set_str(file, "node-name", node);
     /* A frozen layer's file is immutable: opened for writing only when the
-     * layer is written again. Not so one that is about to be, since its name
-     * may be another file's when that begins. */
-    xls_json_set_bool(file, "auto-read-only", read_only);
+     * layer is written again. */
+    xls_json_set_bool(file, "auto-read-only", true);
     if (layer->direct || layer->no_flush) {
         struct xls_json *cache = xls_json_object();
 

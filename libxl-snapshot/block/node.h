@@ -34,9 +34,10 @@ void xls_node_del(struct xls_op *op, const char *node);
  * child opened at path, which must be the same inode as before. backing is
  * the node name of the layer below, NULL for none.
  *
- * Only for layers that nothing writes: a node knows its file's length from
- * when it was opened, and reads zeros beyond, so what is appended between the
- * opening of the new child and the change to it would be lost.
+ * Only for layers that nothing writes, or whose file has headroom for what may
+ * come (xls_file_headroom): a node knows its file's length from when it was
+ * opened, and reads zeros beyond, so what is appended between the opening of
+ * the new child and the change to it would be lost.
  *
  * QEMU opens a layer's file again by its name whenever it becomes read-only
  * or writable. Another file must not be under that name then.

@@ -158,12 +158,27 @@ int xls_file_rename_new(const struct xls_log *log, const char *path,
     return rc ? rc : xls_file_unlink(log, path);
 }
 
-int xls_file_exchange(const struct xls_log *log, const char *a, const char *b)
+int xls_file_headroom(const struct xls_log *log, const char *path,
+                      uint64_t bytes)
 {
-    if (!renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE))
-        return 0;
-    XLS_ERRORE(log, "cannot swap the names of %s and %s", a, b);
-    return ERROR_SNAPSHOT_STORAGE;
+    struct stat st;
+    off_t from;
+    int fd, rc = 0;
+
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st)) {
+        rc = storage_error(log, "open", path);
+        goto out;
+    }
+    from = st.st_size > (off_t)bytes ? st.st_size - (off_t)bytes : 0;
+    if (lseek(fd, from, SEEK_DATA) >= 0 || errno != ENXIO)
+        if (ftruncate(fd, st.st_size + bytes))
+            rc = storage_error(log, "extend", path);
+
+out:
+    if (fd >= 0)
+        close(fd);
+    return rc;
 }
 
 int xls_file_unlink(const struct xls_log *log, const char *path)

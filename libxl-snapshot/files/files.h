@@ -3,6 +3,7 @@
 #define XLS_FILES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/stat.h>
 
 #include "base/log.h"
@@ -33,8 +34,9 @@ int xls_file_rename(const struct xls_log *log, const char *path,
 /* Like it, but ERROR_SNAPSHOT_EXISTS when something is at new_path. */
 int xls_file_rename_new(const struct xls_log *log, const char *path,
                         const char *new_path);
-/* Swaps two files' names at once. */
-int xls_file_exchange(const struct xls_log *log, const char *a, const char *b);
+/* Makes the file end in at least this many bytes that hold nothing, sparse. */
+int xls_file_headroom(const struct xls_log *log, const char *path,
+                      uint64_t bytes);
 /* Missing is no failure. */
 int xls_file_unlink(const struct xls_log *log, const char *path);
 

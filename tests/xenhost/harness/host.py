@@ -17,7 +17,7 @@ import termios
 import time
 
 from . import image
-from .common import REPO, STATE, XENHOST, HarnessError, image_dir, locked, note, share_dir
+from .common import REPO, STATE, XENHOST, HarnessError, image_dir, note, share_dir
 
 HOST_FAILED = 75     # the host did not boot, panicked or hung: worth another try
 GUEST_FAULTED = 76   # the command failed and Xen reported a guest's triple fault
@@ -60,21 +60,19 @@ def shell(suite):
 def _boot(suite, script, log_name, timeout, stdin):
     image.ensure("trixie")
     image.ensure(suite)
-    with locked("host", "another emulated host to end"):
-        logs = os.path.join(STATE, "logs", log_name)
-        shutil.rmtree(logs, ignore_errors=True)
-        os.makedirs(logs)
-        with open(os.path.join(logs, "command"), "w") as f:
-            f.write(script)
-        return _Host(suite, logs, stdin).follow(timeout)
+    logs = os.path.join(STATE, "logs", log_name)
+    shutil.rmtree(logs, ignore_errors=True)
+    os.makedirs(logs)
+    with open(os.path.join(logs, "command"), "w") as f:
+        f.write(script)
+    return _Host(suite, logs, stdin).follow(timeout)
 
 
 def _emulator():
     """QEMU out of the trixie root, run without entering it."""
     root = os.path.join(image_dir("trixie"), "root")
     libraries = os.path.join(root, "usr/lib/x86_64-linux-gnu")
-    paths = [libraries] + sorted(os.path.join(libraries, d) for d in ("pulseaudio",))
-    return ([os.path.join(libraries, "ld-linux-x86-64.so.2"), "--library-path", ":".join(paths),
+    return ([os.path.join(libraries, "ld-linux-x86-64.so.2"), "--library-path", libraries,
              os.path.join(root, "usr/bin/qemu-system-x86_64"),
              "-L", os.path.join(root, "usr/share/qemu"),
              "-L", os.path.join(root, "usr/share/seabios")],
@@ -121,7 +119,7 @@ class _Host:
             self.emulator.kill()
             self.emulator.wait()
             self.control.close()
-        if code and self._console(TRIPLE_FAULT):
+        if code not in (0, HOST_FAILED) and self._console(TRIPLE_FAULT):
             code, why = GUEST_FAULTED, f"a guest triple-faulted; {why or f'exit code {code}'}"
         if why:
             note(f"{why}; logs are in {self.logs}")
