@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "block/fold.h"
+#include "block/node.h"
 #include "domain/domain.h"
 #include "files/files.h"
 #include "records/records.h"
@@ -177,6 +178,15 @@ static int delete_external(struct xls_op *op, struct xls_disks *disks,
         rc = find_layer(op, t, &k);
     if (rc)
         return rc;
+    /* A layer can only take another's path on a node that can be reopened. */
+    if (t->backward && t->keep_child_path &&
+        xls_layer_implicit(&t->disk->layers[k])) {
+        rc = xls_disk_adopt(op, t->disk, discard);
+        if (!rc)
+            rc = xls_disks_requery(op, disks);
+        if (rc)
+            return rc;
+    }
     if (!t->backward)
         unused = xls_strdup(t->disk->layers[k].path);
     else if (!t->keep_child_path)

@@ -14,6 +14,7 @@ void xls_disk_drop_layers(struct xls_disk *disk)
 
     for (i = 0; i < disk->num_layers; i++) {
         free(disk->layers[i].node);
+        free(disk->layers[i].file_node);
         free(disk->layers[i].driver);
         free(disk->layers[i].path);
         free(disk->layers[i].detect_zeroes);

@@ -9,7 +9,9 @@
 
 /* One layer of a disk's backing chain, as QEMU has it open. */
 struct xls_layer {
-    char *node;                 /* QEMU's node name */
+    char *node;                 /* QEMU's node name; "#block…" when QEMU made
+                                 * it up */
+    char *file_node;            /* that of its `file` child */
     char *driver;               /* "qcow2", "raw", … */
     char *path;                 /* of its image; "" when QEMU names none */
     char *detect_zeroes;        /* "off", "on" or "unmap" */

@@ -6,9 +6,10 @@
 
 #include "base/alloc.h"
 #include "block/job.h"
+#include "block/options.h"
 
-static struct xls_json *file_options(const char *path,
-                                     const struct xls_layer *like)
+struct xls_json *xls_file_options(const char *path,
+                                  const struct xls_layer *like)
 {
     struct xls_json *file = xls_json_object();
 
@@ -23,8 +24,8 @@ static struct xls_json *file_options(const char *path,
     return file;
 }
 
-static void set_modes(struct xls_json *options, const struct xls_layer *like,
-                      bool discard)
+void xls_set_modes(struct xls_json *options, const struct xls_layer *like,
+                   bool discard)
 {
     struct xls_json *cache = xls_json_object();
 
@@ -34,6 +35,24 @@ static void set_modes(struct xls_json *options, const struct xls_layer *like,
     if (discard)
         xls_json_set_str(options, "discard", "unmap");
     xls_json_set_str(options, "detect-zeroes", like->detect_zeroes);
+}
+
+void xls_set_backing(struct xls_json *options, const struct xls_layer *layer,
+                     const char *backing)
+{
+    if (strcmp(layer->driver, "raw"))
+        xls_json_set(options, "backing", backing ? xls_json_string(backing)
+                                                 : xls_json_null());
+}
+
+int xls_reopen(struct xls_op *op, const char *what, struct xls_json *options)
+{
+    struct xls_json *list = xls_json_array(), *args = xls_json_object();
+
+    xls_json_append(list, options);
+    xls_json_set(args, "options", list);
+    return xls_qmp_must(op->qmp, what, "blockdev-reopen", args, XLS_QMP_SLOW,
+                        NULL);
 }
 
 void xls_node_del(struct xls_op *op, const char *node)
@@ -62,7 +81,7 @@ int xls_overlay_format(struct xls_op *op, const char *path, uint64_t size,
     rc = xls_op_qmp(op);
     if (rc)
         goto out;
-    args = file_options(path, NULL);
+    args = xls_file_options(path, NULL);
     xls_json_set_str(args, "node-name", node);
     rc = xls_qmp_must(op->qmp, what, "blockdev-add", args, XLS_QMP_SLOW, NULL);
     if (rc)
@@ -99,8 +118,8 @@ int xls_overlay_add(struct xls_op *op, const char *node, const char *path,
     xls_json_set_str(options, "driver", "qcow2");
     xls_json_set_str(options, "node-name", node);
     xls_json_set(options, "backing", xls_json_null());
-    set_modes(options, above, discard);
-    xls_json_set(options, "file", file_options(path, above));
+    xls_set_modes(options, above, discard);
+    xls_json_set(options, "file", xls_file_options(path, above));
     rc = xls_op_qmp(op);
     if (rc)
         xls_json_free(options);
@@ -115,7 +134,7 @@ int xls_node_rename(struct xls_op *op, const struct xls_layer *layer,
                     const char *path, bool read_only, const char *backing,
                     bool discard)
 {
-    struct xls_json *file, *options, *args;
+    struct xls_json *file, *options;
     char *node = xls_unique_name("file");
     char *what = xls_asprintf("telling QEMU the new name %s of an image", path);
     int rc;
@@ -123,7 +142,7 @@ int xls_node_rename(struct xls_op *op, const struct xls_layer *layer,
     rc = xls_op_qmp(op);
     if (rc)
         goto out;
-    file = file_options(path, layer);
+    file = xls_file_options(path, layer);
     xls_json_set_str(file, "node-name", node);
     /* A frozen layer's file is immutable: opened for writing only when the
      * layer is written again. */
@@ -141,21 +160,14 @@ int xls_node_rename(struct xls_op *op, const struct xls_layer *layer,
     if (rc)
         goto out;
 
-    /* Options that are not given go back to their defaults, so all are. */
     options = xls_json_object();
     xls_json_set_str(options, "driver", layer->driver);
     xls_json_set_str(options, "node-name", layer->node);
     xls_json_set_bool(options, "read-only", read_only);
-    set_modes(options, layer, discard);
+    xls_set_modes(options, layer, discard);
     xls_json_set_str(options, "file", node);
-    if (strcmp(layer->driver, "raw"))
-        xls_json_set(options, "backing", backing ? xls_json_string(backing)
-                                                 : xls_json_null());
-    args = xls_json_object();
-    xls_json_set(args, "options", xls_json_array());
-    xls_json_append((struct xls_json *)xls_json_get(args, "options"), options);
-    rc = xls_qmp_must(op->qmp, what, "blockdev-reopen", args, XLS_QMP_SLOW,
-                      NULL);
+    xls_set_backing(options, layer, backing);
+    rc = xls_reopen(op, what, options);
     if (rc)
         xls_node_del(op, node);
 

@@ -25,6 +25,16 @@ int xls_overlay_format(struct xls_op *op, const char *path, uint64_t size,
 int xls_overlay_add(struct xls_op *op, const char *node, const char *path,
                     const struct xls_layer *above, bool discard);
 
+/*
+ * Puts nodes of ours in the place of those that QEMU made up when it opened
+ * the disk's backing chain by itself: they alone can be reopened. What the
+ * disk is does not change; disk->layers is outdated then.
+ */
+int xls_disk_adopt(struct xls_op *op, const struct xls_disk *disk,
+                   bool discard);
+/* Whether a layer is on a node that QEMU made up. */
+bool xls_layer_implicit(const struct xls_layer *layer);
+
 /* Drops a node. A node that is not there is fine; any other failure is
  * logged as a warning. */
 void xls_node_del(struct xls_op *op, const char *node);

@@ -92,8 +92,11 @@ static char *qom_str(struct xls_op *op, const char *path, const char *property)
     return s;
 }
 
-static int add_layer(struct xls_disk *disk, const struct xls_json *node)
+static int add_layer(struct xls_disk *disk, const struct xls_json *stats,
+                     const struct xls_json *node)
 {
+    const char *file_node = xls_json_get_str(xls_json_get(stats, "parent"),
+                                             "node-name");
     const struct xls_json *image = xls_json_get(node, "image");
     const struct xls_json *cache = xls_json_get(node, "cache");
     const char *detect = xls_json_get_str(node, "detect_zeroes");
@@ -109,6 +112,7 @@ static int add_layer(struct xls_disk *disk, const struct xls_json *node)
     layer = &disk->layers[disk->num_layers++];
     *layer = (struct xls_layer){
         .node = xls_strdup(name),
+        .file_node = xls_strdup(file_node ? file_node : ""),
         .driver = xls_strdup(driver),
         .path = xls_strdup(path ? path : ""),
         .detect_zeroes = xls_strdup(detect ? detect : "off"),
@@ -131,7 +135,7 @@ int xls_block_query_chain(const struct xls_block_query *query,
         const struct xls_json *node =
             name ? find(query->nodes, "node-name", name) : NULL;
 
-        if (!node || add_layer(disk, node))
+        if (!node || add_layer(disk, stats, node))
             return -1;
     }
     return disk->num_layers ? 0 : -1;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * PID 1 of the test guests.  It counts, in RAM and on every disk, so that a
- * test can tell whether memory and disks belong to the same moment; see
- * usage in ../README.md.
+ * test can tell whether memory and disks belong to the same moment.  Its
+ * commands are listed in ../README.md.
  *
  * Disk layout, little endian, every record 512 bytes:
  *   sector 0              the last record written
@@ -285,8 +285,8 @@ static void write_file(const char *path, const char *text)
 
 /*
  * Takes the only vCPU away from the kernel threads that answer a suspend
- * request.  Since 6.6 or so a fair_server gives them a share even so, unless
- * told otherwise through debugfs.
+ * request.  From Linux 6.12 on, the scheduler's fair_server gives them a share
+ * even so, unless told otherwise through debugfs.
  */
 static void *starve_thread(void *unused)
 {

@@ -51,10 +51,11 @@ def shell(suite):
     size = os.get_terminal_size() if sys.stdin.isatty() else (80, 24)
     inner = f"stty rows {size[1]} cols {size[0]}; exec bash -l"
     script = ("export TERM=" + shlex.quote(os.environ.get("TERM", "dumb")) + "\n"
-              "exec socat STDIO EXEC:" +
+              "exec socat -lf /dev/null STDIO EXEC:" +
               shlex.quote(f'"bash -c \'{inner}\'"') + ",pty,setsid,ctty,stderr,sane\n")
     with _terminal_restored():
-        return _boot(suite, script, f"{suite}-shell", None, None)
+        code = _boot(suite, script, f"{suite}-shell", None, None)
+    return HOST_FAILED if code == HOST_FAILED else 0
 
 
 def _boot(suite, script, log_name, timeout, stdin):

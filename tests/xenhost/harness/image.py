@@ -86,8 +86,9 @@ def _build(suite, recipe):
         _write(root, "boot/guest-vmlinux", vmlinux_of(f.read()))
     _dom0_initramfs(root, os.path.join(new, "dom0.cpio"))
 
-    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-O", EXT4_FEATURES, "-m", "0", "-d", root,
-                    os.path.join(new, "dom0.ext4"), DISK_SIZE], check=True)
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-O", EXT4_FEATURES, "-m", "0", "-d", root,
+                    os.path.join(new, "dom0.ext4"), DISK_SIZE],
+                   check=True, stdout=subprocess.DEVNULL)
     write_stamp(os.path.join(new, "recipe"), recipe)
     shutil.rmtree(image_dir(suite), ignore_errors=True)
     os.rename(new, image_dir(suite))
@@ -118,8 +119,8 @@ def _apt_options():
 def _bootstrap(suite, root, log):
     packages = ",".join(DOM0_PACKAGES).format(xen=SUITES[suite])
     argv = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-            "mmdebstrap", "--mode=root", "--variant=minbase",
-            "--skip=check/qemu", f"--include={packages}",
+            "mmdebstrap", "--mode=root", "--variant=minbase", "--skip=check/qemu",
+            f"--include={packages}",
             '--aptopt=Acquire::Languages "none"', "--dpkgopt=force-unsafe-io"]
     argv += [f"--aptopt={option}" for option in _apt_options()]
     argv += [f"--dpkgopt=path-{pattern}" for pattern in EXCLUDE]

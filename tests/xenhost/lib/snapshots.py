@@ -143,8 +143,10 @@ def state_of(guest):
 
 
 def files_beside(guest):
-    """All files in the directory of the guest's disks, and in its store."""
-    return sorted(glob.glob(workdir("*")) + glob.glob(f"{STORE}/{guest.name}/*"))
+    """All files in the directory of the guest's disks and in its store, but
+    for the two that the store of a domain without snapshots consists of."""
+    found = glob.glob(workdir("*")) + glob.glob(f"{STORE}/{guest.name}/*")
+    return sorted(f for f in found if os.path.basename(f) not in ("domain.json", "lock"))
 
 
 def first_tick_after(guest, mark):

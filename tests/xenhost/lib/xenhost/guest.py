@@ -165,7 +165,9 @@ def _disk_spec(path, format, vdev, backend="qdisk"):
 
 def _fields(line):
     words = line.split()
-    result = {"answer": words[0], "ok": "ok" in words}
+    result = {"answer": words[0]}
+    if words[0] == "VERIFY":
+        result["ok"] = words[1] == "ok"
     for word in words[1:]:
         key, separator, value = word.partition("=")
         if separator:

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "block/node.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "block/options.h"
+
+bool xls_layer_implicit(const struct xls_layer *layer)
+{
+    return layer->node[0] == '#';
+}
+
+/* A node of ours for a frozen layer, on top of backing (NULL: the last). */
+static int add_frozen(struct xls_op *op, const struct xls_layer *layer,
+                      const char *node, const char *backing, bool discard)
+{
+    struct xls_json *options = xls_json_object();
+    char *what = xls_asprintf("opening %s", layer->path);
+    int rc;
+
+    xls_json_set_str(options, "driver", layer->driver);
+    xls_json_set_str(options, "node-name", node);
+    xls_json_set_bool(options, "read-only", true);
+    xls_set_modes(options, layer, discard);
+    xls_set_backing(options, layer, backing);
+    xls_json_set(options, "file", xls_file_options(layer->path, layer));
+    rc = xls_qmp_must(op->qmp, what, "blockdev-add", options, XLS_QMP_SLOW,
+                      NULL);
+    free(what);
+    return rc;
+}
+
+/* Has the lowest layer with a name of its own stand on the new nodes. */
+static int put_under(struct xls_op *op, const struct xls_layer *layer,
+                     const char *backing, bool discard)
+{
+    struct xls_json *options = xls_json_object();
+
+    xls_json_set_str(options, "driver", layer->driver);
+    xls_json_set_str(options, "node-name", layer->node);
+    xls_json_set_bool(options, "read-only", layer->read_only);
+    xls_set_modes(options, layer, discard);
+    xls_set_backing(options, layer, backing);
+    xls_json_set_str(options, "file", layer->file_node);
+    return xls_reopen(op, "putting named nodes into a backing chain", options);
+}
+
+int xls_disk_adopt(struct xls_op *op, const struct xls_disk *disk,
+                   bool discard)
+{
+    int first, k, rc;
+    char **nodes;
+
+    for (first = 0; first < disk->num_layers; first++)
+        if (xls_layer_implicit(&disk->layers[first]))
+            break;
+    if (first == disk->num_layers)
+        return 0;
+    rc = xls_op_qmp(op);
+    if (rc)
+        return rc;
+    nodes = xls_calloc(disk->num_layers, sizeof(*nodes));
+    for (k = disk->num_layers - 1; k >= first && !rc; k--) {
+        nodes[k] = xls_unique_name(disk->rec->vdev);
+        rc = add_frozen(op, &disk->layers[k], nodes[k],
+                        k + 1 < disk->num_layers ? nodes[k + 1] : NULL,
+                        discard);
+    }
+    if (!rc)
+        rc = put_under(op, &disk->layers[first - 1], nodes[first], discard);
+    for (k = first; k < disk->num_layers; k++) {
+        if (rc && nodes[k])
+            xls_node_del(op, nodes[k]);
+        free(nodes[k]);
+    }
+    free(nodes);
+    return rc;
+}
