@@ -22,6 +22,14 @@ static bool same_driver(const struct xls_layer *a, const struct xls_layer *b)
     return !strcmp(a->driver, b->driver);
 }
 
+/* QEMU 7.2 was seen to abort (qemu_mutex_unlock_impl) when the backing node of
+ * a disk that an I/O thread serves is exchanged; since 9.0 there are no such
+ * locks. */
+static bool can_adopt(struct xls_op *op)
+{
+    return !xls_op_qmp(op) && xls_qmp_version(op->qmp) >= 9000000;
+}
+
 /*
  * Which way to fold layer k of a disk. Where the formats differ, the layer
  * keeps its own path: images above that are not in this chain are then for
@@ -29,7 +37,7 @@ static bool same_driver(const struct xls_layer *a, const struct xls_layer *b)
  * there are none. Forward out of a raw base leaves its users' configuration
  * naming a file that is gone, so the active layer goes back down into it.
  */
-static void choose_way(struct target *t, int k)
+static void choose_way(struct xls_op *op, struct target *t, int k)
 {
     const struct xls_layer *layer = &t->disk->layers[k];
     const struct xls_layer *child = &t->disk->layers[k - 1];
@@ -38,7 +46,8 @@ static void choose_way(struct target *t, int k)
     if (t->args->merge != LIBXL_SNAPSHOT_MERGE_AUTO)
         t->backward = t->args->merge == LIBXL_SNAPSHOT_MERGE_BACKWARD;
     else if (t->keep_child_path)
-        t->backward = child->actual_size <= layer->actual_size;
+        t->backward = child->actual_size <= layer->actual_size &&
+                      (!xls_layer_implicit(layer) || can_adopt(op));
     else
         t->backward = k == 1;
 }
@@ -135,7 +144,14 @@ static int check_target(struct xls_op *op, struct xls_disks *disks,
     rc = find_layer(op, t, &k);
     if (rc)
         return rc;
-    choose_way(t, k);
+    choose_way(op, t, k);
+    if (t->backward && t->keep_child_path &&
+        xls_layer_implicit(&t->disk->layers[k]) && !can_adopt(op)) {
+        XLS_ERROR(&op->log, "disk %s: this QEMU is older than 9.0 and cannot "
+                  "merge backward into a layer that it opened by itself; "
+                  "merge forward", t->disk->rec->vdev);
+        return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
+    }
     rc = check_internal(op, t, k);
     return rc ? rc : check_users(op, t, k);
 }

@@ -125,14 +125,15 @@ static int take_child_path(struct xls_op *op, const struct xls_disk *disk,
     }
     rc = xls_file_thaw(&op->log, path);
     if (!rc)
-        rc = xls_file_rename(&op->log, layer->path, path);
-    if (!rc)
-        rc = xls_dir_sync(&op->log, path);
+        rc = xls_file_take_path(&op->log, layer->path, path);
     if (!rc && active)
         rc = xls_file_headroom(&op->log, path, IN_FLIGHT_BYTES);
     if (!rc)
         rc = xls_node_rename(op, layer, child->path, !active,
                              below(disk, frozen), discard);
+    /* Until now QEMU may have had to open it by its former name. */
+    if (!rc)
+        rc = xls_file_unlink(&op->log, layer->path);
     free(path);
     return rc;
 }

@@ -39,38 +39,26 @@ static int make_file(struct xls_create *c, struct xls_create_disk *d)
  */
 static int add_under_path(struct xls_create *c, struct xls_create_disk *d)
 {
-    char *unique = xls_unique_name("path"), *tmp;
     int rc, added;
 
-    tmp = xls_asprintf("%s.%s", d->base_path, unique);
     rc = xls_file_link(&c->op.log, d->base_path, d->frozen_path);
     if (rc)
-        goto out;
+        return rc;
     d->linked = true;
     rc = xls_file_rename(&c->op.log, d->overlay_path, d->base_path);
     if (rc)
-        goto out;
+        return rc;
     d->moved = true;
     added = xls_overlay_add(&c->op, d->node, d->top_path,
                             &d->disk->layers[0], d->discard);
     d->added = !added;
     rc = xls_file_link(&c->op.log, d->base_path, d->overlay_path);
     if (!rc)
-        rc = xls_file_link(&c->op.log, d->frozen_path, tmp);
-    if (!rc)
-        rc = xls_file_rename(&c->op.log, tmp, d->base_path);
-    if (!rc)
-        d->moved = false;
-    if (!rc)
-        rc = added;
-    if (!rc)
-        rc = xls_dir_sync(&c->op.log, d->frozen_path);
-
-out:
-    xls_file_unlink(&c->op.log, tmp);
-    free(tmp);
-    free(unique);
-    return rc;
+        rc = xls_file_take_path(&c->op.log, d->frozen_path, d->base_path);
+    if (rc)
+        return rc;
+    d->moved = false;
+    return added ? added : xls_dir_sync(&c->op.log, d->frozen_path);
 }
 
 int xls_create_overlays(struct xls_create *c)

@@ -158,6 +158,24 @@ int xls_file_rename_new(const struct xls_log *log, const char *path,
     return rc ? rc : xls_file_unlink(log, path);
 }
 
+int xls_file_take_path(const struct xls_log *log, const char *path,
+                       const char *new_path)
+{
+    char *tmp = xls_asprintf("%s.xls-tmp-%d", new_path, (int)getpid());
+    int rc;
+
+    rc = xls_file_link(log, path, tmp);
+    if (!rc) {
+        rc = xls_file_rename(log, tmp, new_path);
+        if (rc)
+            unlink(tmp);
+    }
+    if (!rc)
+        rc = xls_dir_sync(log, new_path);
+    free(tmp);
+    return rc;
+}
+
 int xls_file_headroom(const struct xls_log *log, const char *path,
                       uint64_t bytes)
 {

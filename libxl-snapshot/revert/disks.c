@@ -116,7 +116,7 @@ int xls_revert_storage(struct xls_revert *r)
     return 0;
 }
 
-/* Renames the new layer over the old one; *path is the new layer's then. */
+/* Gives the new layer the old one's path, beside the name that it has. */
 static int take_path(struct xls_revert *r, const libxl_disk_snapshot *a)
 {
     char *real = realpath(a->disk.pdev_path, NULL);
@@ -128,9 +128,7 @@ static int take_path(struct xls_revert *r, const libxl_disk_snapshot *a)
                    a->disk.pdev_path);
         return ERROR_SNAPSHOT_STORAGE;
     }
-    rc = xls_file_rename(&r->op.log, a->external_path, path);
-    if (!rc)
-        rc = xls_dir_sync(&r->op.log, path);
+    rc = xls_file_take_path(&r->op.log, a->external_path, path);
     free(real);
     return rc;
 }
@@ -173,7 +171,7 @@ static int rename_nodes(struct xls_op *op, const char *from, const char *to,
 }
 
 static int take_path_late(struct xls_revert *r, struct xls_op *op,
-                          const libxl_disk_snapshot *a)
+                          const libxl_disk_snapshot *a, bool *taken)
 {
     libxl_device_disk *disk = config_disk(&r->config, a->disk.vdev);
     struct xls_record record = {
@@ -193,13 +191,15 @@ static int take_path_late(struct xls_revert *r, struct xls_op *op,
     rc = take_path(r, a);
     if (rc)
         return rc;
+    *taken = true;
     rc = rename_nodes(op, a->external_path, a->disk.pdev_path,
                       xls_disk_discards(&(struct xls_disk){ .rec = disk }));
     if (rc)
         XLS_WARN(&op->log, "QEMU goes on calling the file by its former name "
                  "until domain %s is restarted", r->name);
     xls_op_qmp_close(op);
-    return xls_records_set(op, &record, 1);
+    rc = xls_records_set(op, &record, 1);
+    return rc ? rc : xls_file_unlink(&op->log, a->external_path);
 }
 
 void xls_revert_take_paths(struct xls_revert *r)
@@ -212,14 +212,15 @@ void xls_revert_take_paths(struct xls_revert *r)
         return;
     for (i = 0; i < r->args->num_disks; i++) {
         const libxl_disk_snapshot *a = &r->args->disks[i];
+        bool taken = false;
 
         if (a->method != LIBXL_SNAPSHOT_METHOD_EXTERNAL || !a->keep_path)
             continue;
-        if (take_path_late(r, &op, a))
+        if (take_path_late(r, &op, a, &taken))
             XLS_WARN(&op.log, "disk %s of domain %s could not take over the "
                      "path %s cleanly", a->disk.vdev, r->name,
                      a->disk.pdev_path);
-        if (access(a->external_path, F_OK))
+        if (taken)
             note_path(r, i);
     }
     xls_op_end(&op);

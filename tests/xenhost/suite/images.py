@@ -2,13 +2,12 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 """Memory files by plain Xen tools; every method and both kinds of snapshot."""
 
-import glob
 import json
 import os
 
 from snapshots import (DISTRIBUTION_XL, STORE, create, fails, healthy, info, is_immutable, names,
                        revert, sha256, start, state_of, xl)
-from xenhost import XEN_VERSION, domains, main, sh, test
+from xenhost import XEN_VERSION, domains, main, sh, test, verify_save_file
 
 KIND = "pvh" if XEN_VERSION >= (4, 20) else "pv"
 
@@ -19,8 +18,7 @@ def memory_file_is_what_plain_xl_restores():
     memory = info(guest, "s1")["memory_path"]
     assert memory == f"{STORE}/{guest.name}/s1.mem"
     assert os.stat(memory).st_mode & 0o777 == 0o600
-    checker = glob.glob("/usr/lib/xen-*/bin/verify-stream-v2")[0]
-    sh([checker, "-f", "xl", "-i", memory], timeout=240)
+    verify_save_file(memory)
 
     frozen = [d["layer_path"] for d in info(guest, "s1")["disks"]]
     sums = [sha256(path) for path in frozen]
