@@ -7,9 +7,10 @@ import json
 import os
 import re
 import shutil
+import time
 
-from xenhost import (Guest, assert_records_agree, make_disk, qemu_img_check, sh, sha256,
-                     workdir)
+from xenhost import (Guest, assert_records_agree, make_disk, qemu_img_check, qmp, sh,
+                     sha256, workdir)
 
 STORE = "/var/lib/xen/snapshots"
 DISTRIBUTION_XL = "/usr/sbin/xl"
@@ -149,6 +150,28 @@ def files_beside(guest):
     return sorted(f for f in found if os.path.basename(f) not in ("domain.json", "lock"))
 
 
+def stray_start_is_refused(guest, command, frozen):
+    """
+    A start on frozen layers: QEMU refuses to open them. libxl does not wait
+    for that, so the domain may be there, but without these disks it does not
+    come to run; and not a byte changes.
+    """
+    sums = [sha256(path) for path in frozen]
+    mark = guest.mark()
+    result = sh(command, check=False, timeout=120)
+    time.sleep(10)
+    if guest.running():
+        opened = [block["inserted"]["file"] for block in qmp(guest.domid(), "query-block")
+                  if "inserted" in block]
+        assert not set(opened) & set(frozen), (opened, frozen)
+        came_up = [line for line in guest.since(mark) if line.startswith(("BOOT", "TICK"))]
+        assert not came_up, came_up
+        guest.destroy()
+    else:
+        assert result.returncode != 0, result
+    assert [sha256(path) for path in frozen] == sums, "a frozen layer changed"
+
+
 def first_tick_after(guest, mark):
     return int(re.match(r"TICK n=(\d+)", next(
         line for line in guest.since(mark) if line.startswith("TICK")))[1])
@@ -161,4 +184,4 @@ def disk_path(guest, vdev):
 __all__ = ["DISTRIBUTION_XL", "Kept", "STORE", "content", "create", "current", "disk_path",
            "fails", "files_beside", "healthy", "info", "is_immutable",
            "names", "qemu_img_check", "revert", "sha256", "start", "state_of",
-           "xl"]
+           "stray_start_is_refused", "xl"]
