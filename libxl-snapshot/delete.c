@@ -210,7 +210,7 @@ static int delete_external(struct xls_op *op, struct xls_disks *disks,
     rc = t->backward
              ? xls_fold_backward(op, t->disk, k, t->keep_child_path, discard,
                                  "merge")
-             : xls_fold_forward(op, t->disk, k, discard, "merge");
+             : xls_fold_forward(op, t->disk, k, "merge");
     if (rc)
         goto out;
     rc = xls_disks_requery(op, disks);

@@ -6,7 +6,7 @@
 
 /*
  * Allocation that aborts the process when there is no memory, as libxl's own
- * does: none of these returns NULL.
+ * does: none of these returns NULL, but for a copy of NULL.
  */
 void *xls_calloc(size_t num, size_t size);
 /* An array of num elements; also aborts when num * size overflows. */

@@ -58,7 +58,7 @@ static struct xls_json *job_args(const char *job, const char *device)
 }
 
 int xls_fold_forward(struct xls_op *op, struct xls_disk *disk, int frozen,
-                     bool discard, const char *phase)
+                     const char *phase)
 {
     const struct xls_layer *child = &disk->layers[frozen - 1];
     const struct xls_layer *layer = &disk->layers[frozen];
@@ -70,7 +70,6 @@ int xls_fold_forward(struct xls_op *op, struct xls_disk *disk, int frozen,
     bool child_frozen = frozen > 1;
     int rc;
 
-    (void)discard;
     if (child_frozen) {
         rc = xls_file_thaw(&op->log, child->path);
         if (rc)

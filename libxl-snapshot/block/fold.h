@@ -15,7 +15,7 @@
 
 /* The layer's data goes into its child; the layer's file is then unused. */
 int xls_fold_forward(struct xls_op *op, struct xls_disk *disk, int frozen,
-                     bool discard, const char *phase);
+                     const char *phase);
 
 /*
  * The child's data goes into the layer. When the formats are the same
