@@ -245,7 +245,6 @@ static const struct xls_step steps[] = {
     { "name the layers", xls_create_names, NULL },
     { "record the layers", xls_create_records, xls_create_undo_records },
     { "finish the memory file", xls_create_finish_memory, NULL },
-    { "freeze the layers", xls_create_freeze, NULL },
     { "close the journal", xls_create_close_journal, NULL },
 };
 

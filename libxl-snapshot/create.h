@@ -53,6 +53,11 @@ void xls_create_dispose(struct xls_create *c);
 int xls_create_journal(struct xls_create *c);
 void xls_create_undo_journal(struct xls_create *c);
 int xls_create_close_journal(struct xls_create *c);
+/* Undoes what a killed create has left, by its journal. */
+int xls_create_undo_killed(struct xls_op *op, const struct xls_json *journal);
+/* The same when the domain has been restarted since: removes what is in no
+ * one's way. */
+int xls_create_tidy_killed(struct xls_op *op, const struct xls_json *journal);
 /* create/overlays.c: makes the overlays and adds them to QEMU. */
 int xls_create_overlays(struct xls_create *c);
 void xls_create_undo_overlays(struct xls_create *c);
@@ -72,6 +77,5 @@ int xls_create_name(struct xls_create *c, struct xls_create_disk *d,
 int xls_create_names(struct xls_create *c);
 int xls_create_records(struct xls_create *c);
 void xls_create_undo_records(struct xls_create *c);
-int xls_create_freeze(struct xls_create *c);
 
 #endif

@@ -3,11 +3,11 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "block/fold.h"
 #include "block/node.h"
+#include "delete.h"
 #include "domain/domain.h"
 #include "files/files.h"
-#include "records/records.h"
+#include "journal/journal.h"
 
 /* One disk of a delete. */
 struct target {
@@ -181,11 +181,9 @@ static int delete_external(struct xls_op *op, struct xls_disks *disks,
                            struct target *t,
                            libxl_disk_snapshot_result *result)
 {
-    bool discard = xls_disk_discards(t->disk);
-    struct xls_record record;
-    const struct xls_layer *top;
-    char *unused = NULL;
-    int k, rc;
+    struct xls_fold fold = {0};
+    bool changed;
+    int k, rc, done = 0;
 
     /* An earlier disk of this call may have changed nothing here, but the
      * layers' names are asked for afresh all the same. */
@@ -197,41 +195,35 @@ static int delete_external(struct xls_op *op, struct xls_disks *disks,
     /* A layer can only take another's path on a node that can be reopened. */
     if (t->backward && t->keep_child_path &&
         xls_layer_implicit(&t->disk->layers[k])) {
-        rc = xls_disk_adopt(op, t->disk, discard);
+        rc = xls_disk_adopt(op, t->disk, xls_disk_discards(t->disk));
         if (!rc)
             rc = xls_disks_requery(op, disks);
         if (rc)
             return rc;
     }
-    if (!t->backward)
-        unused = xls_strdup(t->disk->layers[k].path);
-    else if (!t->keep_child_path)
-        unused = xls_strdup(t->disk->layers[k - 1].path);
-    rc = t->backward
-             ? xls_fold_backward(op, t->disk, k, t->keep_child_path, discard,
-                                 "merge")
-             : xls_fold_forward(op, t->disk, k, "merge");
+    xls_fold_plan(&fold, t->disk, k, t->backward, t->keep_child_path);
+    rc = xls_delete_journal(op, t->disk, &fold);
+    if (!rc) {
+        rc = xls_fold_run(op, t->disk, &fold, "merge", &changed);
+        if (!rc || !changed)
+            done = xls_journal_remove(op);
+    }
+    if (!rc)
+        rc = done;
     if (rc)
         goto out;
     rc = xls_disks_requery(op, disks);
+    xls_op_qmp_close(op);
     if (rc)
         goto out;
-    xls_op_qmp_close(op);
-    top = &t->disk->layers[0];
-    record = (struct xls_record){
-        .vdev = t->disk->rec->vdev,
-        .devid = t->disk->devid,
-        .path = top->path,
-        .format = xls_driver_format(top->driver),
-    };
-    rc = xls_records_set(op, &record, 1);
-    result->path = xls_strdup(top->path);
-    result->format = record.format;
-    result->unused_path = unused;
-    unused = NULL;
+    result->path = xls_strdup(t->disk->layers[0].path);
+    result->format = xls_driver_format(t->disk->layers[0].driver);
+    if (!t->backward || !t->keep_child_path)
+        result->unused_path =
+            xls_strdup(t->backward ? fold.child_path : fold.layer_path);
 
 out:
-    free(unused);
+    xls_fold_dispose(&fold);
     return rc;
 }
 

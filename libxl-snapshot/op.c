@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "journal/journal.h"
 #include "paths.h"
 
 static const libxl_snapshot_how no_how;
@@ -106,7 +107,7 @@ int xls_op_begin(struct xls_op *op, const char *func, libxl_ctx *ctx,
     op->uuid = xls_asprintf(LIBXL_UUID_FMT, LIBXL_UUID_BYTES(op->info.uuid));
     rc = lock ? lock_domain(op) : 0;
     if (lock && !rc)
-        rc = xls_create_recover(op);
+        rc = xls_recover(op);
 
 out:
     if (rc)

@@ -34,9 +34,8 @@ struct xls_op {
 /*
  * Looks the domain up. With lock, takes the domain's operation lock, so that
  * no two operations of this library work on one domain: ERROR_SNAPSHOT_BUSY
- * when another process (or thread) holds it; and first undoes what a killed
- * process has left. func is the prefix of all log
- * messages.
+ * when another process (or thread) holds it; and first deals with what killed
+ * processes have left (xls_recover). func is the prefix of all log messages.
  */
 int xls_op_begin(struct xls_op *op, const char *func, libxl_ctx *ctx,
                  uint32_t domid, const libxl_snapshot_how *how, bool lock);
@@ -44,10 +43,6 @@ void xls_op_end(struct xls_op *op);
 /* The same without a domain: what is left is the log and libxl. */
 void xls_op_begin_inactive(struct xls_op *op, const char *func, libxl_ctx *ctx,
                            const libxl_snapshot_how *how);
-
-/* create/journal.c: undoes what a killed create has left of the domain, which
- * must be locked. */
-int xls_create_recover(struct xls_op *op);
 
 /* Refreshes op->info; ERROR_DOMAIN_NOTFOUND when the domain is gone. */
 int xls_op_refresh(struct xls_op *op);

@@ -5,29 +5,52 @@
 #include "block/disk.h"
 
 /*
- * Folding a layer of a disk in use away, on the running guest.
+ * Folding a layer of a disk in use away, on the running guest: into its child,
+ * the one above it (forward), or the child into it (backward).
  *
- * frozen: index of the layer (1 or more); the one above it is its child. The
- * layers' files lose their immutability for as long as the job writes them.
- * phase (may be NULL) reports progress and allows cancelling. All expect that
- * disk->layers is what QEMU has, and leave it outdated.
+ * Backward, when the formats are the same (keep_child_path), the layer's file
+ * then takes over the child's path, in the file system and in QEMU; otherwise
+ * it keeps its own and the child's file is unused. Forward, the layer's file
+ * is unused.
  */
+struct xls_fold {
+    bool backward;
+    bool keep_child_path;
+    /* As they were before. */
+    char *layer_node, *layer_path;
+    char *child_node, *child_path;
+    char *above_path;           /* over the child; NULL: the child is active */
+    bool above_frozen;          /* it is not the active layer */
+};
 
-/* The layer's data goes into its child; the layer's file is then unused. */
-int xls_fold_forward(struct xls_op *op, struct xls_disk *disk, int frozen,
-                     const char *phase);
+/* frozen: index of the layer to fold away, 1 or more. */
+void xls_fold_plan(struct xls_fold *fold, const struct xls_disk *disk,
+                   int frozen, bool backward, bool keep_child_path);
+void xls_fold_dispose(struct xls_fold *fold);
 
 /*
- * The child's data goes into the layer. When the formats are the same
- * (keep_child_path), the layer's file then takes over the child's path, in
- * the file system and in QEMU; otherwise it keeps its own and the child's
- * file is unused.
+ * Does it. The files lose their immutability for as long as the job writes
+ * them. phase (may be NULL) reports progress and allows cancelling. Expects
+ * that disk->layers is what QEMU has, and leaves it outdated.
  *
- * When the child is the active layer, the guest is paused for the moment in
- * which QEMU switches over and the file is renamed, so that at no time an
- * acknowledged write is missing under the disk's path.
+ * When the child is the active layer and is folded into the layer, the guest
+ * is paused for the moment in which QEMU switches over, the file is renamed
+ * and libxl is told: at no time is an acknowledged write missing under the
+ * path that is on record.
+ *
+ * *changed (on failure too): the chain is another one now. Failed and changed,
+ * what is left to do is for xls_fold_finish.
  */
-int xls_fold_backward(struct xls_op *op, struct xls_disk *disk, int frozen,
-                      bool keep_child_path, bool discard, const char *phase);
+int xls_fold_run(struct xls_op *op, const struct xls_disk *disk,
+                 const struct xls_fold *fold, const char *phase,
+                 bool *changed);
+
+/*
+ * Completes what a killed process has left of a fold, or puts the protection
+ * of the files back where the fold did not come about. disk->layers is what
+ * QEMU has, and no job runs.
+ */
+int xls_fold_finish(struct xls_op *op, const struct xls_disk *disk,
+                    const struct xls_fold *fold);
 
 #endif

@@ -37,12 +37,10 @@ static struct xls_json *disk_json(const struct xls_create *c,
 
 int xls_create_journal(struct xls_create *c)
 {
-    struct xls_json *o = xls_json_object(), *disks = xls_json_array();
+    struct xls_json *o = xls_journal_new(&c->op, "create");
+    struct xls_json *disks = xls_json_array();
     int i, rc;
 
-    xls_json_set_int(o, "version", 1);
-    xls_json_set_str(o, "operation", "create");
-    xls_json_set_str(o, "domain", c->op.name);
     xls_json_set_str(o, "memory_tmp", c->memory_tmp);
     xls_json_set_str(o, "memory_path", c->args->memory_path);
     for (i = 0; i < c->num_todo; i++)
@@ -122,26 +120,6 @@ static int load_disk(struct xls_create *c, const struct xls_json *o,
     return 0;
 }
 
-/* Jobs of a killed process go on in QEMU; with the domain's lock held, none
- * of ours has an owner. */
-static void drop_orphan_jobs(struct xls_op *op)
-{
-    struct xls_json *jobs = NULL;
-    size_t i;
-
-    if (xls_op_qmp(op))
-        return;
-    if (!xls_qmp_run(op->qmp, "query-jobs", NULL, XLS_QMP_FAST, &jobs)) {
-        for (i = 0; i < xls_json_len(jobs); i++) {
-            const char *id = xls_json_get_str(xls_json_at(jobs, i), "id");
-
-            if (id && !strncmp(id, "xls-", 4))
-                xls_job_cancel(op, id);
-        }
-    }
-    xls_json_free(jobs);
-}
-
 static int undo_all(struct xls_create *c, const struct xls_json *journal)
 {
     const struct xls_json *list = xls_json_get(journal, "disks");
@@ -172,39 +150,52 @@ static int undo_all(struct xls_create *c, const struct xls_json *journal)
     return rc;
 }
 
-int xls_create_recover(struct xls_op *op)
+int xls_create_undo_killed(struct xls_op *op, const struct xls_json *journal)
 {
-    struct xls_create c = { .memory_fd = -1 };
-    struct xls_json *journal;
-    const char *path;
+    struct xls_create c = {.op = *op, .memory_fd = -1};
+    const char *path = xls_json_get_str(journal, "memory_path");
+    const char *tmp = xls_json_get_str(journal, "memory_tmp");
     bool finished;
     int rc;
 
-    rc = xls_journal_read(op, &journal);
-    if (rc || !journal)
-        return rc;
-    XLS_NOTICE(&op->log, "a snapshot of domain %s was interrupted; taking "
-               "back what was done of it", op->name);
-    c.op = *op;
-    c.memory_tmp = xls_strdup(xls_json_get_str(journal, "memory_tmp"));
-    c.suspend.suspended = op->info.shutdown && op->info.shutdown_reason ==
-                                           LIBXL_SHUTDOWN_REASON_SUSPEND;
+    c.memory_tmp = tmp ? xls_strdup(tmp) : NULL;
+    c.suspend.suspended =
+        op->info.shutdown &&
+        op->info.shutdown_reason == LIBXL_SHUTDOWN_REASON_SUSPEND;
     /* The memory file may bear its final name already. */
-    path = xls_json_get_str(journal, "memory_path");
-    finished = c.memory_tmp && !exists(c.memory_tmp);
-    drop_orphan_jobs(&c.op);
+    finished = tmp && !exists(tmp);
     rc = xls_disks_load(&c.op, &c.disks);
     if (!rc)
         rc = undo_all(&c, journal);
     if (!rc && finished && path)
         rc = xls_file_unlink(&op->log, path);
-    if (!rc)
-        rc = xls_journal_remove(&c.op);
-    xls_create_dispose(&c);
-    xls_json_free(journal);
     xls_op_qmp_close(&c.op);
-    op->qmp = NULL;
-    if (!rc)
-        rc = xls_op_refresh(op);
+    *op = c.op;
+    xls_create_dispose(&c);
+    return rc;
+}
+
+int xls_create_tidy_killed(struct xls_op *op, const struct xls_json *journal)
+{
+    const struct xls_json *disks = xls_json_get(journal, "disks");
+    const char *path = xls_json_get_str(journal, "memory_tmp");
+    size_t i;
+    int rc;
+
+    rc = path ? xls_file_unlink(&op->log, path) : 0;
+    for (i = 0; i < xls_json_len(disks) && !rc; i++) {
+        const struct xls_json *d = xls_json_at(disks, i);
+        const struct xls_json *args = xls_json_get(d, "args");
+
+        if (!xls_json_get_bool(args, "keep_path", false))
+            continue;
+        /* Under this name nothing was written by a guest. */
+        path = xls_json_get_str(d, "overlay_path");
+        if (path)
+            rc = xls_file_unlink(&op->log, path);
+        path = xls_json_get_str(d, "base_path");
+        if (path)
+            xls_file_take_path_drop(&op->log, path);
+    }
     return rc;
 }

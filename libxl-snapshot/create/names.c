@@ -70,13 +70,3 @@ void xls_create_undo_records(struct xls_create *c)
 {
     set_records(c, true);
 }
-
-int xls_create_freeze(struct xls_create *c)
-{
-    int i;
-
-    for (i = 0; i < c->num_todo; i++)
-        if (c->todo[i].switched)
-            xls_file_freeze(&c->op.log, c->todo[i].frozen_path);
-    return 0;
-}

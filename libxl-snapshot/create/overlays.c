@@ -102,7 +102,8 @@ void xls_create_undo_overlays(struct xls_create *c)
         if (d->added)
             xls_node_del(&c->op, d->node);
         if (d->moved) {
-            if (xls_file_rename(&c->op.log, d->frozen_path, d->base_path))
+            if (xls_file_thaw(&c->op.log, d->frozen_path) ||
+                xls_file_rename(&c->op.log, d->frozen_path, d->base_path))
                 continue;
             d->linked = false;
         }
@@ -110,6 +111,8 @@ void xls_create_undo_overlays(struct xls_create *c)
             xls_file_unlink(&c->op.log, d->frozen_path);
         if (d->made)
             xls_file_unlink(&c->op.log, d->overlay_path);
+        if (d->args->keep_path)
+            xls_file_take_path_drop(&c->op.log, d->base_path);
         d->added = d->moved = d->linked = d->made = false;
     }
 }

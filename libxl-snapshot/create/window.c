@@ -102,6 +102,17 @@ static int call_storage(struct xls_create *c)
     return 0;
 }
 
+/* While the records still name a layer that keeps its path, a start from them
+ * must fail rather than write it. */
+static void freeze(struct xls_create *c)
+{
+    int i;
+
+    for (i = 0; i < c->num_todo; i++)
+        if (c->todo[i].switched)
+            xls_file_freeze(&c->op.log, c->todo[i].frozen_path);
+}
+
 /*
  * QEMU's transaction is atomic by itself, and so are the disks that stay
  * under a new path. Storage that QEMU does not handle, and a path that changes
@@ -133,10 +144,25 @@ int xls_create_window(struct xls_create *c)
     if (!rc)
         rc = move_paths(c);
     if (!rc)
+        freeze(c);
+    if (!rc)
         rc = call_storage(c);
     if (c->paused)
         xls_domain_unpause(&c->op);
     c->paused = false;
+    return rc;
+}
+
+static int fold_top(struct xls_create *c, const struct xls_disk *disk,
+                    bool keep_path)
+{
+    struct xls_fold fold;
+    bool changed;
+    int rc;
+
+    xls_fold_plan(&fold, disk, 1, true, keep_path);
+    rc = xls_fold_run(&c->op, disk, &fold, NULL, &changed);
+    xls_fold_dispose(&fold);
     return rc;
 }
 
@@ -154,8 +180,7 @@ static int fold_back(struct xls_create *c, struct xls_create_disk *d)
     if (!rc && disk->num_layers < 2)
         rc = ERROR_SNAPSHOT_QMP;
     if (rc || !d->args->keep_path)
-        return rc ? rc : xls_fold_backward(&c->op, disk, 1, false, d->discard,
-                                           NULL);
+        return rc ? rc : fold_top(c, disk, false);
     if (!d->moved) {
         rc = xls_file_rename(&c->op.log, d->overlay_path, d->base_path);
         d->moved = !rc;
@@ -167,8 +192,7 @@ static int fold_back(struct xls_create *c, struct xls_create_disk *d)
         if (!rc)
             rc = xls_disks_requery(&c->op, &c->disks);
     }
-    return rc ? rc : xls_fold_backward(&c->op, disk, 1, true, d->discard,
-                                       NULL);
+    return rc ? rc : fold_top(c, disk, true);
 }
 
 static void undo_external(struct xls_create *c, struct xls_create_disk *d)

@@ -158,20 +158,86 @@ int xls_file_rename_new(const struct xls_log *log, const char *path,
     return rc ? rc : xls_file_unlink(log, path);
 }
 
+/* The file that new_path leads to, and the second name that path's file bears
+ * on its way there. */
+static int take_path_names(const struct xls_log *log, const char *new_path,
+                           char **target, char **tmp)
+{
+    *target = realpath(new_path, NULL);
+    if (!*target) {
+        if (errno != ENOENT)
+            return storage_error(log, "resolve", new_path);
+        *target = xls_strdup(new_path);
+    }
+    *tmp = xls_asprintf("%s.xls-tmp", *target);
+    return 0;
+}
+
+/* Never the last name of a file, whoever's it is. */
+static int drop_second_name(const struct xls_log *log, const char *tmp)
+{
+    struct stat st;
+
+    if (lstat(tmp, &st))
+        return 0;
+    return S_ISREG(st.st_mode) && st.st_nlink > 1 ? xls_file_unlink(log, tmp)
+                                                  : exists_error(log, tmp);
+}
+
+static int prepare(const struct xls_log *log, const char *path, const char *tmp)
+{
+    int rc;
+
+    if (xls_same_file(path, tmp))
+        return 0;
+    rc = drop_second_name(log, tmp);
+    return rc ? rc : xls_file_link(log, path, tmp);
+}
+
+int xls_file_take_path_prepare(const struct xls_log *log, const char *path,
+                               const char *new_path)
+{
+    char *target, *tmp;
+    int rc;
+
+    rc = take_path_names(log, new_path, &target, &tmp);
+    if (rc)
+        return rc;
+    rc = prepare(log, path, tmp);
+    free(target);
+    free(tmp);
+    return rc;
+}
+
+void xls_file_take_path_drop(const struct xls_log *log, const char *new_path)
+{
+    char *target, *tmp;
+
+    if (take_path_names(log, new_path, &target, &tmp))
+        return;
+    drop_second_name(log, tmp);
+    free(target);
+    free(tmp);
+}
+
 int xls_file_take_path(const struct xls_log *log, const char *path,
                        const char *new_path)
 {
-    char *tmp = xls_asprintf("%s.xls-tmp-%d", new_path, (int)getpid());
+    char *target, *tmp;
     int rc;
 
-    rc = xls_file_link(log, path, tmp);
+    rc = take_path_names(log, new_path, &target, &tmp);
+    if (rc)
+        return rc;
+    rc = prepare(log, path, tmp);
     if (!rc) {
-        rc = xls_file_rename(log, tmp, new_path);
+        rc = xls_file_rename(log, tmp, target);
         if (rc)
             unlink(tmp);
     }
     if (!rc)
-        rc = xls_dir_sync(log, new_path);
+        rc = xls_dir_sync(log, target);
+    free(target);
     free(tmp);
     return rc;
 }

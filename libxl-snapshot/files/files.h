@@ -34,10 +34,17 @@ int xls_file_rename(const struct xls_log *log, const char *path,
 /* Like it, but ERROR_SNAPSHOT_EXISTS when something is at new_path. */
 int xls_file_rename_new(const struct xls_log *log, const char *path,
                         const char *new_path);
-/* Has new_path, where another file may be, name the file at path too; at no
- * time is there nothing at new_path. */
+/*
+ * Has new_path (or what it is a symlink to), where another file may be, name
+ * the file at path too; at no time is there nothing at new_path. What can
+ * fail of it for want of space or permission can be done beforehand, and that
+ * be dropped again.
+ */
 int xls_file_take_path(const struct xls_log *log, const char *path,
                        const char *new_path);
+int xls_file_take_path_prepare(const struct xls_log *log, const char *path,
+                               const char *new_path);
+void xls_file_take_path_drop(const struct xls_log *log, const char *new_path);
 /* Makes the file end in at least this many bytes that hold nothing, sparse. */
 int xls_file_headroom(const struct xls_log *log, const char *path,
                       uint64_t bytes);

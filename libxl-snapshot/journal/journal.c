@@ -12,9 +12,50 @@
 #include "files/files.h"
 #include "paths.h"
 
-static char *journal_path(const struct xls_op *op)
+#define BOOT_ID "/proc/sys/kernel/random/boot_id"
+
+char *xls_journal_path(const char *uuid, uint32_t domid)
 {
-    return xls_asprintf("%s/%s.%u.json", XLS_STATE_DIR, op->uuid, op->domid);
+    return xls_asprintf("%s/%s.%u.json", XLS_STATE_DIR, uuid, domid);
+}
+
+/* Domain ids begin anew at each start of the host. */
+static char *boot_id(void)
+{
+    char text[64] = "";
+    int fd = open(BOOT_ID, O_RDONLY | O_CLOEXEC);
+
+    if (fd >= 0 && read(fd, text, sizeof(text) - 1) < 0)
+        text[0] = '\0';
+    if (fd >= 0)
+        close(fd);
+    text[strcspn(text, "\n")] = '\0';
+    return xls_strdup(text);
+}
+
+bool xls_journal_of_this_boot(const struct xls_json *journal)
+{
+    const char *then = xls_json_get_str(journal, "boot_id");
+    char *now = boot_id();
+    bool same = then && !strcmp(then, now);
+
+    free(now);
+    return same;
+}
+
+struct xls_json *xls_journal_new(const struct xls_op *op, const char *operation)
+{
+    struct xls_json *o = xls_json_object();
+    char *boot = boot_id();
+
+    xls_json_set_int(o, "version", 1);
+    xls_json_set_str(o, "operation", operation);
+    xls_json_set_str(o, "domain", op->name);
+    xls_json_set_int(o, "domid", op->domid);
+    xls_json_set_str(o, "boot_id", boot);
+    xls_json_set_bool(o, "paused", op->info.paused);
+    free(boot);
+    return o;
 }
 
 static int write_file(struct xls_op *op, const char *path, const char *text)
@@ -37,7 +78,7 @@ static int write_file(struct xls_op *op, const char *path, const char *text)
 
 int xls_journal_write(struct xls_op *op, const struct xls_json *content)
 {
-    char *path = journal_path(op);
+    char *path = xls_journal_path(op->uuid, op->domid);
     char *tmp = xls_asprintf("%s.new", path);
     char *text = xls_json_print(content, true);
     int rc;
@@ -63,19 +104,16 @@ out:
     return rc;
 }
 
-int xls_journal_read(struct xls_op *op, struct xls_json **content)
+int xls_journal_read(struct xls_op *op, const char *path,
+                     struct xls_json **content)
 {
-    char *path = journal_path(op), *text = NULL, *error = NULL;
+    char *text = NULL, *error = NULL;
     size_t max = xls_json_limits_file.max_bytes;
     ssize_t n = -1;
     int fd, rc;
 
     *content = NULL;
     fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT) {
-        rc = 0;
-        goto out;
-    }
     if (fd >= 0) {
         text = xls_calloc(max + 1, 1);
         n = read(fd, text, max);
@@ -93,7 +131,6 @@ int xls_journal_read(struct xls_op *op, struct xls_json **content)
                   "cannot be read: %s", path, error);
 
 out:
-    free(path);
     free(text);
     free(error);
     return rc;
@@ -101,7 +138,7 @@ out:
 
 int xls_journal_remove(struct xls_op *op)
 {
-    char *path = journal_path(op);
+    char *path = xls_journal_path(op->uuid, op->domid);
     int rc;
 
     rc = xls_file_unlink(&op->log, path);

@@ -11,11 +11,30 @@
  * tells that the process that wrote it was killed.
  *
  * One JSON file per domain under XLS_STATE_DIR, mode 0600, replaced
- * atomically and synced.
+ * atomically and synced. It is about one life of a domain: this uuid and id
+ * since this start of the host.
  */
+
+/* A new journal of op's domain, to be completed by the operation. */
+struct xls_json *xls_journal_new(const struct xls_op *op,
+                                 const char *operation);
 int xls_journal_write(struct xls_op *op, const struct xls_json *content);
-/* *content is NULL when there is none. */
-int xls_journal_read(struct xls_op *op, struct xls_json **content);
 int xls_journal_remove(struct xls_op *op);
+
+/*
+ * journal/recover.c: deals with what killed processes have left of the domain,
+ * which must be locked: finishes or undoes what was under way, has it run
+ * again if it ran, and tidies up after earlier lives of it.
+ */
+int xls_recover(struct xls_op *op);
+
+/* For recover.c. The directory of the journals, the file of a domain's
+ * (malloc'ed), and its content; ERROR_SNAPSHOT_INCOMPLETE when it cannot be
+ * read. */
+char *xls_journal_path(const char *uuid, uint32_t domid);
+int xls_journal_read(struct xls_op *op, const char *path,
+                     struct xls_json **content);
+/* Whether it was written since the host was started. */
+bool xls_journal_of_this_boot(const struct xls_json *journal);
 
 #endif

@@ -116,23 +116,6 @@ int xls_revert_storage(struct xls_revert *r)
     return 0;
 }
 
-/* Gives the new layer the old one's path, beside the name that it has. */
-static int take_path(struct xls_revert *r, const libxl_disk_snapshot *a)
-{
-    char *real = realpath(a->disk.pdev_path, NULL);
-    const char *path = real ? real : a->disk.pdev_path;
-    int rc;
-
-    if (!real && errno != ENOENT) {
-        XLS_ERRORE(&r->op.log, "disk %s: cannot resolve %s", a->disk.vdev,
-                   a->disk.pdev_path);
-        return ERROR_SNAPSHOT_STORAGE;
-    }
-    rc = xls_file_take_path(&r->op.log, a->external_path, path);
-    free(real);
-    return rc;
-}
-
 static void note_path(struct xls_revert *r, int i)
 {
     free(r->disks[i].path);
@@ -188,7 +171,7 @@ static int take_path_late(struct xls_revert *r, struct xls_op *op,
     libxl_diskinfo_dispose(&info);
     if (rc)
         return rc;
-    rc = take_path(r, a);
+    rc = xls_file_take_path(&op->log, a->external_path, a->disk.pdev_path);
     if (rc)
         return rc;
     *taken = true;

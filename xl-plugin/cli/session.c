@@ -106,6 +106,17 @@ int cli_live(struct cli *cli, struct live *live, struct error *e)
     return ret;
 }
 
+/* What a killed command has left in the library's hands comes first: the
+ * store then settles by what became of it. */
+static int recover(struct cli *cli, uint32_t domid, struct error *e)
+{
+    libxl_snapshot_how how = { .logger = cli->logger };
+    int rc = libxl_domain_snapshot_recover(cli->ctx, domid, &how);
+
+    return rc ? cli_error_rc(e, rc, "what an earlier command left of the "
+                             "domain cannot be put in order") : 0;
+}
+
 int session_open(struct cli *cli, const char *domain, bool running,
                  struct session *s, struct error *e)
 {
@@ -125,6 +136,8 @@ int session_open(struct cli *cli, const char *domain, bool running,
     if (!ret)
         ret = store_open(STORE_ROOT, s->domain.name, true, LOCK_WAIT,
                          &s->store, e);
+    if (!ret && domain_runs(s->domain.domid))
+        ret = recover(cli, s->domain.domid, e);
     if (!ret)
         ret = cli_live(cli, &s->live, e);
     if (!ret)

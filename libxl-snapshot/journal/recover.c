@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "journal/journal.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "block/job.h"
+#include "create.h"
+#include "delete.h"
+#include "domain/domain.h"
+#include "files/files.h"
+#include "paths.h"
+
+/* Jobs of a killed process go on in QEMU; with the domain's lock held, none
+ * of ours has an owner. */
+static void drop_orphan_jobs(struct xls_op *op)
+{
+    struct xls_json *jobs = NULL;
+    size_t i;
+
+    if (xls_op_qmp(op))
+        return;
+    if (!xls_qmp_run(op->qmp, "query-jobs", NULL, XLS_QMP_FAST, &jobs)) {
+        for (i = 0; i < xls_json_len(jobs); i++) {
+            const char *id = xls_json_get_str(xls_json_at(jobs, i), "id");
+
+            if (id && !strncmp(id, "xls-", 4))
+                xls_job_cancel(op, id);
+        }
+    }
+    xls_json_free(jobs);
+}
+
+/* The journal of a killed operation on the domain as it runs now. */
+static int recover(struct xls_op *op, const struct xls_json *journal)
+{
+    const char *operation = xls_json_get_str(journal, "operation");
+    bool paused = xls_json_get_bool(journal, "paused", false);
+    int rc;
+
+    if (operation && !strcmp(operation, "create")) {
+        XLS_NOTICE(&op->log,
+                   "a snapshot of domain %s was interrupted; taking "
+                   "back what was done of it",
+                   op->name);
+        drop_orphan_jobs(op);
+        rc = xls_create_undo_killed(op, journal);
+    } else if (operation && !strcmp(operation, "delete")) {
+        XLS_NOTICE(&op->log,
+                   "the deletion of a snapshot of domain %s was "
+                   "interrupted; putting its disks in order",
+                   op->name);
+        drop_orphan_jobs(op);
+        rc = xls_delete_finish_killed(op, journal);
+    } else {
+        XLS_ERROR(&op->log,
+                  "the journal of an interrupted operation on "
+                  "domain %s is not of this version; recover it with the one "
+                  "that wrote it",
+                  op->name);
+        rc = ERROR_SNAPSHOT_INCOMPLETE;
+    }
+    if (!rc)
+        rc = xls_op_refresh(op);
+    /* The killed process may have paused it for the moment of the switch. */
+    if (!rc && op->info.paused && !paused)
+        xls_domain_unpause(op);
+    return rc ? rc : xls_op_refresh(op);
+}
+
+static bool alive(struct xls_op *op, const struct xls_json *journal)
+{
+    libxl_dominfo info;
+    uint64_t domid;
+    bool is;
+
+    if (!xls_journal_of_this_boot(journal) ||
+        !xls_json_get_uint(journal, "domid", &domid))
+        return false;
+    libxl_dominfo_init(&info);
+    is = !libxl_domain_info(op->ctx, &info, (uint32_t)domid) &&
+         !memcmp(&info.uuid, &op->info.uuid, sizeof(info.uuid));
+    libxl_dominfo_dispose(&info);
+    return is;
+}
+
+/*
+ * A journal of the domain's uuid. When the domain that it is about is gone
+ * (the guest was restarted, or the host), the files may be in use by now in
+ * another way, and only what nobody can use is removed.
+ */
+static int handle(struct xls_op *op, const char *path, bool mine)
+{
+    struct xls_json *journal;
+    const char *operation;
+    int rc;
+
+    rc = xls_journal_read(op, path, &journal);
+    if (rc)
+        return mine ? rc : 0;
+    operation = xls_json_get_str(journal, "operation");
+    if (alive(op, journal)) {
+        rc = mine ? recover(op, journal) : 0;
+        if (!mine)
+            goto out;
+    } else if (operation && !strcmp(operation, "create")) {
+        rc = xls_create_tidy_killed(op, journal);
+    }
+    if (!rc)
+        rc = xls_file_unlink(&op->log, path);
+    if (!rc)
+        rc = xls_dir_sync(&op->log, path);
+
+out:
+    xls_json_free(journal);
+    return rc;
+}
+
+int xls_recover(struct xls_op *op)
+{
+    char *mine = xls_journal_path(op->uuid, op->domid);
+    size_t len = strlen(op->uuid);
+    struct dirent *entry;
+    DIR *dir = opendir(XLS_STATE_DIR);
+    int rc = 0;
+
+    while (dir && !rc && (entry = readdir(dir))) {
+        const char *end = strrchr(entry->d_name, '.');
+        char *path;
+
+        if (strncmp(entry->d_name, op->uuid, len) ||
+            entry->d_name[len] != '.' || !end || strcmp(end, ".json"))
+            continue;
+        path = xls_asprintf("%s/%s", XLS_STATE_DIR, entry->d_name);
+        rc = handle(op, path, !strcmp(path, mine));
+        free(path);
+    }
+    if (dir)
+        closedir(dir);
+    free(mine);
+    return rc;
+}
