@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 APICTL := $(BINOUT)/apictl
 
+KILLAT := $(LIBOUT)/killat.so
+
 .PHONY: apictl
-apictl: $(APICTL)
+apictl: $(APICTL) $(KILLAT)
+$(KILLAT): tests/xenhost/apictl/killat.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out $(SAN),$(XLS_CFLAGS)) -fvisibility=default -MF $(OBJ)/killat.d -fPIC -shared $< -ldl -o $@
 $(APICTL): tests/xenhost/apictl/apictl.c $(LIBOUT)/libxlsnapshot.a
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)

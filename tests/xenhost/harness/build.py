@@ -21,4 +21,5 @@ def build(suite, make_args):
     # For tests of the library beyond what the plugin reaches.
     tools = os.path.join(installed, "usr/local/bin")
     os.makedirs(tools, exist_ok=True)
-    shutil.copy2(os.path.join(suite_dir(suite), "obj/bin/apictl"), tools)
+    for tool in ("bin/apictl", "lib/killat.so"):
+        shutil.copy2(os.path.join(suite_dir(suite), "obj", tool), tools)

@@ -5,6 +5,7 @@ Makes what a host boots from, under <build>/xenhost/<suite>/image:
   root/       the Debian root of dom0, also where the project is built
   dom0.ext4   the same as a disk
   xen, vmlinuz, dom0.cpio    what the emulator loads
+  booted.*    the same host when it has booted (booted.py)
 and <build>/xenhost/<suite>/share/guest.cpio, the initramfs of the guests.
 """
 
@@ -58,8 +59,7 @@ def ensure(suite):
     """Builds what is missing or out of date."""
     with locked(f"image-{suite}", f"another build of the {suite} image"):
         wanted = hash_of(suite, *("@" + p for p in (
-            __file__, os.path.join(os.path.dirname(__file__), "cpio.py"),
-            os.path.join(XENHOST, "dom0", "early-init"))))
+            __file__, os.path.join(os.path.dirname(__file__), "cpio.py"))))
         if not stamp_matches(os.path.join(image_dir(suite), "recipe"), wanted):
             _build(suite, wanted)
         _ensure_guest(suite, wanted)
@@ -84,7 +84,6 @@ def _build(suite, recipe):
     shutil.copy(kernel, os.path.join(new, "vmlinuz"))
     with open(kernel, "rb") as f:
         _write(root, "boot/guest-vmlinux", vmlinux_of(f.read()))
-    _dom0_initramfs(root, os.path.join(new, "dom0.cpio"))
 
     subprocess.run(["mke2fs", "-q", "-t", "ext4", "-O", EXT4_FEATURES, "-m", "0", "-d", root,
                     os.path.join(new, "dom0.ext4"), DISK_SIZE],
@@ -135,7 +134,8 @@ def _bootstrap(suite, root, log):
         raise HarnessError(f"mmdebstrap failed, see {log}:\n{tail}")
 
 
-def _dom0_initramfs(root, path):
+def write_dom0_initramfs(suite):
+    root = os.path.join(image_dir(suite), "root")
     archive = Archive()
     for name in ("dev", "proc", "sys", "bin", "modules", "root"):
         archive.directory(name)
@@ -146,7 +146,8 @@ def _dom0_initramfs(root, path):
         archive.file(f"modules/{names[-1]}", _module(module))
     archive.file("modules/order", "\n".join(names).encode() + b"\n")
     archive.file("init", _read(XENHOST, "dom0/early-init"), 0o755)
-    archive.write(path)
+    archive.file("dom0-init", _read(XENHOST, "dom0/init"), 0o755)
+    archive.write(os.path.join(image_dir(suite), "dom0.cpio"))
 
 
 def _ensure_guest(suite, image_recipe):

@@ -138,6 +138,17 @@ def revert(guest, snapshot, span, *options):
     healthy(guest)
 
 
+def reboot(guest):
+    """The guest reboots, and comes up on disks that hold what it last wrote."""
+    last = guest.cmd("stop")["n"]
+    mark = guest.mark()
+    guest.send("reboot")
+    boot = guest.wait_boot(mark)
+    assert boot["disks"] == [last] * len(guest.disks), (last, boot)
+    guest.wait_tick(last + 1)
+    healthy(guest)
+
+
 def state_of(guest):
     """The State column of xl list, such as "r-----"."""
     return sh(["xl", "list", guest.name]).stdout.split()[-2]
@@ -183,5 +194,5 @@ def disk_path(guest, vdev):
 
 __all__ = ["DISTRIBUTION_XL", "Kept", "STORE", "content", "create", "current", "disk_path",
            "fails", "files_beside", "healthy", "info", "is_immutable",
-           "names", "qemu_img_check", "revert", "sha256", "start", "state_of",
+           "names", "qemu_img_check", "reboot", "revert", "sha256", "start", "state_of",
            "stray_start_is_refused", "xl"]

@@ -4,7 +4,7 @@
 reverted to, branched, and deleted one by one, while the guest writes."""
 
 from snapshots import (Kept, create, current, disk_path, files_beside, healthy, names,
-                       qemu_img_check, revert, sha256, start, xl)
+                       qemu_img_check, reboot, revert, sha256, start, xl)
 from xenhost import KINDS, XEN_VERSION, main, test, workdir
 
 
@@ -21,13 +21,7 @@ def snapshots_live_their_life(kind):
     kept.check()
 
     # A reboot comes up on the current layer.
-    last = guest.cmd("stop")["n"]
-    mark = guest.mark()
-    guest.send("reboot")
-    boot = guest.wait_boot(mark)
-    assert boot["disks"] == [last, last], (last, boot)
-    guest.wait_tick(last + 1)
-    healthy(guest)
+    reboot(guest)
 
     revert(guest, "s2", spans["s2"])
     spans["s4"] = create(guest, "s4")
@@ -37,12 +31,7 @@ def snapshots_live_their_life(kind):
     changed = [path for path, digest in frozen.items() if sha256(path) != digest]
     assert not changed, f"frozen layers changed: {changed}"
 
-    last = guest.cmd("stop")["n"]
-    mark = guest.mark()
-    guest.send("reboot")
-    assert guest.wait_boot(mark)["disks"] == [last, last]
-    guest.wait_tick(last + 1)
-
+    reboot(guest)
     for name in ("s1", "s3", "s2"):
         xl("snapshot-delete", guest.name, name)
         kept.forget(name)
@@ -55,11 +44,7 @@ def snapshots_live_their_life(kind):
 
     # Nothing is left but the guest's own disks, under their own names.
     assert files_beside(guest) == sorted(path for path, _, _ in guest.disks), files_beside(guest)
-    last = guest.cmd("stop")["n"]
-    mark = guest.mark()
-    guest.send("reboot")
-    assert guest.wait_boot(mark)["disks"] == [last, last]
-    healthy(guest)
+    reboot(guest)
     guest.destroy()
     qemu_img_check(disk_path(guest, "xvda"))
 

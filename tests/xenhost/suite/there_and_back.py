@@ -3,7 +3,7 @@
 """A snapshot is taken and deleted again without the guest's QEMU restarting in
 between, with as much on the disk before it as after it: both ways to fold."""
 
-from snapshots import files_beside, healthy, names, start, xl
+from snapshots import files_beside, healthy, names, reboot, start, xl
 from xenhost import main, test
 
 
@@ -21,11 +21,7 @@ def back_to_where_it_was(mb_before, mb_after):
         healthy(guest)
     assert names(guest) == []
     assert files_beside(guest) == sorted(path for path, _, _ in guest.disks), files_beside(guest)
-    last = guest.cmd("stop")["n"]
-    mark = guest.mark()
-    guest.send("reboot")
-    assert guest.wait_boot(mark)["disks"] == [last, last]
-    healthy(guest)
+    reboot(guest)
 
 
 test(lambda: back_to_where_it_was(8, 0), name="data before: the active layer goes down")

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+"""The machine that a host is: QEMU out of the trixie root, as one process."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+
+from .common import REPO, image_dir, share_dir
+
+MEMORY = "4096"
+CPU = "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16,+rdrand,+npt,-smap,-rdtscp"
+XEN_OPTIONS = ("console=com1 dom0_mem=1280M,max:1280M noreboot bootscrub=0 "
+               "spec-ctrl=no")
+DOM0_OPTIONS = "console=hvc0 quiet panic=1 mitigations=off init_on_alloc=0 audit=0"
+
+# The host's clock counts instructions (4 ns each) and runs on only while it
+# has nothing to do.  So the time limits inside, such as the 10 s that libxl
+# gives a starting QEMU, do not depend on how fast and how busy this machine is.
+CLOCK = ["-accel", "tcg,thread=single", "-icount", "shift=2,sleep=on", "-smp", "1"]
+
+
+def binary():
+    """QEMU's path, and how it is run without entering its root."""
+    root = os.path.join(image_dir("trixie"), "root")
+    libraries = os.path.join(root, "usr/lib/x86_64-linux-gnu")
+    qemu = os.path.join(root, "usr/bin/qemu-system-x86_64")
+    return qemu, ([os.path.join(libraries, "ld-linux-x86-64.so.2"),
+                   "--library-path", libraries, qemu,
+                   "-L", os.path.join(root, "usr/share/qemu"),
+                   "-L", os.path.join(root, "usr/share/seabios")],
+                  {"QEMU_MODULE_DIR": os.path.join(libraries, "qemu")})
+
+
+class Emulator:
+    def __init__(self, suite, logs, drive, *more, stdin=subprocess.DEVNULL, stdout=None):
+        """DRIVE: options of the disk; MORE: further options."""
+        self.control, theirs = socket.socketpair()
+        self.monitor, their_monitor = socket.socketpair()
+        _, (argv, env) = binary()
+        argv = argv + [
+            *CLOCK, "-machine", "q35", "-cpu", CPU,
+            "-m", MEMORY, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+            "-kernel", "xen", "-append", XEN_OPTIONS,
+            "-initrd", f"vmlinuz {DOM0_OPTIONS},dom0.cpio",
+            "-drive", f"{drive},if=none,id=d0,cache=unsafe",
+            "-device", "virtio-blk-pci,drive=d0",
+            *_export("src", REPO, ",readonly=on"), *_export("share", share_dir(suite)),
+            *_export("logs", logs),
+            "-serial", "file:" + _escaped(os.path.join(logs, "console.log")),
+            "-device", "virtio-serial-pci",
+            "-chardev", "stdio,id=output,signal=off",
+            "-device", "virtserialport,chardev=output,name=xenhost.output",
+            "-chardev", f"socket,id=control,fd={theirs.fileno()}",
+            "-device", "virtserialport,chardev=control,name=xenhost.control",
+            "-chardev", f"socket,id=monitor,fd={their_monitor.fileno()}",
+            "-mon", "chardev=monitor,mode=control", *more]
+        with open(os.path.join(logs, "emulator.log"), "w") as log:
+            self.process = subprocess.Popen(
+                argv, cwd=image_dir(suite), stdin=stdin, stdout=stdout, stderr=log,
+                pass_fds=[theirs.fileno(), their_monitor.fileno()],
+                preexec_fn=_die_with_parent,
+                env={**os.environ, **env, "TMPDIR": os.path.dirname(image_dir(suite))})
+        theirs.close()
+        their_monitor.close()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.control.close()
+        self.monitor.close()
+
+
+def _export(tag, path, more=""):
+    return ["-virtfs", f"local,path={_escaped(path)},mount_tag={tag},"
+                       f"security_model=none,multidevs=remap{more}"]
+
+
+def _escaped(path):
+    return path.replace(",", ",,")
+
+
+def _die_with_parent():
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
