@@ -36,11 +36,12 @@ static int move_paths(struct xls_create *c)
     return 0;
 }
 
-static int switch_disks(struct xls_create *c)
+/* Has QEMU read what it is to do, but for the last byte. */
+static int stage_switch(struct xls_create *c, bool *staged)
 {
     struct xls_qmp_transaction t = { 0 };
     struct xls_json *data;
-    int i, num = 0, rc;
+    int i, num = 0, rc = 0;
 
     for (i = 0; i < c->num_todo; i++) {
         const struct xls_create_disk *d = &c->todo[i];
@@ -61,11 +62,21 @@ static int switch_disks(struct xls_create *c)
         }
         num++;
     }
-    if (!num) {
-        xls_qmp_transaction_dispose(&t);
-        return 0;
+    *staged = num > 0;
+    if (num) {
+        rc = xls_op_qmp(&c->op);
+        if (!rc)
+            rc = xls_qmp_transaction_stage(c->op.qmp, &t, XLS_QMP_SLOW);
     }
-    rc = xls_qmp_transaction_run(c->op.qmp, &t, XLS_QMP_SLOW);
+    xls_qmp_transaction_dispose(&t);
+    return rc;
+}
+
+static int switch_disks(struct xls_create *c)
+{
+    int i, rc;
+
+    rc = xls_qmp_transaction_fire(c->op.qmp, XLS_QMP_SLOW);
     if (rc == ERROR_SNAPSHOT_QEMU)
         XLS_ERROR(&c->op.log, "QEMU refused to snapshot the disks of domain "
                   "%s: %s", c->op.name, xls_qmp_error_desc(c->op.qmp));
@@ -89,6 +100,8 @@ static int call_storage(struct xls_create *c)
 
         if (d->args->method != LIBXL_SNAPSHOT_METHOD_CALLER)
             continue;
+        /* It may call libxl. */
+        xls_op_qmp_close(&c->op);
         rc = c->op.how->storage(c->op.how->user,
                                 LIBXL_SNAPSHOT_STORAGE_SNAPSHOT, c->op.domid,
                                 d->args);
@@ -131,15 +144,13 @@ static bool needs_pause(const struct xls_create *c)
 
 int xls_create_window(struct xls_create *c)
 {
+    bool staged;
     int rc;
 
-    if (needs_pause(c)) {
+    rc = stage_switch(c, &staged);
+    if (!rc && needs_pause(c))
         rc = xls_domain_pause(&c->op, &c->paused);
-        if (rc)
-            return rc;
-    }
-    rc = xls_op_qmp(&c->op);
-    if (!rc)
+    if (!rc && staged)
         rc = switch_disks(c);
     if (!rc)
         rc = move_paths(c);
@@ -147,6 +158,9 @@ int xls_create_window(struct xls_create *c)
         freeze(c);
     if (!rc)
         rc = call_storage(c);
+    /* What QEMU was not told to do yet, it is not going to. */
+    if (rc)
+        xls_op_qmp_close(&c->op);
     if (c->paused)
         xls_domain_unpause(&c->op);
     c->paused = false;

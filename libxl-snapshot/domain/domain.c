@@ -156,7 +156,6 @@ int xls_domain_pause(struct xls_op *op, bool *paused)
     int rc;
 
     *paused = false;
-    xls_op_qmp_close(op);
     rc = xls_op_refresh(op);
     if (rc)
         return ERROR_DOMAIN_NOTFOUND;

@@ -11,7 +11,9 @@
 int xls_domain_check(struct xls_op *op, bool memory, bool live);
 
 /* Pauses the domain's vCPUs; *paused tells whether this call did it (false
- * when they were paused before). Needs the QMP connection closed, closes it. */
+ * when they were paused before). That is one hypercall (libxl_domain.c of Xen
+ * 4.17 and 4.20), so the QMP connection may stay open; for unpausing it is
+ * closed. */
 int xls_domain_pause(struct xls_op *op, bool *paused);
 void xls_domain_unpause(struct xls_op *op);
 

@@ -13,6 +13,9 @@
 
 /* How often progress is reported and cancellation asked, milliseconds. */
 #define TICK_MS 100
+/* How often at most: libxl has something to say for each batch of pages, and
+ * on a guest's time there is none to waste. */
+#define LOOK_US 20000
 
 struct saving {
     struct xls_op *op;
@@ -72,6 +75,7 @@ static int run_events(struct saving *s)
 static int wait_saved(struct saving *s, int fd, struct xls_suspend *suspend)
 {
     uint64_t total = s->op->info.current_memkb * 1024;
+    uint64_t looked = 0, now;
     bool aborting = false;
     int rc;
 
@@ -81,6 +85,10 @@ static int wait_saved(struct saving *s, int fd, struct xls_suspend *suspend)
         rc = run_events(s);
         if (rc)
             return rc;
+        now = xls_now_us();
+        if (now - looked < LOOK_US)
+            continue;
+        looked = now;
         if (!aborting && !fstat(fd, &st) &&
             xls_op_progress(s->op, "memory", st.st_size, total)) {
             /* Fails when it is just done: then it is just done. */

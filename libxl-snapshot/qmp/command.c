@@ -100,15 +100,48 @@ static char *command_text(struct xls_qmp *qmp, const char *command,
     return text;
 }
 
+/* The reply to what was sent at sent_us; *ret as for xls_qmp_run. */
+static int finish(struct xls_qmp *qmp, const char *command, int64_t id,
+                  uint64_t sent_us, uint64_t deadline, struct xls_json **ret)
+{
+    struct xls_json *reply = NULL;
+    const struct xls_json *value, *error;
+    int rc;
+
+    rc = receive_reply(qmp, id, deadline, &reply);
+    if (rc)
+        return rc;
+    qmp->last_us = qmp->received_us > sent_us ? qmp->received_us - sent_us : 0;
+
+    value = xls_json_get(reply, "return");
+    error = xls_json_get(reply, "error");
+    if (!value == !error)
+        rc = xls_qmp__die(qmp, "sent a reply to %s that is neither a result "
+                          "nor an error", command);
+    else if (error)
+        rc = take_error(qmp, error);
+    else if (ret)
+        *ret = xls_json_copy(value);
+    xls_json_free(reply);
+    return rc;
+}
+
+static int no_reply(struct xls_qmp *qmp, const char *command,
+                    unsigned timeout_ms)
+{
+    qmp->dead = true;
+    XLS_ERROR(qmp->log, "QEMU's monitor %s: no reply to %s within %u ms",
+              qmp->socket_path, command, timeout_ms);
+    return ERROR_TIMEDOUT;
+}
+
 int xls_qmp__command(struct xls_qmp *qmp, const char *command,
                      struct xls_json *args, int pass_fd, unsigned timeout_ms,
                      struct xls_json **ret)
 {
-    uint64_t deadline = xls_qmp__deadline(timeout_ms), sent_us;
+    uint64_t deadline = xls_qmp__deadline(timeout_ms);
     int64_t id = ++qmp->last_id;
     char *text;
-    struct xls_json *reply = NULL;
-    const struct xls_json *value, *error;
     int rc;
 
     if (qmp->dead) {
@@ -117,32 +150,46 @@ int xls_qmp__command(struct xls_qmp *qmp, const char *command,
     }
     text = command_text(qmp, command, args, id);
     rc = xls_qmp__send(qmp, text, pass_fd, deadline);
-    sent_us = xls_qmp__now_us();
     if (!rc)
-        rc = receive_reply(qmp, id, deadline, &reply);
-    if (rc == ERROR_TIMEDOUT) {
-        qmp->dead = true;
-        XLS_ERROR(qmp->log, "QEMU's monitor %s: no reply to %s within %u ms",
-                  qmp->socket_path, command, timeout_ms);
-    }
-    if (rc)
-        goto out;
-    qmp->last_us = qmp->received_us > sent_us ? qmp->received_us - sent_us : 0;
-
-    value = xls_json_get(reply, "return");
-    error = xls_json_get(reply, "error");
-    if (!value == !error)
-        rc = xls_qmp__die(qmp, "sent a reply that is neither a result nor an"
-                          " error");
-    else if (error)
-        rc = take_error(qmp, error);
-    else if (ret)
-        *ret = xls_json_copy(value);
-
-out:
-    xls_json_free(reply);
+        rc = finish(qmp, command, id, xls_qmp__now_us(), deadline, ret);
     free(text);
-    return rc;
+    return rc == ERROR_TIMEDOUT ? no_reply(qmp, command, timeout_ms) : rc;
+}
+
+int xls_qmp_stage(struct xls_qmp *qmp, const char *command,
+                  struct xls_json *args, unsigned timeout_ms)
+{
+    uint64_t deadline = xls_qmp__deadline(timeout_ms);
+    char *text, *last;
+    int rc;
+
+    if (qmp->dead) {
+        xls_json_free(args);
+        return ERROR_SNAPSHOT_QMP;
+    }
+    text = command_text(qmp, command, args, ++qmp->last_id);
+    last = strrchr(text, '}');
+    *last = '\0';
+    rc = xls_qmp__send(qmp, text, -1, deadline);
+    if (!rc)
+        rc = xls_qmp__drain(qmp, deadline);
+    free(text);
+    return rc == ERROR_TIMEDOUT ? no_reply(qmp, command, timeout_ms) : rc;
+}
+
+int xls_qmp_fire(struct xls_qmp *qmp, const char *command,
+                 unsigned timeout_ms, struct xls_json **ret)
+{
+    uint64_t deadline = xls_qmp__deadline(timeout_ms), sent_us;
+    int rc;
+
+    if (qmp->dead)
+        return ERROR_SNAPSHOT_QMP;
+    sent_us = xls_qmp__now_us();
+    rc = xls_qmp__send(qmp, "}", -1, deadline);
+    if (!rc)
+        rc = finish(qmp, command, qmp->last_id, sent_us, deadline, ret);
+    return rc == ERROR_TIMEDOUT ? no_reply(qmp, command, timeout_ms) : rc;
 }
 
 int xls_qmp_run(struct xls_qmp *qmp, const char *command,

@@ -2,11 +2,13 @@
 #include "qmp/internal.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -104,6 +106,19 @@ int xls_qmp__send(struct xls_qmp *qmp, const char *text, int pass_fd,
         rc = wait_for(qmp, POLLOUT, deadline);
         if (rc)
             return rc;
+    }
+    return 0;
+}
+
+int xls_qmp__drain(struct xls_qmp *qmp, uint64_t deadline)
+{
+    unsigned ms = 1;
+    int unread;
+
+    while (!ioctl(qmp->fd, SIOCOUTQ, &unread) && unread) {
+        if (!xls_qmp__left_ms(deadline))
+            return ERROR_TIMEDOUT;
+        xls_qmp__back_off(&ms, deadline);
     }
     return 0;
 }

@@ -74,6 +74,8 @@ int xls_qmp__connect(struct xls_qmp *qmp, uint64_t deadline);
  * Whatever it returns but 0 leaves a part of text sent. */
 int xls_qmp__send(struct xls_qmp *qmp, const char *text, int pass_fd,
                   uint64_t deadline);
+/* Waits until QEMU has read all that was sent. */
+int xls_qmp__drain(struct xls_qmp *qmp, uint64_t deadline);
 /* The next message, an object. A message that is incomplete at the deadline
  * is kept and continued by the next call. */
 int xls_qmp__receive(struct xls_qmp *qmp, uint64_t deadline,

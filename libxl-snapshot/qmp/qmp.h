@@ -62,6 +62,17 @@ int xls_qmp_must(struct xls_qmp *qmp, const char *what, const char *command,
                  struct xls_json *args, unsigned timeout_ms,
                  struct xls_json **ret);
 
+/*
+ * The same in two steps: stage sends the command but for its last byte and
+ * waits until QEMU has read that, which takes it longer than to act, for it
+ * reads byte by byte; fire sends the last byte. Nothing else may be sent in
+ * between; closing the connection instead discards the command.
+ */
+int xls_qmp_stage(struct xls_qmp *qmp, const char *command,
+                  struct xls_json *args, unsigned timeout_ms);
+int xls_qmp_fire(struct xls_qmp *qmp, const char *command,
+                 unsigned timeout_ms, struct xls_json **ret);
+
 /* Microseconds (CLOCK_MONOTONIC) from the last command's last byte sent to
  * its reply's last byte received. */
 uint64_t xls_qmp_last_us(const struct xls_qmp *qmp);
@@ -102,6 +113,11 @@ void xls_qmp_transaction_add(struct xls_qmp_transaction *t, const char *type,
                              struct xls_json *data);
 int xls_qmp_transaction_run(struct xls_qmp *qmp, struct xls_qmp_transaction *t,
                             unsigned timeout_ms);
+/* _run in the two steps of xls_qmp_stage and _fire. */
+int xls_qmp_transaction_stage(struct xls_qmp *qmp,
+                              struct xls_qmp_transaction *t,
+                              unsigned timeout_ms);
+int xls_qmp_transaction_fire(struct xls_qmp *qmp, unsigned timeout_ms);
 void xls_qmp_transaction_dispose(struct xls_qmp_transaction *t);
 
 #endif

@@ -13,15 +13,32 @@ void xls_qmp_transaction_add(struct xls_qmp_transaction *t, const char *type,
     xls_json_append(t->actions, action);
 }
 
-int xls_qmp_transaction_run(struct xls_qmp *qmp, struct xls_qmp_transaction *t,
-                            unsigned timeout_ms)
+static struct xls_json *take_args(struct xls_qmp_transaction *t)
 {
     struct xls_json *args = xls_json_object();
 
     xls_json_set(args, "actions",
                  t->actions ? t->actions : xls_json_array());
     t->actions = NULL;
-    return xls_qmp_run(qmp, "transaction", args, timeout_ms, NULL);
+    return args;
+}
+
+int xls_qmp_transaction_run(struct xls_qmp *qmp, struct xls_qmp_transaction *t,
+                            unsigned timeout_ms)
+{
+    return xls_qmp_run(qmp, "transaction", take_args(t), timeout_ms, NULL);
+}
+
+int xls_qmp_transaction_stage(struct xls_qmp *qmp,
+                              struct xls_qmp_transaction *t,
+                              unsigned timeout_ms)
+{
+    return xls_qmp_stage(qmp, "transaction", take_args(t), timeout_ms);
+}
+
+int xls_qmp_transaction_fire(struct xls_qmp *qmp, unsigned timeout_ms)
+{
+    return xls_qmp_fire(qmp, "transaction", timeout_ms, NULL);
 }
 
 void xls_qmp_transaction_dispose(struct xls_qmp_transaction *t)

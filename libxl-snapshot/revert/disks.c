@@ -122,8 +122,13 @@ static void note_path(struct xls_revert *r, int i)
     r->disks[i].path = xls_strdup(r->args->disks[i].disk.pdev_path);
 }
 
-/* Tells QEMU of the new name, for every node that has the file open: those of
- * a restored HVM guest are two, until it unplugs the emulated disk again. */
+/*
+ * Tells QEMU of the new name, for every node that has the file open. Those of
+ * an HVM guest are two, until it unplugs the emulated disk. The emulated one's
+ * nodes are of QEMU's own making and cannot be reopened (QEMU 10.0 answers with
+ * an error and crashes later); they are only opened again by name for a
+ * snapshot, which is refused as long as they are there.
+ */
 static int rename_nodes(struct xls_op *op, const char *from, const char *to,
                         bool discard)
 {
@@ -141,7 +146,8 @@ static int rename_nodes(struct xls_op *op, const char *from, const char *to,
         struct xls_disk disk = { 0 };
 
         if (!xls_block_query_chain(&query, stats, &disk) &&
-            !strcmp(disk.layers[0].path, from))
+            !strcmp(disk.layers[0].path, from) &&
+            !xls_layer_implicit(&disk.layers[0]))
             rc = xls_node_rename(op, &disk.layers[0], to,
                                  disk.layers[0].read_only,
                                  disk.num_layers > 1 ? disk.layers[1].node

@@ -55,7 +55,8 @@ static uint64_t prepared(struct qmp_vm *vm, int num, int round)
                                 json("{'node':'%s','overlay':'%s'}",
                                      vm_top_node(vm, vdev_name(i)), node));
     }
-    assert_int_equal(xls_qmp_transaction_run(vm->qmp, &t, VM_TIMEOUT_MS), 0);
+    assert_int_equal(xls_qmp_transaction_stage(vm->qmp, &t, VM_TIMEOUT_MS), 0);
+    assert_int_equal(xls_qmp_transaction_fire(vm->qmp, VM_TIMEOUT_MS), 0);
     return xls_qmp_last_us(vm->qmp);
 }
 

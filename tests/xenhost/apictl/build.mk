@@ -5,7 +5,7 @@ KILLAT := $(LIBOUT)/killat.so
 
 .PHONY: apictl
 apictl: $(APICTL) $(KILLAT)
-$(KILLAT): tests/xenhost/apictl/killat.c
+$(KILLAT): tests/xenhost/apictl/killat.c tests/xenhost/apictl/build.mk
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out $(SAN),$(XLS_CFLAGS)) -fvisibility=default -MF $(OBJ)/killat.d -fPIC -shared $< -ldl -o $@

@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -70,7 +69,6 @@ static pthread_mutex_t console_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static double tsc_per_us;
 static _Atomic uint64_t max_gap;
-static _Atomic unsigned starve_seconds;
 static _Atomic size_t dirty_bytes;
 
 __attribute__((format(printf, 1, 2)))
@@ -272,54 +270,6 @@ static void *dirty_thread(void *unused)
     return NULL;
 }
 
-static void write_file(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY);
-
-    if (fd < 0)
-        return;
-    if (write(fd, text, strlen(text)) < 0)
-        say("%s: %s", path, strerror(errno));
-    close(fd);
-}
-
-/*
- * Takes the only vCPU away from the kernel threads that answer a suspend
- * request.  From Linux 6.12 on, the scheduler's fair_server gives them a share
- * even so, unless told otherwise through debugfs.
- */
-static void *starve_thread(void *unused)
-{
-    const struct sched_param top = { .sched_priority = 99 };
-
-    (void)unused;
-    for (;;) {
-        unsigned seconds = atomic_exchange(&starve_seconds, 0);
-        double end;
-
-        if (!seconds) {
-            sleep_ms(50);
-            continue;
-        }
-        if (syscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &top))
-            say("STARVE failed: %s", strerror(errno));
-        end = now_us() + seconds * 1e6;
-        while (now_us() < end)
-            continue;
-        syscall(SYS_sched_setscheduler, 0, SCHED_OTHER,
-                &(struct sched_param){ 0 });
-        say("STARVED");
-    }
-    return NULL;
-}
-
-static void starve_allow(void)
-{
-    write_file("/proc/sys/kernel/sched_rt_runtime_us", "-1");
-    mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
-    write_file("/sys/kernel/debug/sched/fair_server/cpu0/runtime", "0");
-}
-
 /* The whole rolling log of every disk must hold what was written. */
 static void verify(const char *tag)
 {
@@ -412,10 +362,6 @@ static void command(char *line)
     } else if (!strcmp(verb, "dirty")) {
         atomic_store(&dirty_bytes, (size_t)number * 1024 * 1024);
         say("%sDIRTY mb=%u", tag, number);
-    } else if (!strcmp(verb, "starve")) {
-        starve_allow();
-        say("%sSTARVE sec=%u", tag, number);
-        atomic_store(&starve_seconds, number);
     } else if (!strcmp(verb, "reboot") || !strcmp(verb, "poweroff")) {
         say("%s%s n=%llu", tag, *verb == 'r' ? "REBOOT" : "POWEROFF",
             (unsigned long long)n);
@@ -570,6 +516,5 @@ int main(void)
     start(tick_thread);
     start(gap_thread);
     start(dirty_thread);
-    start(starve_thread);
     read_commands();
 }
