@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/format.h"
 #include "op.h"
 
 /* One layer of a disk's backing chain, as QEMU has it open. */
@@ -67,13 +68,5 @@ int xls_disk_layer(const struct xls_disk *disk, const char *path);
 
 /* Whether the guest's discards are to reach the image (libxl's default). */
 bool xls_disk_discards(const struct xls_disk *disk);
-
-/* QEMU's driver for a libxl format, and back; NULL and UNKNOWN where there is
- * no such. */
-const char *xls_format_driver(libxl_disk_format format);
-libxl_disk_format xls_driver_format(const char *driver);
-
-/* Whether path is a block device. */
-bool xls_is_block_device(const char *path);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include <time.h>
 
+#include "base/format.h"
 #include "storage/fold.h"
 #include "storage/run.h"
 
@@ -75,7 +76,7 @@ static void add_disk(const char *vdev, const char *file,
     d->config_format = format;
     d->top_path = xls_strdup(d->config_path);
     d->top_format = format;
-    TOOL("qemu-img", "create", "-q", "-f", image_format_name(format),
+    TOOL("qemu-img", "create", "-q", "-f", xls_format_driver(format),
          d->top_path, SIZE);
     assert_good(store_write_info(st, &e), &e);
 }
@@ -90,7 +91,7 @@ static void guest_writes(void)
                                     rand() % BLOCKS * 64);
 
             TOOL("qemu-io", "-f",
-                 image_format_name(st->info.disks[i].top_format), "-c", io,
+                 xls_format_driver(st->info.disks[i].top_format), "-c", io,
                  st->info.disks[i].top_path);
             free(io);
         }
@@ -146,7 +147,7 @@ static void copy_tops(const char *name)
         xl_snapshot_domain_disk *d = &st->info.disks[i];
         char *to = copy_path(name, d->vdev);
 
-        TOOL("qemu-img", "convert", "-f", image_format_name(d->top_format),
+        TOOL("qemu-img", "convert", "-f", xls_format_driver(d->top_format),
              "-O", "raw", d->top_path, to);
         free(to);
     }
@@ -210,7 +211,7 @@ static void check_same(const char *path, libxl_disk_format format,
 {
     char *copy = copy_path(name, vdev);
     const char *const argv[] = { "qemu-img", "compare", "-f",
-                                 image_format_name(format), "-F", "raw", path,
+                                 xls_format_driver(format), "-F", "raw", path,
                                  copy, NULL };
     struct error e = { 0 };
 

@@ -8,40 +8,9 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/format.h"
 #include "json/json.h"
 #include "storage/run.h"
-
-static const struct {
-    libxl_disk_format format;
-    const char *name;           /* QEMU's */
-} formats[] = {
-    { LIBXL_DISK_FORMAT_RAW, "raw" },
-    { LIBXL_DISK_FORMAT_QCOW, "qcow" },
-    { LIBXL_DISK_FORMAT_QCOW2, "qcow2" },
-    { LIBXL_DISK_FORMAT_QED, "qed" },
-    { LIBXL_DISK_FORMAT_VHD, "vpc" },
-};
-#define NUM_FORMATS (sizeof(formats) / sizeof(formats[0]))
-
-const char *image_format_name(libxl_disk_format format)
-{
-    size_t i;
-
-    for (i = 0; i < NUM_FORMATS; i++)
-        if (formats[i].format == format)
-            return formats[i].name;
-    return NULL;
-}
-
-static libxl_disk_format format_by_name(const char *name)
-{
-    size_t i;
-
-    for (i = 0; name && i < NUM_FORMATS; i++)
-        if (!strcmp(formats[i].name, name))
-            return formats[i].format;
-    return LIBXL_DISK_FORMAT_UNKNOWN;
-}
 
 static int check_path(const char *path, struct error *e)
 {
@@ -53,7 +22,7 @@ static int check_path(const char *path, struct error *e)
 static int check_format(const char *path, libxl_disk_format format,
                         struct error *e)
 {
-    if (image_format_name(format))
+    if (xls_format_driver(format))
         return 0;
     return error_set(e, "%s: images of format %s are not handled", path,
                      libxl_disk_format_to_string(format));
@@ -93,9 +62,9 @@ static int from_json(const struct xls_json *v, struct image *image,
         backing = xls_json_get_str(v, "backing-filename");
     image->path = xls_strdup(path);
     image->backing = xls_strdup(backing);
-    image->format = format_by_name(xls_json_get_str(v, "format"));
+    image->format = xls_driver_format(xls_json_get_str(v, "format"));
     image->backing_format =
-        format_by_name(xls_json_get_str(v, "backing-filename-format"));
+        xls_driver_format(xls_json_get_str(v, "backing-filename-format"));
     for (i = 0; i < xls_json_len(snapshots); i++) {
         const char *name = xls_json_get_str(xls_json_at(snapshots, i), "name");
 
@@ -109,7 +78,7 @@ static int info(const char *path, libxl_disk_format format, bool chain,
                 struct xls_json **v, struct error *e)
 {
     const char *argv[] = { "qemu-img", "info", "-U", "--output=json", "-f",
-                           image_format_name(format),
+                           xls_format_driver(format),
                            chain ? "--backing-chain" : "--", chain ? "--"
                            : path, chain ? path : NULL, NULL };
     char *text = NULL, *what = NULL;
@@ -203,7 +172,7 @@ int image_create_overlay(const char *path, const char *backing,
                          libxl_disk_format backing_format, struct error *e)
 {
     const char *argv[] = { "qemu-img", "create", "-q", "-f", "qcow2", "-b",
-                           backing, "-F", image_format_name(backing_format),
+                           backing, "-F", xls_format_driver(backing_format),
                            "--", path, NULL };
 
     if (check_path(path, e) || check_path(backing, e) ||
@@ -233,7 +202,7 @@ int image_rebase(const char *path, const char *backing,
     argv[n++] = backing ? backing : "";
     if (backing) {
         argv[n++] = "-F";
-        argv[n++] = image_format_name(backing_format);
+        argv[n++] = xls_format_driver(backing_format);
     }
     argv[n++] = "--";
     argv[n++] = path;

@@ -29,8 +29,6 @@ struct image {
     struct strings internal;    /* names of its internal snapshots */
 };
 
-const char *image_format_name(libxl_disk_format format);
-
 int image_info(const char *path, libxl_disk_format format, struct image *image,
                struct error *e);
 /* All layers, the top first. */

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "base/format.h"
 
 void live_add(struct live *live, const char *domain, uint32_t domid,
               const char *vdev, const char *path, libxl_disk_format format)
@@ -112,7 +113,7 @@ static int add(struct layers *l, const char *path, libxl_disk_format format,
     struct stat st;
     int i, num;
 
-    if (str_none(path) || path[0] != '/' || !image_format_name(format))
+    if (str_none(path) || path[0] != '/' || !xls_format_driver(format))
         return 0;
     if (known && !live) {
         known->top |= top;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
+#include "base/format.h"
+
 #include <string.h>
 #include <sys/stat.h>
-
-#include "block/disk.h"
 
 static const struct {
     libxl_disk_format format;
@@ -31,7 +31,7 @@ libxl_disk_format xls_driver_format(const char *driver)
 {
     size_t i;
 
-    for (i = 0; i < NUM_FORMATS; i++)
+    for (i = 0; driver && i < NUM_FORMATS; i++)
         if (!strcmp(formats[i].driver, driver))
             return formats[i].format;
     return LIBXL_DISK_FORMAT_UNKNOWN;

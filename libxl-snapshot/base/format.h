@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#ifndef XLS_BASE_FORMAT_H
+#define XLS_BASE_FORMAT_H
+
+#include <stdbool.h>
+
+#include <libxl.h>
+
+/* QEMU's name of a libxl format, and back (name may be NULL); NULL and UNKNOWN
+ * where there is no such. */
+const char *xls_format_driver(libxl_disk_format format);
+libxl_disk_format xls_driver_format(const char *driver);
+
+/* Whether path is a block device. */
+bool xls_is_block_device(const char *path);
+
+#endif
