@@ -10,3 +10,10 @@ $(UNIT_PLUGIN:=.o): private XLS_CFLAGS += -Ixl-plugin
 $(UNIT_PLUGIN:=.o): | $(GEN)/xl_snapshot_types.stamp
 $(UNIT_PLUGIN): $(UNIT_PLUGIN_OBJS)
 $(UNIT_PLUGIN): private LIB_LIBS := $(LIBOUT)/libxlsnapshot.a $(PLUGIN_LIBS)
+
+# The dispatcher is a shell script, and so is its test.
+.PHONY: check-dispatcher
+check-unit: check-dispatcher
+check-dispatcher: $(BINOUT)/xl
+	@echo '  TEST     tests/unit/dispatcher'
+	$(Q)tests/unit/dispatcher $(BINOUT)/xl

@@ -82,6 +82,13 @@ def snapshots_of_a_domain_that_is_off_are_listed_deleted_and_reverted_to():
     kept.check()
     revert(guest, "s2", span)
     kept.check()
+    create(guest, "s3")
+    guest.destroy()
+    xl("snapshot-delete", guest.name, "s2", "--children")
+    assert names(guest) == []
+    xl("create", guest.config_path)
+    guest.wait_tick(timeout=60)
+    healthy(guest)
 
 
 def the_dispatcher_passes_other_commands_untouched():
