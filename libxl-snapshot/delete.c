@@ -31,6 +31,20 @@ static bool can_adopt(struct xls_op *op)
 }
 
 /*
+ * A layer can only take another's path on a node that can be reopened. And a
+ * frozen layer on a node of QEMU's own that was merged into stays open for
+ * writing, by which every later change of the chain fails (seen with 10.0, not
+ * with 7.2).
+ */
+static bool needs_adoption(struct xls_op *op, const struct target *t, int k)
+{
+    if (t->backward)
+        return t->keep_child_path && xls_layer_implicit(&t->disk->layers[k]);
+    return k > 1 && xls_layer_implicit(&t->disk->layers[k - 1]) &&
+           can_adopt(op);
+}
+
+/*
  * Which way to fold layer k of a disk. Where the formats differ, the layer
  * keeps its own path: images above that are not in this chain are then for
  * the caller to point to it, so that way is only taken when asked for or when
@@ -192,9 +206,7 @@ static int delete_external(struct xls_op *op, struct xls_disks *disks,
         rc = find_layer(op, t, &k);
     if (rc)
         return rc;
-    /* A layer can only take another's path on a node that can be reopened. */
-    if (t->backward && t->keep_child_path &&
-        xls_layer_implicit(&t->disk->layers[k])) {
+    if (needs_adoption(op, t, k)) {
         rc = xls_disk_adopt(op, t->disk, xls_disk_discards(t->disk));
         if (!rc)
             rc = xls_disks_requery(op, disks);

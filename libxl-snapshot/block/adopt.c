@@ -16,15 +16,18 @@ static int add_frozen(struct xls_op *op, const struct xls_layer *layer,
                       const char *node, const char *backing, bool discard)
 {
     struct xls_json *options = xls_json_object();
+    struct xls_json *file = xls_file_options(layer->path, layer);
     char *what = xls_asprintf("opening %s", layer->path);
     int rc;
 
+    /* A file without it stays open for writing after a merge into it. */
+    xls_json_set_bool(file, "auto-read-only", true);
     xls_json_set_str(options, "driver", layer->driver);
     xls_json_set_str(options, "node-name", node);
     xls_json_set_bool(options, "read-only", true);
     xls_set_modes(options, layer, discard);
     xls_set_backing(options, layer, backing);
-    xls_json_set(options, "file", xls_file_options(layer->path, layer));
+    xls_json_set(options, "file", file);
     rc = xls_qmp_must(op->qmp, what, "blockdev-add", options, XLS_QMP_SLOW,
                       NULL);
     free(what);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-only
-"""A snapshot is taken and deleted again without the guest's QEMU restarting in
-between, with as much on the disk before it as after it: both ways to fold."""
+"""Snapshots are taken and deleted again, with QEMU restarted in between and
+without: both ways to fold."""
 
 from snapshots import files_beside, healthy, names, reboot, start, xl
 from xenhost import main, test
@@ -24,7 +24,22 @@ def back_to_where_it_was(mb_before, mb_after):
     reboot(guest)
 
 
+def frozen_layers_fold_one_after_the_other_after_a_reboot():
+    """QEMU has opened them by itself then, and each has more in it than the one below."""
+    guest = start("pv", "frozen", formats=("qcow2",))
+    for number in (1, 2, 3):
+        guest.cmd(f"fill {2 * number}", timeout=120)
+        xl("snapshot-create", guest.name, f"s{number}", "--disk-only")
+    reboot(guest)
+    for number in (1, 2, 3):
+        xl("snapshot-delete", guest.name, f"s{number}")
+        healthy(guest)
+    assert files_beside(guest) == sorted(path for path, _, _ in guest.disks), files_beside(guest)
+    reboot(guest)
+
+
 test(lambda: back_to_where_it_was(8, 0), name="data before: the active layer goes down")
 test(lambda: back_to_where_it_was(0, 8), name="data after: the frozen layer goes up")
+test(frozen_layers_fold_one_after_the_other_after_a_reboot)
 
 main()
