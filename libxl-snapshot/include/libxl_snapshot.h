@@ -171,8 +171,9 @@ int libxl_domain_snapshot_revert(libxl_ctx *ctx, uint32_t domid,
  * layer's data into it, after which it takes that layer's place and, where
  * the formats are the same, its path. Where they differ it keeps its own, and
  * images outside this chain that are based on that layer are the caller's to
- * rebase. unused_path in the result is the file to remove. INTERNAL: QEMU deletes the snapshot `name` from the top layer.
- * CALLER: how->storage is asked.
+ * rebase. unused_path in the result is the file to remove. INTERNAL: QEMU
+ * deletes the snapshot `name` from the top layer. CALLER: how->storage is
+ * asked.
  *
  * No other domain may use the layers concerned; the caller answers for layers
  * of domains that do not run.
@@ -203,10 +204,12 @@ int libxl_domain_snapshot_chain_changed(libxl_ctx *ctx, uint32_t domid,
                                         const libxl_snapshot_how *how);
 
 /*
- * Undoes what is left of a snapshot of the domain whose process was killed:
- * its guest is resumed, its disks are folded back, its files removed. Every
- * operation that changes the domain does so first by itself; this does nothing
- * else. 0 when there is nothing left to do.
+ * Puts in order what a killed process has left of the domain: a snapshot that
+ * was being taken is undone (the guest is resumed, its disks are folded back,
+ * the files removed), a layer that was being deleted is either as before or
+ * gone. Every operation that changes the domain does so first by itself; this
+ * does nothing else. 0 when there is nothing left to do;
+ * ERROR_SNAPSHOT_INCOMPLETE when it could not be done, and the log says why.
  */
 int libxl_domain_snapshot_recover(libxl_ctx *ctx, uint32_t domid,
                                   const libxl_snapshot_how *how);

@@ -5,7 +5,7 @@ The process is killed right after each of the changes that it makes, one run
 for each; the next command puts things in order. The guest's data, the records
 and the snapshots are right each time.
 
-"some" kills after every fifth change only.
+"some" kills after every seventh change only.
 """
 
 import json
@@ -91,7 +91,7 @@ def a_delete_is_killed_after_each_change(step, mb_before, mb_after):
         assert os.listdir(JOURNALS) == []
         n += step
     print(f"# a delete makes {n - 2 * step} changes or a few more")
-    assert n > 10, n
+    assert n > 8, n
     healthy(guest)
     reboot(guest)
 
@@ -158,9 +158,9 @@ def a_journal_of_an_earlier_life_changes_nothing():
     reboot(guest)
 
 
-test(lambda: a_create_is_killed_after_each_change(5), timeout=900,
+test(lambda: a_create_is_killed_after_each_change(7), timeout=900,
      name="some: a create is killed after a change")
-test(lambda: a_delete_is_killed_after_each_change(5, 0, 0), timeout=900,
+test(lambda: a_delete_is_killed_after_each_change(7, 0, 0), timeout=900,
      name="some: a delete is killed after a change")
 test(lambda: a_create_is_killed_after_each_change(1), timeout=1800,
      name="each: a create is killed after a change")

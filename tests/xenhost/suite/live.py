@@ -10,6 +10,9 @@ from snapshots import create, fails, healthy, info, names, start, xl
 from xenhost import XEN_VERSION, Guest, main, make_disk, qmp, sh, test, workdir
 
 
+ROUNDS = 3
+
+
 def live_snapshot_stops_the_guest_briefly(kind):
     guest = start(kind, f"live{kind}")
     guest.cmd("gap")
@@ -89,13 +92,13 @@ def disks_change_over_in_a_quarter_of_the_time_of_a_sync_snapshot():
     guest = Guest("pv", "window", disks).create()
     for num in (1, 8):
         ours, sync = [], []
-        for i in range(5):
+        for i in range(ROUNDS):
             api_create(guest, [(v, workdir(f"{v}.frozen-{num}-{i}")) for v in vdevs[:num]], ours)
             sync_transaction(guest, vdevs[:num], f"{num}-{i}", sync)
         ratio = statistics.median(ours) / statistics.median(sync)
         print(f"# {num} disk{'s' * (num > 1)}: the switch takes "
               f"{statistics.median(ours) / 1000:.1f} ms, blockdev-snapshot-sync "
-              f"{statistics.median(sync) / 1000:.1f} ms, ratio {ratio:.2f} (medians of 5)")
+              f"{statistics.median(sync) / 1000:.1f} ms, ratio {ratio:.2f} (medians of {ROUNDS})")
         assert ratio <= 0.25, (ours, sync)
     healthy(guest)
 

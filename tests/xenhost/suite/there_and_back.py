@@ -24,7 +24,7 @@ def back_to_where_it_was(mb_before, mb_after):
     reboot(guest)
 
 
-def frozen_layers_fold_one_after_the_other_after_a_reboot():
+def layers_fold_one_after_the_other_after_a_reboot():
     """QEMU has opened them by itself then, and each has more in it than the one below."""
     guest = start("pv", "frozen", formats=("qcow2",))
     for number in (1, 2, 3):
@@ -40,6 +40,6 @@ def frozen_layers_fold_one_after_the_other_after_a_reboot():
 
 test(lambda: back_to_where_it_was(8, 0), name="data before: the active layer goes down")
 test(lambda: back_to_where_it_was(0, 8), name="data after: the frozen layer goes up")
-test(frozen_layers_fold_one_after_the_other_after_a_reboot)
+test(layers_fold_one_after_the_other_after_a_reboot)
 
 main()

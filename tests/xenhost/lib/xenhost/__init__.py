@@ -7,10 +7,11 @@ small test runner.
 
 from .guest import KINDS, Guest
 from .host import (HARDWARE_GUESTS, XEN_VERSION, domains, make_disk, qemu_img_check, sha256, sh,
-                   verify_save_file, verify_stream, xs_list, xs_read)
+                   verify_save_file, verify_stream)
 from .qmp import QmpError, qmp
 from .records import assert_records_agree, top_layers
 from .runner import SkipTest, main, test, workdir
+from .xenstore import xs_list, xs_read
 
 __all__ = ["Guest", "HARDWARE_GUESTS", "KINDS", "QmpError", "SkipTest", "XEN_VERSION",
            "assert_records_agree", "domains", "main", "make_disk", "qemu_img_check", "qmp", "sh",

@@ -8,7 +8,8 @@ import re
 import termios
 import time
 
-from .host import domains, sh, xs_read
+from .host import sh
+from .xenstore import domid_of, xs_read
 
 KINDS = ("pv", "pvh", "hvm")
 
@@ -69,13 +70,12 @@ class Guest:
         sh(["xl", "destroy", self.name])
 
     def domid(self):
-        try:
-            return domains()[self.name]
-        except KeyError:
-            raise AssertionError(f"no domain is named {self.name}") from None
+        domid = domid_of(self.name)
+        assert domid is not None, f"no domain is named {self.name}"
+        return domid
 
     def running(self):
-        return self.name in domains()
+        return domid_of(self.name) is not None
 
     # Console
 

@@ -51,17 +51,6 @@ def sh(command, timeout=60, check=True, input=None):
     return result
 
 
-def xs_read(path):
-    """The value of a xenstore node; None where there is no such node."""
-    result = sh(["xenstore-read", path], check=False)
-    return result.stdout.rstrip("\n") if result.returncode == 0 else None
-
-
-def xs_list(path):
-    result = sh(["xenstore-list", path], check=False)
-    return result.stdout.split("\n")[:-1] if result.returncode == 0 else []
-
-
 def domains():
     """{name: domid} of all guests."""
     found = {}

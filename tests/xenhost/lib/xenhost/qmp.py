@@ -7,7 +7,7 @@ import json
 import os
 import socket
 
-from .host import xs_read
+from .xenstore import xs_read
 
 
 class QmpError(Exception):
@@ -36,15 +36,25 @@ def _turn(domid):
             os.close(fd)
 
 
-def qmp(domid, command, arguments=None, timeout=30):
-    """The command's return value; raises QmpError."""
+@contextlib.contextmanager
+def monitor(domid, timeout=30):
+    """
+    A function that runs a command with its arguments and returns its return
+    value, or raises QmpError.
+    """
     with _turn(domid), socket.socket(socket.AF_UNIX) as s:
         s.settimeout(timeout)
         s.connect(f"/run/xen/qmp-libxl-{domid}")
         stream = s.makefile("rw")
         json.loads(stream.readline())
         _call(stream, "qmp_capabilities", None)
-        return _call(stream, command, arguments)
+        yield lambda command, arguments=None: _call(stream, command, arguments)
+
+
+def qmp(domid, command, arguments=None, timeout=30):
+    """One command."""
+    with monitor(domid, timeout) as call:
+        return call(command, arguments)
 
 
 def _call(stream, command, arguments):

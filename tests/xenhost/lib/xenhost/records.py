@@ -3,8 +3,9 @@
 
 import json
 
-from .host import sh, xs_list, xs_read
-from .qmp import QmpError, qmp
+from .host import sh
+from .qmp import QmpError, monitor
+from .xenstore import xs_list, xs_read
 
 
 def _xl_list(domid):
@@ -38,16 +39,17 @@ def _path_of(file):
 
 def _qemu(domid):
     found = {}
-    for device in qmp(domid, "query-block"):
-        if "inserted" not in device:
-            continue
-        try:
-            vdev = qmp(domid, "qom-get", {"path": device["qdev"], "property": "vdev"})
-        except (KeyError, QmpError):
-            continue  # an emulated disk, not a PV one
-        # QEMU appends the partition number, 0 for a whole disk.
-        found[vdev.removesuffix("0")] = (_path_of(device["inserted"]["file"]),
-                                         device["inserted"]["drv"])
+    with monitor(domid) as call:
+        for device in call("query-block"):
+            if "inserted" not in device:
+                continue
+            try:
+                vdev = call("qom-get", {"path": device["qdev"], "property": "vdev"})
+            except (KeyError, QmpError):
+                continue  # an emulated disk, not a PV one
+            # QEMU appends the partition number, 0 for a whole disk.
+            found[vdev.removesuffix("0")] = (_path_of(device["inserted"]["file"]),
+                                             device["inserted"]["drv"])
     return found
 
 
