@@ -172,7 +172,7 @@ def cancelled_and_impossible_ones_leave_no_trace():
 
 def guest_that_ignores_suspend_goes_on():
     # Its kernel never looks at what it is asked to do.
-    guest = three_disks("deaf", cmdline="initcall_blacklist=__setup_shutdown_event")
+    guest = three_disks("deaf", cmdline="initcall_blacklist=xen_setup_shutdown_event")
     with Unchanged(guest):
         fails("snapshot-create", guest.name, "s1", says=("suspend", guest.name))
     xl("snapshot-create", guest.name, "disks", "--disk-only")
