@@ -223,6 +223,28 @@ static const char *obstacle(const struct fold *f, const struct layer *base,
     return NULL;
 }
 
+/* The disk is on the deleted layer itself: its overlay was merged into it by a
+ * command that was killed before it could note that. */
+static int follow_merged_top(struct fold *f, const char *vdev,
+                             const struct layer *base, struct error *e)
+{
+    xl_snapshot_domain_disk *d = store_disk(f->st, vdev);
+    char *overlay;
+    int ret;
+
+    if (!d || str_same(d->top_path, base->image.path) ||
+        image_same(d->top_path, base->image.path))
+        return 0;
+    overlay = xls_strdup(d->top_path);
+    str_replace(&d->top_path, base->image.path);
+    d->top_format = base->image.format;
+    ret = store_write_info(f->st, e);
+    if (!ret)
+        ret = fold_discard(f, overlay, NULL, e);
+    free(overlay);
+    return ret;
+}
+
 /* Returns 1 when the disk left the record, 0 when it has to stay and *why
  * says why. */
 static int fold_disk(struct fold *f, xl_snapshot_record *rec,
@@ -245,7 +267,10 @@ static int fold_disk(struct fold *f, xl_snapshot_record *rec,
         layers_free(&l);
         return ret;
     }
-    if (!base || base->top ||
+    if (base && base->top && base->live &&
+        follow_merged_top(f, disk->vdev, base, e)) {
+        ret = -1;
+    } else if (!base || base->top ||
                fold_referred(f->st, disk->layer_path,
                              LIBXL_SNAPSHOT_METHOD_EXTERNAL, rec)) {
         /* The file is gone, or others answer for it now. */

@@ -77,6 +77,9 @@ int identity_check(const struct store *st, const struct live *live,
 
             if (strings_has(&seen, d->vdev))
                 continue;
+            /* Deleted, and merged away before that could be noted. */
+            if (st->records[i]->hidden && access(d->layer_path, F_OK))
+                continue;
             strings_add(&seen, d->vdev);
             /* A disk that was detached tells nothing. */
             if (domain_runs(domid) && !live_find(live, domid, d->vdev))
