@@ -50,7 +50,8 @@ def disks_alone_and_inside_the_image():
     healthy(guest)
     assert names(guest) == ["disks", "inside"]
     fails("snapshot-create", guest.name, "inside", says=("inside", "already"))
-    fails("snapshot-create", guest.name, "raw", "--disk", "xvdc,method=caller", says="caller")
+    fails("snapshot-create", guest.name, "raw", "--disk", "xvdc,method=caller", says="caller",
+          code=2)
     xl("snapshot-delete", guest.name, "inside")
     healthy(guest)
 
