@@ -9,16 +9,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* *fd is -1 for what is no regular file. */
+/* Returns 1 with *fd open, 0 for what is no regular file. */
 static int open_regular(const char *path, int *fd, struct stat *st)
 {
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (*fd < 0)
         return -1;
     if (!fstat(*fd, st) && S_ISREG(st->st_mode))
-        return 0;
+        return 1;
     close(*fd);
-    *fd = -1;
     return 0;
 }
 
@@ -46,12 +45,11 @@ static int finish(int fd, int ret)
 int xls_freeze(const char *path, int *why_not)
 {
     struct stat st;
-    int fd, ret = 0;
+    int fd, ret = open_regular(path, &fd, &st);
 
-    if (open_regular(path, &fd, &st))
-        return -1;
-    if (fd < 0)
-        return 0;
+    if (ret <= 0)
+        return ret;
+    ret = 0;
     if (set_flag(fd, true)) {
         if (why_not)
             *why_not = errno;
@@ -63,12 +61,11 @@ int xls_freeze(const char *path, int *why_not)
 int xls_thaw(const char *path)
 {
     struct stat st;
-    int fd, ret = 0;
+    int fd, ret = open_regular(path, &fd, &st);
 
-    if (open_regular(path, &fd, &st))
-        return -1;
-    if (fd < 0)
-        return 0;
+    if (ret <= 0)
+        return ret;
+    ret = 0;
     /* Without the flag in this file system there is nothing to lift but the
      * mode. */
     if (set_flag(fd, false) && errno != ENOTTY && errno != EOPNOTSUPP &&

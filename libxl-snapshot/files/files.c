@@ -184,14 +184,23 @@ static int drop_second_name(const struct xls_log *log, const char *tmp)
                                                   : exists_error(log, tmp);
 }
 
-static int prepare(const struct xls_log *log, const char *path, const char *tmp)
+/* Names, and the second name made; on failure there is nothing to free. */
+static int take_path_begin(const struct xls_log *log, const char *path,
+                           const char *new_path, char **target, char **tmp)
 {
     int rc;
 
-    if (xls_same_file(path, tmp))
-        return 0;
-    rc = drop_second_name(log, tmp);
-    return rc ? rc : xls_file_link(log, path, tmp);
+    rc = take_path_names(log, new_path, target, tmp);
+    if (rc || xls_same_file(path, *tmp))
+        return rc;
+    rc = drop_second_name(log, *tmp);
+    if (!rc)
+        rc = xls_file_link(log, path, *tmp);
+    if (rc) {
+        free(*target);
+        free(*tmp);
+    }
+    return rc;
 }
 
 int xls_file_take_path_prepare(const struct xls_log *log, const char *path,
@@ -200,13 +209,12 @@ int xls_file_take_path_prepare(const struct xls_log *log, const char *path,
     char *target, *tmp;
     int rc;
 
-    rc = take_path_names(log, new_path, &target, &tmp);
+    rc = take_path_begin(log, path, new_path, &target, &tmp);
     if (rc)
         return rc;
-    rc = prepare(log, path, tmp);
     free(target);
     free(tmp);
-    return rc;
+    return 0;
 }
 
 void xls_file_take_path_drop(const struct xls_log *log, const char *new_path)
@@ -226,16 +234,13 @@ int xls_file_take_path(const struct xls_log *log, const char *path,
     char *target, *tmp;
     int rc;
 
-    rc = take_path_names(log, new_path, &target, &tmp);
+    rc = take_path_begin(log, path, new_path, &target, &tmp);
     if (rc)
         return rc;
-    rc = prepare(log, path, tmp);
-    if (!rc) {
-        rc = xls_file_rename(log, tmp, target);
-        if (rc)
-            unlink(tmp);
-    }
-    if (!rc)
+    rc = xls_file_rename(log, tmp, target);
+    if (rc)
+        unlink(tmp);
+    else
         rc = xls_dir_sync(log, target);
     free(target);
     free(tmp);

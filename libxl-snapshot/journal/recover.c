@@ -102,9 +102,10 @@ static int handle(struct xls_op *op, const char *path, bool mine)
         return mine ? rc : 0;
     operation = xls_json_get_str(journal, "operation");
     if (alive(op, journal)) {
-        rc = mine ? recover(op, journal) : 0;
+        /* Another one's is for the next operation on that domain. */
         if (!mine)
             goto out;
+        rc = recover(op, journal);
     } else if (operation && !strcmp(operation, "create")) {
         rc = xls_create_tidy_killed(op, journal);
     }
