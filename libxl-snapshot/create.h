@@ -2,7 +2,7 @@
 #ifndef XLS_CREATE_H
 #define XLS_CREATE_H
 
-#include "block/disk.h"
+#include "block/fold.h"
 #include "domain/domain.h"
 
 /* One disk of a create, and how far it has come. */
@@ -33,6 +33,8 @@ struct xls_create {
     char *memory_tmp;           /* the memory file until it is complete */
     int memory_fd;
     bool memory_made;
+    const struct xls_fold *fold;        /* under way, to undo one disk */
+    const struct xls_disk *fold_disk;
     struct xls_suspend suspend;
     bool paused;                /* by us, for the window */
     uint64_t stopped_us, window_us, memory_bytes;

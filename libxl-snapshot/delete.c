@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "block/fold.h"
 #include "block/node.h"
-#include "delete.h"
 #include "domain/domain.h"
 #include "files/files.h"
 #include "journal/journal.h"
@@ -190,6 +190,18 @@ static int delete_internal(struct xls_op *op, struct target *t)
     return rc;
 }
 
+static int write_journal(struct xls_op *op, const struct xls_disk *disk,
+                         const struct xls_fold *fold)
+{
+    struct xls_json *o = xls_journal_new(op, "delete");
+    int rc;
+
+    xls_fold_journal(o, disk, fold);
+    rc = xls_journal_write(op, o);
+    xls_json_free(o);
+    return rc;
+}
+
 /* Folds the layer away, and has the records follow. */
 static int delete_external(struct xls_op *op, struct xls_disks *disks,
                            struct target *t,
@@ -214,7 +226,7 @@ static int delete_external(struct xls_op *op, struct xls_disks *disks,
             return rc;
     }
     xls_fold_plan(&fold, t->disk, k, t->backward, t->keep_child_path);
-    rc = xls_delete_journal(op, t->disk, &fold);
+    rc = write_journal(op, t->disk, &fold);
     if (!rc) {
         rc = xls_fold_run(op, t->disk, &fold, "merge", &changed);
         if (!rc || !changed)

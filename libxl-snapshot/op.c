@@ -17,31 +17,34 @@
 
 static const libxl_snapshot_how no_how;
 
-static int lock_domain(struct xls_op *op)
+int xls_op_lock(struct xls_op *op, uint32_t domid, int *fd)
 {
     char *path = NULL, holder[64] = "";
     int rc;
     ssize_t n;
 
+    *fd = -1;
     if (mkdir(XLS_RUN_DIR, 0700) && errno != EEXIST) {
         XLS_ERRORE(&op->log, "cannot make %s", XLS_RUN_DIR);
         rc = ERROR_SNAPSHOT_STORAGE;
         goto out;
     }
-    path = xls_asprintf("%s/%u.lock", XLS_RUN_DIR, op->domid);
-    op->lock_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (op->lock_fd < 0) {
+    path = domid == XLS_NO_DOMID
+               ? xls_asprintf("%s/%s.lock", XLS_RUN_DIR, op->uuid)
+               : xls_asprintf("%s/%u.lock", XLS_RUN_DIR, domid);
+    *fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (*fd < 0) {
         XLS_ERRORE(&op->log, "cannot open the lock file %s", path);
         rc = ERROR_SNAPSHOT_STORAGE;
         goto out;
     }
-    if (flock(op->lock_fd, LOCK_EX | LOCK_NB)) {
+    if (flock(*fd, LOCK_EX | LOCK_NB)) {
         if (errno != EWOULDBLOCK) {
             XLS_ERRORE(&op->log, "cannot lock %s", path);
             rc = ERROR_SNAPSHOT_STORAGE;
             goto out;
         }
-        n = pread(op->lock_fd, holder, sizeof(holder) - 1, 0);
+        n = pread(*fd, holder, sizeof(holder) - 1, 0);
         holder[n > 0 ? strspn(holder, "0123456789") : 0] = '\0';
         XLS_ERROR(&op->log, "another snapshot operation on domain %s is "
                   "under way (process %s); try again when it has ended",
@@ -50,14 +53,14 @@ static int lock_domain(struct xls_op *op)
         goto out;
     }
     /* For the message above; the lock itself is the flock. */
-    if (ftruncate(op->lock_fd, 0) || dprintf(op->lock_fd, "%d\n", getpid()) < 0)
+    if (ftruncate(*fd, 0) || dprintf(*fd, "%d\n", getpid()) < 0)
         XLS_DEBUG(&op->log, "cannot note our process in %s", path);
     rc = 0;
 
 out:
-    if (rc && op->lock_fd >= 0) {
-        close(op->lock_fd);
-        op->lock_fd = -1;
+    if (rc && *fd >= 0) {
+        close(*fd);
+        *fd = -1;
     }
     free(path);
     return rc;
@@ -105,9 +108,14 @@ int xls_op_begin(struct xls_op *op, const char *func, libxl_ctx *ctx,
     if (!op->name)
         op->name = xls_asprintf("%u", domid);
     op->uuid = xls_asprintf(LIBXL_UUID_FMT, LIBXL_UUID_BYTES(op->info.uuid));
-    rc = lock ? lock_domain(op) : 0;
+    rc = lock ? xls_op_lock(op, domid, &op->lock_fd) : 0;
     if (lock && !rc)
         rc = xls_recover(op);
+    if (lock && !rc && xls_op_refresh(op)) {
+        XLS_ERROR(&op->log, "domain %s with id %u has ended; see xl list for "
+                  "the one that is there now", op->name, domid);
+        rc = ERROR_DOMAIN_NOTFOUND;
+    }
 
 out:
     if (rc)

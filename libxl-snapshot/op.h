@@ -44,6 +44,13 @@ void xls_op_end(struct xls_op *op);
 void xls_op_begin_inactive(struct xls_op *op, const char *func, libxl_ctx *ctx,
                            const libxl_snapshot_how *how);
 
+/*
+ * Takes the operation lock of the domain of this id, or, for XLS_NO_DOMID, of
+ * those to come of op's uuid; close *fd to give it back. ERROR_SNAPSHOT_BUSY,
+ * logged, when it is held.
+ */
+int xls_op_lock(struct xls_op *op, uint32_t domid, int *fd);
+
 /* Refreshes op->info; ERROR_DOMAIN_NOTFOUND when the domain is gone. */
 int xls_op_refresh(struct xls_op *op);
 

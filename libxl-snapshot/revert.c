@@ -10,9 +10,32 @@
 
 #include "base/alloc.h"
 #include "domain/memfile.h"
+#include "journal/journal.h"
 
 /* How long memory freed by a destroyed domain may take to be there, s. */
 #define FREE_MEMORY_SECONDS 10
+
+void xls_revert_set_name(struct xls_revert *r, const char *name)
+{
+    r->name = xls_strdup(name);
+    r->incoming = xls_asprintf("%s--incoming", name);
+    r->outgoing = xls_asprintf("%s--outgoing", name);
+}
+
+void xls_revert_dispose(struct xls_revert *r)
+{
+    int i;
+
+    for (i = 0; r->disks && i < r->args->num_disks; i++)
+        libxl_disk_snapshot_result_dispose(&r->disks[i]);
+    free(r->disks);
+    free(r->name);
+    free(r->incoming);
+    free(r->outgoing);
+    if (r->memory_fd >= 0)
+        close(r->memory_fd);
+    libxl_domain_config_dispose(&r->config);
+}
 
 static int check_memory(struct xls_revert *r)
 {
@@ -49,7 +72,8 @@ static int prepare(struct xls_revert *r, const libxl_domain_config *config)
     int rc;
 
     libxl_domain_config_copy(r->op.ctx, &r->config, config);
-    r->name = xls_strdup(r->op.name ? r->op.name : config->c_info.name);
+    if (r->op.name)
+        xls_revert_set_name(r, r->op.name);
     if (!r->name) {
         XLS_ERROR(&r->op.log, "the configuration has no name for the domain");
         return ERROR_INVAL;
@@ -69,7 +93,7 @@ static int prepare(struct xls_revert *r, const libxl_domain_config *config)
 }
 
 /* Builds the new domain, paused. */
-static int build(struct xls_revert *r, const char *name)
+static int build(struct xls_revert *r)
 {
     libxl_domain_restore_params params;
     uint32_t domid = XLS_NO_DOMID;
@@ -79,7 +103,7 @@ static int build(struct xls_revert *r, const char *name)
     if (rc)
         return rc;
     free(r->config.c_info.name);
-    r->config.c_info.name = xls_strdup(name);
+    r->config.c_info.name = xls_strdup(r->incoming);
     xls_op_progress(&r->op, "restore", 0, 0);
     libxl_domain_restore_params_init(&params);
     params.stream_version = 2;
@@ -95,7 +119,7 @@ static int build(struct xls_revert *r, const char *name)
         return 0;
     }
     XLS_ERROR(&r->op.log, "libxl could not %s domain %s (its own messages say "
-              "why)%s", r->memory_fd >= 0 ? "restore" : "start", name,
+              "why)%s", r->memory_fd >= 0 ? "restore" : "start", r->name,
               r->op.domid != XLS_NO_DOMID && !r->old_gone
                   ? "; the running one is untouched" : "");
     if (domid != XLS_NO_DOMID && domid)
@@ -103,44 +127,19 @@ static int build(struct xls_revert *r, const char *name)
     return rc;
 }
 
-static int destroy_old(struct xls_revert *r)
-{
-    int rc;
-
-    if (r->op.domid == XLS_NO_DOMID)
-        return 0;
-    xls_op_qmp_close(&r->op);
-    rc = libxl_domain_destroy(r->op.ctx, r->op.domid, NULL);
-    if (rc) {
-        XLS_ERROR(&r->op.log, "domain %s cannot be destroyed", r->name);
-        return rc;
-    }
-    r->old_gone = true;
-    return 0;
-}
-
 static int build_beside(struct xls_revert *r)
 {
-    char *incoming = xls_asprintf("%s--incoming", r->name);
     int rc;
 
-    rc = build(r, incoming);
-    if (rc)
-        goto out;
-    rc = destroy_old(r);
-    if (rc) {
+    rc = build(r);
+    if (!rc)
+        rc = xls_revert_journal(r);
+    if (!rc)
+        return xls_revert_swap(r);
+    if (r->domid != XLS_NO_DOMID) {
         libxl_domain_destroy(r->op.ctx, r->domid, NULL);
-        goto out;
+        r->domid = XLS_NO_DOMID;
     }
-    /* From here on the new domain is the only one: nothing of what is left
-     * to do may end it. */
-    if (libxl_domain_rename(r->op.ctx, r->domid, incoming, r->name))
-        XLS_WARN(&r->op.log, "the new domain could not be renamed; try: "
-                 "xl rename %s %s", incoming, r->name);
-    xls_revert_take_paths(r);
-
-out:
-    free(incoming);
     return rc;
 }
 
@@ -148,17 +147,43 @@ static int build_after(struct xls_revert *r)
 {
     int rc;
 
-    rc = destroy_old(r);
+    rc = xls_revert_destroy_old(r);
     if (!rc)
         rc = xls_revert_storage(r);
     if (!rc)
-        rc = build(r, r->name);
-    if (!rc)
-        xls_revert_take_paths(r);
+        rc = build(r);
     if (rc && r->old_gone)
         XLS_ERROR(&r->op.log, "domain %s was destroyed first, as asked, and "
                   "its successor could not be made: there is no domain now; "
                   "its disks and the snapshot are untouched", r->name);
+    if (rc)
+        return rc;
+    /* From here on it is the domain, whatever else fails. */
+    xls_revert_journal(r);
+    if (libxl_domain_rename(r->op.ctx, r->domid, r->incoming, r->name))
+        XLS_WARN(&r->op.log, "the new domain could not be renamed; try: "
+                 "xl rename %s %s", r->incoming, r->name);
+    return xls_revert_go_on(r);
+}
+
+static int begin(struct xls_revert *r, libxl_ctx *ctx, uint32_t domid,
+                 const char *func, const libxl_domain_config *config,
+                 const libxl_snapshot_how *how)
+{
+    int rc;
+
+    if (domid != XLS_NO_DOMID)
+        return xls_op_begin(&r->op, func, ctx, domid, how, true);
+    xls_op_begin_inactive(&r->op, func, ctx, how);
+    r->op.uuid = xls_asprintf(LIBXL_UUID_FMT,
+                              LIBXL_UUID_BYTES(config->c_info.uuid));
+    r->op.name = xls_strdup(config->c_info.name);
+    libxl_uuid_copy(ctx, &r->op.info.uuid, &config->c_info.uuid);
+    rc = xls_op_lock(&r->op, XLS_NO_DOMID, &r->op.lock_fd);
+    if (!rc)
+        rc = xls_recover(&r->op);
+    if (rc)
+        xls_op_end(&r->op);
     return rc;
 }
 
@@ -173,25 +198,19 @@ int libxl_domain_snapshot_revert(libxl_ctx *ctx, uint32_t domid,
         .memory_fd = -1,
         .domid = XLS_NO_DOMID,
     };
-    int i, rc;
+    int rc;
 
-    if (domid == XLS_NO_DOMID) {
-        xls_op_begin_inactive(&r.op, __func__, ctx, how);
-    } else {
-        rc = xls_op_begin(&r.op, __func__, ctx, domid, how, true);
-        if (rc)
-            return rc;
-    }
+    rc = begin(&r, ctx, domid, __func__, config, how);
+    if (rc)
+        return rc;
     libxl_domain_config_init(&r.config);
     rc = prepare(&r, config);
     if (!rc)
+        rc = xls_revert_journal(&r);
+    if (!rc) {
         rc = domid == XLS_NO_DOMID || args->destroy_first ? build_after(&r)
                                                            : build_beside(&r);
-    if (!rc && !args->leave_paused) {
-        rc = libxl_domain_unpause(ctx, r.domid, NULL);
-        if (rc)
-            XLS_ERROR(&r.op.log, "domain %s cannot be unpaused; try: xl "
-                      "unpause %u", r.name, r.domid);
+        xls_revert_close_journal(&r);
     }
     if (result && r.domid != XLS_NO_DOMID) {
         libxl_domain_snapshot_result_dispose(result);
@@ -201,13 +220,7 @@ int libxl_domain_snapshot_revert(libxl_ctx *ctx, uint32_t domid,
         result->num_disks = args->num_disks;
         r.disks = NULL;
     }
-    for (i = 0; r.disks && i < args->num_disks; i++)
-        libxl_disk_snapshot_result_dispose(&r.disks[i]);
-    free(r.disks);
-    free(r.name);
-    if (r.memory_fd >= 0)
-        close(r.memory_fd);
-    libxl_domain_config_dispose(&r.config);
+    xls_revert_dispose(&r);
     xls_op_end(&r.op);
     return rc;
 }

@@ -132,23 +132,23 @@ static int take(struct create *c, struct error *e)
 {
     libxl_snapshot_how how = { .logger = c->cli->logger, .progress = report,
                                .user = c };
-    struct watchers watchers = { 0 };
+    struct watchers watchers = { .hold = -1 };
     struct error ignored = { 0 };
     int rc;
 
+    /* Before it: this process may be killed while the domain is suspended. */
     if (c->args.memory)
         watchers_find(c->s.domain.name, &watchers);
-    progress_start(&c->progress);
-    rc = libxl_domain_snapshot_create(c->cli->ctx, c->s.domain.domid,
-                                      &c->args, &how, &c->result);
-    progress_end(&c->progress);
-
-    /* Also after a failure: the domain may have been suspended before it. */
     if (watchers.num && supervise_start(c->s.domain.name, c->s.domain.domid,
                                         &watchers, &ignored))
         cli_say(c->cli, "%s; without it nothing restarts %s when it reboots",
                 ignored.text, c->s.domain.name);
     error_clear(&ignored);
+    progress_start(&c->progress);
+    rc = libxl_domain_snapshot_create(c->cli->ctx, c->s.domain.domid,
+                                      &c->args, &how, &c->result);
+    progress_end(&c->progress);
+
     watchers_close(&watchers);
     if (rc == ERROR_ABORTED)
         return error_set(e, "cancelled; %s is as it was", c->s.domain.name);

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "cli/fold_library.h"
+#include "cli/interrupted.h"
 #include "cli/progress.h"
 #include "cli/revert_disks.h"
 #include "supervise/supervise.h"
@@ -48,7 +49,9 @@ static int prepare(struct revert *r, struct error *e)
     r->args.memory = r->rec->memory;
     r->args.memory_path = r->rec->memory ? xls_strdup(r->rec->memory_path)
                                          : NULL;
-    return revert_disks(r->cli, &r->s, r->rec, &r->args, &r->made, e);
+    if (revert_disks(r->cli, &r->s, r->rec, &r->args, &r->made, e))
+        return -1;
+    return interrupted_note_revert(&r->s, r->rec->name, &r->made, e);
 }
 
 /* Files made for a revert that did not happen. */
@@ -67,6 +70,9 @@ static void clean_up(struct revert *r)
             if (fold_discard(&fold.fold, r->made.v[i], NULL, &e))
                 cli_say(r->cli, "%s", e.text);
     }
+    interrupted_clear_revert(&r->s);
+    if (store_write_info(r->s.store, &e))
+        cli_say(r->cli, "%s", e.text);
     error_clear(&e);
 }
 
@@ -139,30 +145,8 @@ static int record(struct revert *r, struct error *e)
     }
     libxl_dominfo_dispose(&info);
     str_replace(&st->info.current, r->rec->name);
+    interrupted_clear_revert(&r->s);
     return store_write_info(st, e);
-}
-
-/* What the domain was on before; with keep_path it is gone already. */
-static void drop_unused(struct revert *r)
-{
-    struct error e = { 0 };
-    struct fold_library fold;
-    int i;
-
-    live_free(&r->s.live);
-    if (cli_live(r->cli, &r->s.live, &e)) {
-        cli_say(r->cli, "%s", e.text);
-        error_clear(&e);
-        return;
-    }
-    fold_library_init(&fold, r->cli, &r->s);
-    for (i = 0; i < r->result.num_disks; i++) {
-        const char *path = r->result.disks[i].unused_path;
-
-        if (!str_none(path) && fold_discard(&fold.fold, path, NULL, &e))
-            cli_say(r->cli, "%s", e.text);
-    }
-    error_clear(&e);
 }
 
 static int finish(struct revert *r)
@@ -181,7 +165,6 @@ static int finish(struct revert *r)
                 "could not be recorded", name, r->rec->name, r->result.domid);
         return cli_fail(r->cli, &e);
     }
-    drop_unused(r);
     if (r->cli->json) {
         struct xls_json *o = xls_json_object();
 

@@ -15,21 +15,16 @@ bool xls_layer_implicit(const struct xls_layer *layer)
 static int add_frozen(struct xls_op *op, const struct xls_layer *layer,
                       const char *node, const char *backing, bool discard)
 {
-    struct xls_json *options = xls_json_object();
     struct xls_json *file = xls_file_options(layer->path, layer);
     char *what = xls_asprintf("opening %s", layer->path);
     int rc;
 
     /* A file without it stays open for writing after a merge into it. */
     xls_json_set_bool(file, "auto-read-only", true);
-    xls_json_set_str(options, "driver", layer->driver);
-    xls_json_set_str(options, "node-name", node);
-    xls_json_set_bool(options, "read-only", true);
-    xls_set_modes(options, layer, discard);
-    xls_set_backing(options, layer, backing);
-    xls_json_set(options, "file", file);
-    rc = xls_qmp_must(op->qmp, what, "blockdev-add", options, XLS_QMP_SLOW,
-                      NULL);
+    rc = xls_qmp_must(op->qmp, what, "blockdev-add",
+                      xls_format_options(layer->driver, node, true, backing,
+                                         file, layer, discard),
+                      XLS_QMP_SLOW, NULL);
     free(what);
     return rc;
 }
@@ -38,15 +33,11 @@ static int add_frozen(struct xls_op *op, const struct xls_layer *layer,
 static int put_under(struct xls_op *op, const struct xls_layer *layer,
                      const char *backing, bool discard)
 {
-    struct xls_json *options = xls_json_object();
-
-    xls_json_set_str(options, "driver", layer->driver);
-    xls_json_set_str(options, "node-name", layer->node);
-    xls_json_set_bool(options, "read-only", layer->read_only);
-    xls_set_modes(options, layer, discard);
-    xls_set_backing(options, layer, backing);
-    xls_json_set_str(options, "file", layer->file_node);
-    return xls_reopen(op, "putting named nodes into a backing chain", options);
+    return xls_reopen(op, "putting named nodes into a backing chain",
+                      xls_format_options(layer->driver, layer->node,
+                                         layer->read_only, backing,
+                                         xls_json_string(layer->file_node),
+                                         layer, discard));
 }
 
 int xls_disk_adopt(struct xls_op *op, const struct xls_disk *disk,

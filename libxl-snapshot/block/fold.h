@@ -3,6 +3,7 @@
 #define XLS_BLOCK_FOLD_H
 
 #include "block/disk.h"
+#include "json/json.h"
 
 /*
  * Folding a layer of a disk in use away, on the running guest: into its child,
@@ -52,5 +53,11 @@ int xls_fold_run(struct xls_op *op, const struct xls_disk *disk,
  */
 int xls_fold_finish(struct xls_op *op, const struct xls_disk *disk,
                     const struct xls_fold *fold);
+
+/* block/fold_journal.c: notes in a journal that the fold is about to be done,
+ * and finishes the one that a journal has, if any. */
+void xls_fold_journal(struct xls_json *journal, const struct xls_disk *disk,
+                      const struct xls_fold *fold);
+int xls_fold_recover(struct xls_op *op, const struct xls_json *journal);
 
 #endif

@@ -24,25 +24,34 @@ struct xls_json *xls_file_options(const char *path,
     return file;
 }
 
-void xls_set_modes(struct xls_json *options, const struct xls_layer *like,
-                   bool discard)
+static struct xls_json *cache_mode(const struct xls_layer *like)
 {
     struct xls_json *cache = xls_json_object();
 
     xls_json_set_bool(cache, "direct", like->direct);
     xls_json_set_bool(cache, "no-flush", like->no_flush);
-    xls_json_set(options, "cache", cache);
+    return cache;
+}
+
+struct xls_json *xls_format_options(const char *driver, const char *node,
+                                    bool read_only, const char *backing,
+                                    struct xls_json *file,
+                                    const struct xls_layer *like, bool discard)
+{
+    struct xls_json *options = xls_json_object();
+
+    xls_json_set_str(options, "driver", driver);
+    xls_json_set_str(options, "node-name", node);
+    xls_json_set_bool(options, "read-only", read_only);
+    xls_json_set(options, "cache", cache_mode(like));
     if (discard)
         xls_json_set_str(options, "discard", "unmap");
     xls_json_set_str(options, "detect-zeroes", like->detect_zeroes);
-}
-
-void xls_set_backing(struct xls_json *options, const struct xls_layer *layer,
-                     const char *backing)
-{
-    if (strcmp(layer->driver, "raw"))
+    if (strcmp(driver, "raw"))
         xls_json_set(options, "backing", backing ? xls_json_string(backing)
                                                  : xls_json_null());
+    xls_json_set(options, "file", file);
+    return options;
 }
 
 int xls_reopen(struct xls_op *op, const char *what, struct xls_json *options)
@@ -111,20 +120,15 @@ out:
 int xls_overlay_add(struct xls_op *op, const char *node, const char *path,
                     const struct xls_layer *above, bool discard)
 {
-    struct xls_json *options = xls_json_object();
     char *what = xls_asprintf("opening the overlay %s", path);
     int rc;
 
-    xls_json_set_str(options, "driver", "qcow2");
-    xls_json_set_str(options, "node-name", node);
-    xls_json_set(options, "backing", xls_json_null());
-    xls_set_modes(options, above, discard);
-    xls_json_set(options, "file", xls_file_options(path, above));
     rc = xls_op_qmp(op);
-    if (rc)
-        xls_json_free(options);
-    else
-        rc = xls_qmp_must(op->qmp, what, "blockdev-add", options,
+    if (!rc)
+        rc = xls_qmp_must(op->qmp, what, "blockdev-add",
+                          xls_format_options("qcow2", node, false, NULL,
+                                             xls_file_options(path, above),
+                                             above, discard),
                           XLS_QMP_SLOW, NULL);
     free(what);
     return rc;
@@ -134,7 +138,7 @@ int xls_node_rename(struct xls_op *op, const struct xls_layer *layer,
                     const char *path, bool read_only, const char *backing,
                     bool discard)
 {
-    struct xls_json *file, *options;
+    struct xls_json *file;
     char *node = xls_unique_name("file");
     char *what = xls_asprintf("telling QEMU the new name %s of an image", path);
     int rc;
@@ -147,27 +151,18 @@ int xls_node_rename(struct xls_op *op, const struct xls_layer *layer,
     /* A frozen layer's file is immutable: opened for writing only when the
      * layer is written again. */
     xls_json_set_bool(file, "auto-read-only", true);
-    if (layer->direct || layer->no_flush) {
-        struct xls_json *cache = xls_json_object();
-
-        xls_json_set_bool(cache, "direct", layer->direct);
-        xls_json_set_bool(cache, "no-flush", layer->no_flush);
-        xls_json_set(file, "cache", cache);
-    }
+    if (layer->direct || layer->no_flush)
+        xls_json_set(file, "cache", cache_mode(layer));
     if (discard)
         xls_json_set_str(file, "discard", "unmap");
     rc = xls_qmp_must(op->qmp, what, "blockdev-add", file, XLS_QMP_SLOW, NULL);
     if (rc)
         goto out;
 
-    options = xls_json_object();
-    xls_json_set_str(options, "driver", layer->driver);
-    xls_json_set_str(options, "node-name", layer->node);
-    xls_json_set_bool(options, "read-only", read_only);
-    xls_set_modes(options, layer, discard);
-    xls_json_set_str(options, "file", node);
-    xls_set_backing(options, layer, backing);
-    rc = xls_reopen(op, what, options);
+    rc = xls_reopen(op, what,
+                    xls_format_options(layer->driver, layer->node, read_only,
+                                       backing, xls_json_string(node), layer,
+                                       discard));
     if (rc)
         xls_node_del(op, node);
 

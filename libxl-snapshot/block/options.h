@@ -10,12 +10,16 @@
  * default). */
 struct xls_json *xls_file_options(const char *path,
                                   const struct xls_layer *like);
-/* Cache, discard and detect-zeroes of a format node. */
-void xls_set_modes(struct xls_json *options, const struct xls_layer *like,
-                   bool discard);
-/* The node below a layer, NULL for none; nothing for a format without. */
-void xls_set_backing(struct xls_json *options, const struct xls_layer *layer,
-                     const char *backing);
+/*
+ * Of a format node, in the cache modes of like. backing: the node below, NULL
+ * for none (a format that has no backing gets nothing). file: a node's name or
+ * options; taken.
+ */
+struct xls_json *xls_format_options(const char *driver, const char *node,
+                                    bool read_only, const char *backing,
+                                    struct xls_json *file,
+                                    const struct xls_layer *like,
+                                    bool discard);
 /* blockdev-reopen of one node. Options that are not given go back to their
  * defaults, so all must be. Takes the options. */
 int xls_reopen(struct xls_op *op, const char *what, struct xls_json *options);

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "block/job.h"
 #include "create.h"
 #include "files/files.h"
 
@@ -46,6 +45,8 @@ int xls_create_journal(struct xls_create *c)
     for (i = 0; i < c->num_todo; i++)
         xls_json_append(disks, disk_json(c, &c->todo[i]));
     xls_json_set(o, "disks", disks);
+    if (c->fold)
+        xls_fold_journal(o, c->fold_disk, c->fold);
     rc = xls_journal_write(&c->op, o);
     xls_json_free(o);
     return rc;
@@ -152,8 +153,10 @@ static int undo_all(struct xls_create *c, const struct xls_json *journal)
 
 int xls_create_undo_killed(struct xls_op *op, const struct xls_json *journal)
 {
-    struct xls_create c = {.op = *op, .memory_fd = -1};
-    const char *path = xls_json_get_str(journal, "memory_path");
+    libxl_domain_snapshot_args args = {
+        .memory_path = (char *)xls_json_get_str(journal, "memory_path"),
+    };
+    struct xls_create c = {.op = *op, .args = &args, .memory_fd = -1};
     const char *tmp = xls_json_get_str(journal, "memory_tmp");
     bool finished;
     int rc;
@@ -167,8 +170,8 @@ int xls_create_undo_killed(struct xls_op *op, const struct xls_json *journal)
     rc = xls_disks_load(&c.op, &c.disks);
     if (!rc)
         rc = undo_all(&c, journal);
-    if (!rc && finished && path)
-        rc = xls_file_unlink(&op->log, path);
+    if (!rc && finished && args.memory_path)
+        rc = xls_file_unlink(&op->log, args.memory_path);
     xls_op_qmp_close(&c.op);
     *op = c.op;
     xls_create_dispose(&c);

@@ -175,7 +175,13 @@ static int fold_top(struct xls_create *c, const struct xls_disk *disk,
     int rc;
 
     xls_fold_plan(&fold, disk, 1, true, keep_path);
+    c->fold = &fold;
+    c->fold_disk = disk;
+    /* Only a second kill would need it: no reason not to go back. */
+    if (xls_create_journal(c))
+        XLS_WARN(&c->op.log, "going on without it");
     rc = xls_fold_run(&c->op, disk, &fold, NULL, &changed);
+    c->fold = NULL;
     xls_fold_dispose(&fold);
     return rc;
 }

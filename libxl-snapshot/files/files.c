@@ -237,10 +237,10 @@ int xls_file_take_path(const struct xls_log *log, const char *path,
     rc = take_path_begin(log, path, new_path, &target, &tmp);
     if (rc)
         return rc;
-    rc = xls_file_rename(log, tmp, target);
-    if (rc)
-        unlink(tmp);
-    else
+    /* rename leaves both names when they are of one file already. */
+    rc = xls_same_file(path, target) ? 0 : xls_file_rename(log, tmp, target);
+    unlink(tmp);
+    if (!rc)
         rc = xls_dir_sync(log, target);
     free(target);
     free(tmp);

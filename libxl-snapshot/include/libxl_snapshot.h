@@ -142,12 +142,14 @@ int libxl_domain_snapshot_create(libxl_ctx *ctx, uint32_t domid,
  * edited by args->disks: a disk of method EXTERNAL starts on external_path,
  * a layer that the toolstack has made on the snapshot's frozen one; with
  * keep_path that file takes over the path disk.pdev_path once the old domain
- * is gone. With args->memory the domain goes on from that RAM, else it boots.
+ * runs no more. With args->memory the domain goes on from that RAM, else it
+ * boots.
  *
- * The new domain is built beside the old one as "<name>--incoming", paused;
- * only when that stands is the old one destroyed, the new one renamed and
- * unpaused. On failure before that the old domain runs on untouched. Where
- * the host's memory cannot hold both, or a disk's method is INTERNAL or
+ * The new domain is built beside the old one as "<name>--incoming", paused.
+ * Only when that stands is the old one paused and renamed to
+ * "<name>--outgoing"; the new one gets name and paths and goes on, and the old
+ * one is destroyed. On failure before that the old domain runs on untouched.
+ * Where the host's memory cannot hold both, or a disk's method is INTERNAL or
  * CALLER, args->destroy_first must be set; then a failure after the old
  * domain's end leaves no domain, and the error says so.
  *
@@ -207,7 +209,9 @@ int libxl_domain_snapshot_chain_changed(libxl_ctx *ctx, uint32_t domid,
  * Puts in order what a killed process has left of the domain: a snapshot that
  * was being taken is undone (the guest is resumed, its disks are folded back,
  * the files removed), a layer that was being deleted is either as before or
- * gone. Every operation that changes the domain does so first by itself; this
+ * gone, and of a revert there is one domain, running: the new one if it had
+ * begun to take the old one's place, else the old one. domid may be either; when
+ * it is the one that goes, ERROR_DOMAIN_NOTFOUND. Every operation that changes the domain does so first by itself; this
  * does nothing else. 0 when there is nothing left to do;
  * ERROR_SNAPSHOT_INCOMPLETE when it could not be done, and the log says why.
  */

@@ -6,12 +6,13 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "block/fold.h"
 #include "block/job.h"
 #include "create.h"
-#include "delete.h"
 #include "domain/domain.h"
 #include "files/files.h"
 #include "paths.h"
+#include "revert.h"
 
 /* Jobs of a killed process go on in QEMU; with the domain's lock held, none
  * of ours has an owner. */
@@ -46,14 +47,17 @@ static int recover(struct xls_op *op, const struct xls_json *journal)
                    "back what was done of it",
                    op->name);
         drop_orphan_jobs(op);
-        rc = xls_create_undo_killed(op, journal);
+        /* It may have been on its way back already. */
+        rc = xls_fold_recover(op, journal);
+        if (!rc)
+            rc = xls_create_undo_killed(op, journal);
     } else if (operation && !strcmp(operation, "delete")) {
         XLS_NOTICE(&op->log,
                    "the deletion of a snapshot of domain %s was "
                    "interrupted; putting its disks in order",
                    op->name);
         drop_orphan_jobs(op);
-        rc = xls_delete_finish_killed(op, journal);
+        rc = xls_fold_recover(op, journal);
     } else {
         XLS_ERROR(&op->log,
                   "the journal of an interrupted operation on "
@@ -101,7 +105,11 @@ static int handle(struct xls_op *op, const char *path, bool mine)
     if (rc)
         return mine ? rc : 0;
     operation = xls_json_get_str(journal, "operation");
-    if (alive(op, journal)) {
+    if (operation && !strcmp(operation, "revert")) {
+        /* It is about two domains, whichever of them this is. */
+        if (xls_journal_of_this_boot(journal))
+            rc = xls_revert_recover(op, journal);
+    } else if (alive(op, journal)) {
         /* Another one's is for the next operation on that domain. */
         if (!mine)
             goto out;

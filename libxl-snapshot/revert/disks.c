@@ -177,9 +177,13 @@ static int take_path_late(struct xls_revert *r, struct xls_op *op,
     libxl_diskinfo_dispose(&info);
     if (rc)
         return rc;
-    rc = xls_file_take_path(&op->log, a->external_path, a->disk.pdev_path);
-    if (rc)
-        return rc;
+    /* A process that was killed may have come so far. */
+    if (!access(a->external_path, F_OK)) {
+        rc = xls_file_take_path(&op->log, a->external_path,
+                                a->disk.pdev_path);
+        if (rc)
+            return rc;
+    }
     *taken = true;
     rc = rename_nodes(op, a->external_path, a->disk.pdev_path,
                       xls_disk_discards(&(struct xls_disk){ .rec = disk }));

@@ -16,35 +16,19 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "log.h"
 
-static char logged[65536];
-
-static void __attribute__((format(printf, 5, 0)))
-keep_message(xentoollog_logger *l, xentoollog_level level, int errnoval,
-             const char *context, const char *format, va_list al)
-{
-    size_t at = strlen(logged);
-
-    (void)l;
-    (void)errnoval;
-    if (level < XTL_ERROR)
-        return;
-    at += snprintf(logged + at, sizeof(logged) - at, "%s: ", context);
-    if (at < sizeof(logged))
-        vsnprintf(logged + at, sizeof(logged) - at, format, al);
-}
-
-static xentoollog_logger logger = { .vmessage = keep_message };
-const struct xls_log vm_log = { &logger, "test" };
+/* One log for all files of a program. */
+const struct xls_log vm_log = { &test_logger, "test" };
 
 const char *vm_logged(void)
 {
-    return logged;
+    return test_logged;
 }
 
 void vm_log_clear(void)
 {
-    logged[0] = '\0';
+    test_logged[0] = '\0';
 }
 
 /* --- shell --- */
@@ -314,7 +298,7 @@ int vm_teardown(void **state)
 void vm_connect(struct qmp_vm *vm)
 {
     if (xls_qmp_open(&vm_log, vm->socket, NULL, VM_TIMEOUT_MS, &vm->qmp))
-        fail_msg("%s", logged);
+        fail_msg("%s", test_logged);
 }
 
 /* --- QMP --- */
@@ -345,7 +329,7 @@ struct xls_json *vm_run(struct qmp_vm *vm, const char *command,
                           &ret);
 
     if (rc)
-        fail_msg("%d: %s", rc, logged);
+        fail_msg("%d: %s", rc, test_logged);
     return ret;
 }
 

@@ -30,30 +30,11 @@
 
 #include <libxl_snapshot.h>
 
+#include "log.h"
 #include "qmp/internal.h"
 
 #define GREETING "{\"QMP\":{\"version\":{\"qemu\":{\"micro\":22,\"minor\":2," \
                  "\"major\":7},\"package\":\"\"},\"capabilities\":[]}}\r\n"
-
-/* A logger that keeps everything said at ERROR. */
-static char logged[65536];
-
-static void __attribute__((format(printf, 5, 0)))
-keep_message(xentoollog_logger *l, xentoollog_level level, int errnoval,
-             const char *context, const char *format, va_list al)
-{
-    size_t at = strlen(logged);
-
-    (void)l;
-    (void)errnoval;
-    if (level < XTL_ERROR)
-        return;
-    at += snprintf(logged + at, sizeof(logged) - at, "%s: ", context);
-    vsnprintf(logged + at, sizeof(logged) - at, format, al);
-}
-
-static xentoollog_logger logger = { .vmessage = keep_message };
-static const struct xls_log log_to = { &logger, "test" };
 
 /* The fake server: one connection, one script. */
 struct server {
@@ -84,7 +65,7 @@ static int setup(void **state)
     (void)state;
     memset(&server, 0, sizeof(server));
     server.conn = -1;
-    logged[0] = '\0';
+    test_logged[0] = '\0';
     strcpy(server.dir, "/tmp/xls-qmp-XXXXXX");
     if (!mkdtemp(server.dir))
         return -1;
@@ -199,8 +180,8 @@ static struct xls_qmp *open_qmp(void)
 {
     struct xls_qmp *qmp = NULL;
 
-    assert_int_equal(xls_qmp_open(&log_to, server.path, NULL, 10000, &qmp), 0);
-    assert_string_equal(logged, "");
+    assert_int_equal(xls_qmp_open(&test_log, server.path, NULL, 10000, &qmp), 0);
+    assert_string_equal(test_logged, "");
     return qmp;
 }
 
@@ -219,8 +200,8 @@ static void sleep_ms(unsigned ms)
 
 static void assert_logged(const char *words)
 {
-    if (!strstr(logged, words))
-        fail_msg("'%s' is not in the log: '%s'", words, logged);
+    if (!strstr(test_logged, words))
+        fail_msg("'%s' is not in the log: '%s'", words, test_logged);
 }
 
 static void assert_dead(struct xls_qmp *qmp)
@@ -228,14 +209,14 @@ static void assert_dead(struct xls_qmp *qmp)
     struct xls_json *v = NULL, *args = xls_json_object();
     bool has;
 
-    logged[0] = '\0';
+    test_logged[0] = '\0';
     assert_int_equal(xls_qmp_run(qmp, "query-name", args, 1000, &v),
                      ERROR_SNAPSHOT_QMP);
     assert_null(v);
     assert_int_equal(xls_qmp_event(qmp, 0, &v), ERROR_SNAPSHOT_QMP);
     assert_int_equal(xls_qmp_has_command(qmp, "quit", &has),
                      ERROR_SNAPSHOT_QMP);
-    assert_string_equal(logged, "");
+    assert_string_equal(test_logged, "");
 }
 
 static void open_fails(void (*script)(int fd), int rc, const char *words)
@@ -243,7 +224,7 @@ static void open_fails(void (*script)(int fd), int rc, const char *words)
     struct xls_qmp *qmp = NULL;
 
     start(script);
-    assert_int_equal(xls_qmp_open(&log_to, server.path, server.lock, 500,
+    assert_int_equal(xls_qmp_open(&test_log, server.path, server.lock, 500,
                                   &qmp), rc);
     assert_null(qmp);
     assert_logged(words);
@@ -358,7 +339,7 @@ static void full_backlog_times_out(void **state)
     (void)state;
     strcpy(un.sun_path, server.path);
     assert_int_equal(connect(fd, (struct sockaddr *)&un, sizeof(un)), 0);
-    assert_int_equal(xls_qmp_open(&log_to, server.path, NULL, 200, &qmp),
+    assert_int_equal(xls_qmp_open(&test_log, server.path, NULL, 200, &qmp),
                      ERROR_TIMEDOUT);
     assert_logged("no greeting in time");
     close(fd);
@@ -371,14 +352,14 @@ static void no_socket_is_an_error(void **state)
 
     (void)state;
     snprintf(path, sizeof(path), "%s/nothing", server.dir);
-    assert_int_equal(xls_qmp_open(&log_to, path, server.lock, 1000, &qmp),
+    assert_int_equal(xls_qmp_open(&test_log, path, server.lock, 1000, &qmp),
                      ERROR_SNAPSHOT_QMP);
     assert_logged(path);
     assert_logged("No such file or directory");
     assert_int_equal(access(server.lock, F_OK), -1);
     memset(path, 'a', sizeof(path));
     path[108] = '\0';
-    assert_int_equal(xls_qmp_open(&log_to, path, NULL, 1000, &qmp),
+    assert_int_equal(xls_qmp_open(&test_log, path, NULL, 1000, &qmp),
                      ERROR_SNAPSHOT_QMP);
     assert_logged("longer than the 107 bytes of a socket path");
 }
@@ -774,7 +755,7 @@ static void waiting_for_an_event_in_vain_leaves_the_connection_alive(
     assert_int_equal(xls_qmp_event(qmp, 0, &v), 0);
     assert_string_equal(xls_json_get_str(v, "event"), "E");
     xls_json_free(v);
-    assert_string_equal(logged, "");
+    assert_string_equal(test_logged, "");
     finish(qmp);
 }
 
@@ -830,13 +811,13 @@ static void control_characters_of_errors_are_replaced(void **state)
     assert_string_equal(xls_qmp_error_class(qmp), "a?b");
     assert_string_equal(xls_qmp_error_desc(qmp),
                         "?[31mred???%s?\xc3\xa4??");
-    assert_string_equal(logged,
+    assert_string_equal(test_logged,
                         "test: no luck: ?[31mred???%s?\xc3\xa4??");
-    logged[0] = '\0';
-    /* not logged by run; cut, but not within a character */
+    test_logged[0] = '\0';
+    /* not test_logged by run; cut, but not within a character */
     assert_int_equal(xls_qmp_run(qmp, "x", NULL, 5000, NULL),
                      ERROR_SNAPSHOT_QEMU);
-    assert_string_equal(logged, "");
+    assert_string_equal(test_logged, "");
     assert_int_equal(strlen(xls_qmp_error_desc(qmp)), 999);
     finish(qmp);
 }
@@ -1037,7 +1018,7 @@ static void no_file_is_leaked_or_inherited(void **state)
 
     (void)state;
     start(reply_nothing);
-    assert_int_equal(xls_qmp_open(&log_to, server.path, server.lock, 5000,
+    assert_int_equal(xls_qmp_open(&test_log, server.path, server.lock, 5000,
                                   &qmp), 0);
     during = open_files(&inherited);
     assert_int_equal(inherited, inherited_before);
@@ -1046,7 +1027,7 @@ static void no_file_is_leaked_or_inherited(void **state)
     assert_int_equal(open_files(&inherited), before);
     close(server.listener);
     server.listener = -1;
-    assert_int_equal(xls_qmp_open(&log_to, server.path, server.lock, 500,
+    assert_int_equal(xls_qmp_open(&test_log, server.path, server.lock, 500,
                                   &qmp), ERROR_SNAPSHOT_QMP);
     assert_int_equal(open_files(&inherited), before - 1);
 }
@@ -1092,7 +1073,7 @@ static void lock_held_by_another_process_times_out(void **state)
     int rc;
 
     (void)state;
-    rc = xls_qmp_open(&log_to, server.path, server.lock, 300, &qmp);
+    rc = xls_qmp_open(&test_log, server.path, server.lock, 300, &qmp);
     end_process(pid);
     assert_int_equal(rc, ERROR_TIMEDOUT);
     assert_null(qmp);
@@ -1111,7 +1092,7 @@ static void lock_of_a_process_that_died_is_taken(void **state)
     (void)state;
     end_process(pid);
     start(reply_nothing);
-    assert_int_equal(xls_qmp_open(&log_to, server.path, server.lock, 5000,
+    assert_int_equal(xls_qmp_open(&test_log, server.path, server.lock, 5000,
                                   &qmp), 0);
     finish(qmp);
     assert_int_equal(access(server.lock, F_OK), -1);
@@ -1124,7 +1105,7 @@ static void lock_is_held_from_open_to_close_and_its_file_removed(void **state)
 
     (void)state;
     start(reply_nothing);
-    assert_int_equal(xls_qmp_open(&log_to, server.path, server.lock, 5000,
+    assert_int_equal(xls_qmp_open(&test_log, server.path, server.lock, 5000,
                                   &qmp), 0);
     fd = open(server.lock, O_RDWR | O_CLOEXEC);
     assert_true(fd >= 0);
@@ -1174,7 +1155,7 @@ static void lock_file_replaced_while_waiting(void **state)
     assert_true(first_holder >= 0);
     start(reply_nothing);
     assert_int_equal(pthread_create(&thread, NULL, replace_lock, NULL), 0);
-    rc = xls_qmp_open(&log_to, server.path, server.lock, 10000, &qmp);
+    rc = xls_qmp_open(&test_log, server.path, server.lock, 10000, &qmp);
     got = now_ms();
     pthread_join(thread, NULL);
     assert_int_equal(rc, 0);
@@ -1196,7 +1177,7 @@ static void lock_file_of_another_is_not_removed(void **state)
 
     (void)state;
     start(reply_nothing);
-    assert_int_equal(xls_qmp_open(&log_to, server.path, server.lock, 5000,
+    assert_int_equal(xls_qmp_open(&test_log, server.path, server.lock, 5000,
                                   &qmp), 0);
     unlink(server.lock);
     other = lock_fd();
@@ -1213,7 +1194,7 @@ static void lock_that_cannot_be_opened_is_an_error(void **state)
 
     (void)state;
     snprintf(path, sizeof(path), "%s/none/lock", server.dir);
-    assert_int_equal(xls_qmp_open(&log_to, server.path, path, 5000, &qmp),
+    assert_int_equal(xls_qmp_open(&test_log, server.path, path, 5000, &qmp),
                      ERROR_SNAPSHOT_QMP);
     assert_logged(path);
 }

@@ -6,6 +6,7 @@
 #include <libxl_utils.h>
 
 #include "base/alloc.h"
+#include "cli/interrupted.h"
 #include "storage/identity.h"
 #include "store/names.h"
 
@@ -106,17 +107,6 @@ int cli_live(struct cli *cli, struct live *live, struct error *e)
     return ret;
 }
 
-/* What a killed command has left in the library's hands comes first: the
- * store then settles by what became of it. */
-static int recover(struct cli *cli, uint32_t domid, struct error *e)
-{
-    libxl_snapshot_how how = { .logger = cli->logger };
-    int rc = libxl_domain_snapshot_recover(cli->ctx, domid, &how);
-
-    return rc ? cli_error_rc(e, rc, "what an earlier command left of the "
-                             "domain cannot be put in order") : 0;
-}
-
 int session_open(struct cli *cli, const char *domain, bool running,
                  struct session *s, struct error *e)
 {
@@ -124,7 +114,7 @@ int session_open(struct cli *cli, const char *domain, bool running,
     int ret;
 
     memset(s, 0, sizeof(*s));
-    ret = cli_domain(cli, domain, running, &s->domain, e);
+    ret = interrupted_domain(cli, domain, running, &s->domain, e);
     /* What is not there gets no directory. */
     if (!ret && !domain_runs(s->domain.domid))
         ret = store_open(STORE_ROOT, s->domain.name, false, 0, &s->store, e);
@@ -136,10 +126,13 @@ int session_open(struct cli *cli, const char *domain, bool running,
     if (!ret)
         ret = store_open(STORE_ROOT, s->domain.name, true, LOCK_WAIT,
                          &s->store, e);
-    if (!ret && domain_runs(s->domain.domid))
-        ret = recover(cli, s->domain.domid, e);
+    /* The store settles by what the library makes of it. */
+    if (!ret)
+        ret = interrupted_recover(s, cli, running, e);
     if (!ret)
         ret = cli_live(cli, &s->live, e);
+    if (!ret)
+        ret = interrupted_settle_revert(s, cli, e);
     if (!ret)
         ret = identity_settle(s->store, &s->live, s->domain.domid, &told, e);
     if (!ret && told)

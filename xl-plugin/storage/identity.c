@@ -122,9 +122,8 @@ void identity_note_tops(struct store *st, const struct live *live,
     }
 }
 
-/* Whether an interrupted create got as far as switching this disk. */
-static bool switched(const struct live *live, uint32_t domid,
-                     const xl_snapshot_disk *d, struct error *e)
+bool identity_based_on(const struct live *live, uint32_t domid,
+                       const xl_snapshot_disk *d, struct error *e)
 {
     const struct live_disk *disk = live_find(live, domid, d->vdev);
     struct image image;
@@ -184,7 +183,7 @@ static int settle(struct store *st, const struct live *live, uint32_t domid,
     int i, done = 0;
 
     for (i = 0; i < rec->num_disks; i++)
-        done += switched(live, domid, &rec->disks[i], &ignored);
+        done += identity_based_on(live, domid, &rec->disks[i], &ignored);
     error_clear(&ignored);
 
     if (done && done < rec->num_disks)

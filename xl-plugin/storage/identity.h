@@ -25,6 +25,13 @@ int identity_check(const struct store *st, const struct live *live,
 int identity_settle(struct store *st, const struct live *live, uint32_t domid,
                     char **told, struct error *e);
 
+/* Whether the disk's active layer is the one right above the snapshot's, so
+ * that a create got as far as switching it, or a revert took place. A domain
+ * that does not run: by the overlay that the record names. INTERNAL: whether
+ * the image holds the snapshot. */
+bool identity_based_on(const struct live *live, uint32_t domid,
+                       const xl_snapshot_disk *d, struct error *e);
+
 /* The active layer of a disk today; NULL path when it is not known. */
 void identity_top(const struct store *st, const struct live *live,
                   uint32_t domid, const char *vdev, const char **path,

@@ -77,7 +77,7 @@ void watchers_find(const char *name, struct watchers *w)
     DIR *proc = opendir("/proc");
     struct dirent *entry;
 
-    memset(w, 0, sizeof(*w));
+    *w = (struct watchers){ .hold = -1 };
     while (proc && (entry = readdir(proc))) {
         int fd;
 
@@ -108,5 +108,6 @@ void watchers_close(struct watchers *w)
     for (i = 0; i < w->num; i++)
         close(w->fds[i]);
     free(w->fds);
-    memset(w, 0, sizeof(*w));
+    supervise_release(w);
+    *w = (struct watchers){ .hold = -1 };
 }

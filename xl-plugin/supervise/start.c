@@ -19,14 +19,14 @@ static void keep_open(int fd)
     fcntl(fd, F_SETFD, 0);
 }
 
-/* Becomes "xl-snapshot supervise NAME DOMID READY-FD PIDFD..." with stdio to
- * the domain's log and no other file open. A fresh program: nothing of this
- * process's libxl context may be used in a child. */
+/* Becomes "xl-snapshot supervise NAME DOMID READY-FD HOLD-FD PIDFD..." with
+ * stdio to the domain's log and no other file open. A fresh program: nothing
+ * of this process's libxl context may be used in a child. */
 static void become_supervisor(const char *name, uint32_t domid,
-                              const struct watchers *w, int ready)
+                              const struct watchers *w, int ready, int hold)
 {
     char *log = xls_asprintf("/var/log/xen/xl-%s.log", name);
-    char **argv = xls_calloc(w->num + 6, sizeof(*argv));
+    char **argv = xls_calloc(w->num + 7, sizeof(*argv));
     int null, out, i, n = 0;
 
     null = open("/dev/null", O_RDONLY);
@@ -42,6 +42,9 @@ static void become_supervisor(const char *name, uint32_t domid,
     argv[n++] = xls_asprintf("%u", domid);
     argv[n++] = xls_asprintf("%d", ready);
     keep_open(ready);
+    argv[n++] = xls_asprintf("%d", hold);
+    if (hold >= 0)
+        keep_open(hold);
     for (i = 0; i < w->num; i++) {
         argv[n++] = xls_asprintf("%d", w->fds[i]);
         keep_open(w->fds[i]);
@@ -50,12 +53,19 @@ static void become_supervisor(const char *name, uint32_t domid,
     _exit(1);
 }
 
-int supervise_start(const char *name, uint32_t domid,
-                    const struct watchers *w, struct error *e)
+void supervise_release(struct watchers *w)
 {
-    static const struct watchers none;
+    if (w->hold >= 0)
+        close(w->hold);
+    w->hold = -1;
+}
+
+int supervise_start(const char *name, uint32_t domid, struct watchers *w,
+                    struct error *e)
+{
+    static const struct watchers none = { .hold = -1 };
     struct pollfd poller = { .events = POLLIN };
-    int ready[2], ret;
+    int ready[2], hold[2] = { -1, -1 }, ret;
     pid_t pid;
     char c;
 
@@ -63,16 +73,27 @@ int supervise_start(const char *name, uint32_t domid,
         return error_set(e, "no log file can be named after %s", name);
     if (pipe2(ready, O_CLOEXEC))
         return error_errno(e, "cannot start a supervisor");
+    if (w && pipe2(hold, O_CLOEXEC)) {
+        close(ready[0]);
+        close(ready[1]);
+        return error_errno(e, "cannot start a supervisor");
+    }
     pid = fork();
     if (pid == 0) {
         /* Twice, so that it is nobody's child and no session's leader. */
         setsid();
         pid = fork();
         if (pid == 0)
-            become_supervisor(name, domid, w ? w : &none, ready[1]);
+            become_supervisor(name, domid, w ? w : &none, ready[1],
+                              hold[0]);
         _exit(pid < 0);
     }
     close(ready[1]);
+    if (w) {
+        close(hold[0]);
+        supervise_release(w);
+        w->hold = hold[1];
+    }
     if (pid < 0) {
         close(ready[0]);
         return error_errno(e, "cannot start a supervisor");

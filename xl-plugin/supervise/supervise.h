@@ -19,6 +19,7 @@
 struct watchers {
     int *fds;
     int num;
+    int hold;                   /* of supervise_start; -1: none */
 };
 /* Those of the domain of this name: an xl or xl-snapshot that has
  * /var/log/xen/xl-<name>.log open for writing. None is no error. */
@@ -26,11 +27,15 @@ void watchers_find(const char *name, struct watchers *w);
 void watchers_close(struct watchers *w);
 
 /*
- * Starts a supervisor in the background. with w, it first waits for those
- * watchers: if one of them outlives the suspension, nothing is to be done and
- * it ends. Without, it starts at once.
+ * Starts a supervisor in the background. With w, which may end when the
+ * domain is suspended, it first waits for all of those to have ended, until
+ * some time after supervise_release, or the end of this process; if one of
+ * them lives on, nothing is to be done and it ends. Without, it takes over at
+ * once.
  */
-int supervise_start(const char *name, uint32_t domid,
-                    const struct watchers *w, struct error *e);
+int supervise_start(const char *name, uint32_t domid, struct watchers *w,
+                    struct error *e);
+/* The suspension is over. */
+void supervise_release(struct watchers *w);
 
 #endif

@@ -15,7 +15,7 @@
 #include "base/alloc.h"
 #include "supervise/shutdown.h"
 
-/* How long watchers that were there before have to end, ms. */
+/* How long watchers have to end after the suspension, ms. */
 #define WATCHERS_MS 30000
 
 static void arm_ejects(struct supervisor *s)
@@ -112,28 +112,49 @@ static void drop_lock(struct supervisor *s)
     s->lock_path = NULL;
 }
 
-/* Whether all that watched the domain before have ended. */
-static bool watchers_ended(const int *fds, int num)
+static uint64_t now_ms(void)
 {
-    struct timespec now, end;
-    int i;
+    struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_sec += WATCHERS_MS / 1000;
-    for (i = 0; i < num; i++) {
-        struct pollfd poller = { .fd = fds[i], .events = POLLIN };
-        int left;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
+}
 
-        do {
-            clock_gettime(CLOCK_MONOTONIC, &now);
-            left = (end.tv_sec - now.tv_sec) * 1000 +
-                (end.tv_nsec - now.tv_nsec) / 1000000;
-        } while (poll(&poller, 1, left > 0 ? left : 0) < 0 &&
-                 errno == EINTR);
-        if (!(poller.revents & POLLIN))
-            return false;
+/*
+ * Whether all that watched the domain before have ended. While the other end
+ * of hold is open, the domain may still be suspended, and they end then.
+ */
+static bool watchers_ended(int hold, const int *fds, int num)
+{
+    struct pollfd *pollers = xls_calloc(num + 1, sizeof(*pollers));
+    uint64_t end = 0, now = 0;
+    int i, left = num;
+
+    for (i = 0; i <= num; i++)
+        pollers[i] = (struct pollfd){ .fd = i < num ? fds[i] : hold,
+                                      .events = POLLIN };
+    while (left) {
+        int n = poll(pollers, num + 1,
+                     !end ? -1 : now < end ? (int)(end - now) : 0);
+
+        now = now_ms();
+        if (n < 0 && errno != EINTR)
+            break;
+        if (n == 0)
+            break;
+        for (i = 0; n > 0 && i <= num; i++) {
+            if (!pollers[i].revents)
+                continue;
+            /* poll leaves it out from now on. */
+            pollers[i].fd = -1;
+            if (i < num)
+                left--;
+            else
+                end = now + WATCHERS_MS;
+        }
     }
-    return true;
+    free(pollers);
+    return !left;
 }
 
 /* Returns 0 to go on, 1 to end. */
@@ -187,14 +208,15 @@ static int watch(struct supervisor *s)
     }
 }
 
-static int supervise(struct supervisor *s, int ready, const int *fds, int num)
+static int supervise(struct supervisor *s, int ready, int hold,
+                     const int *fds, int num)
 {
     if (supervisor_reload(s) || arm(s))
         return EXIT_FAILED;
     if (write(ready, "R", 1) != 1)
         supervisor_log(s, "whoever started this is gone");
     close(ready);
-    if (!watchers_ended(fds, num)) {
+    if (!watchers_ended(hold, fds, num)) {
         supervisor_log(s, "domain %u is still watched by the process that "
                        "did; nothing to do", s->domid);
         return EXIT_OK;
@@ -214,11 +236,11 @@ int command_supervise(struct cli *cli, int argc, char **argv)
     struct error e = { 0 };
     int *fds, i, code;
 
-    if (argc < 4)
+    if (argc < 5)
         return EXIT_USAGE;
     fds = xls_calloc(argc, sizeof(*fds));
-    for (i = 4; i < argc; i++)
-        fds[i - 4] = atoi(argv[i]);
+    for (i = 5; i < argc; i++)
+        fds[i - 5] = atoi(argv[i]);
     s.name = argv[1];
     s.domid = strtoul(argv[2], NULL, 10);
     libxl_domain_config_init(&s.config);
@@ -226,7 +248,7 @@ int command_supervise(struct cli *cli, int argc, char **argv)
         code = cli_fail(cli, &e);
     } else {
         s.ctx = cli->ctx;
-        code = supervise(&s, atoi(argv[3]), fds, argc - 4);
+        code = supervise(&s, atoi(argv[3]), atoi(argv[4]), fds, argc - 5);
         disarm(&s);
         drop_lock(&s);
     }

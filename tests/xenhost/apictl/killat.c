@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * Preloaded into a process, kills it right after the N-th time that it changed
- * something: a name in the file system, or the state of QEMU by a command.
+ * something: a name in the file system, the state of QEMU by a command, or that
+ * of a domain by libxl.
  * N is KILLAT in the environment; the process's own children are left alone.
  */
 #include <dlfcn.h>
@@ -11,6 +12,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <libxl.h>
 
 static long left;
 
@@ -88,3 +91,38 @@ ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
         changed();
     return r;
 }
+
+/* What changes a domain: after the call that does it and waits for its end. */
+#define DOMAIN_CALL(name, parameters, arguments)                              \
+    int name parameters                                                       \
+    {                                                                         \
+        int r = REAL(name) arguments;                                         \
+                                                                              \
+        changed();                                                            \
+        return r;                                                             \
+    }
+
+DOMAIN_CALL(libxl_domain_pause,
+            (libxl_ctx *ctx, uint32_t domid, const libxl_asyncop_how *how),
+            (ctx, domid, how))
+DOMAIN_CALL(libxl_domain_unpause,
+            (libxl_ctx *ctx, uint32_t domid, const libxl_asyncop_how *how),
+            (ctx, domid, how))
+DOMAIN_CALL(libxl_domain_destroy,
+            (libxl_ctx *ctx, uint32_t domid, const libxl_asyncop_how *how),
+            (ctx, domid, how))
+DOMAIN_CALL(libxl_domain_rename,
+            (libxl_ctx *ctx, uint32_t domid, const char *from, const char *to),
+            (ctx, domid, from, to))
+DOMAIN_CALL(libxl_domain_create_new,
+            (libxl_ctx *ctx, libxl_domain_config *config, uint32_t *domid,
+             const libxl_asyncop_how *how,
+             const libxl_asyncprogress_how *console),
+            (ctx, config, domid, how, console))
+DOMAIN_CALL(libxl_domain_create_restore,
+            (libxl_ctx *ctx, libxl_domain_config *config, uint32_t *domid,
+             int fd, int send_back_fd,
+             const libxl_domain_restore_params *params,
+             const libxl_asyncop_how *how,
+             const libxl_asyncprogress_how *console),
+            (ctx, config, domid, fd, send_back_fd, params, how, console))

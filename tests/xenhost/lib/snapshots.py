@@ -149,6 +149,24 @@ def reboot(guest):
     healthy(guest)
 
 
+def external(vdev, path, keep_path):
+    """A disk for the library's calls; PATH is in the work directory."""
+    return {"disk": {"vdev": vdev}, "method": "external", "external_path": workdir(path),
+            "keep_path": keep_path}
+
+
+def both():
+    """The two disks of a guest, each in the way that suits its format."""
+    return [external("xvda", "a.frozen", True), external("xvdb", "b.over", False)]
+
+
+def write_args(**args):
+    """The file of arguments for apictl, to be removed by the test."""
+    with open(workdir("args.json"), "w") as f:
+        json.dump(args, f)
+    return workdir("args.json")
+
+
 def state_of(guest):
     """The State column of xl list, such as "r-----"."""
     return sh(["xl", "list", guest.name]).stdout.split()[-2]
@@ -192,7 +210,7 @@ def disk_path(guest, vdev):
     return next(path for path, _, v in guest.disks if v == vdev)
 
 
-__all__ = ["DISTRIBUTION_XL", "Kept", "STORE", "content", "create", "current", "disk_path",
-           "fails", "files_beside", "healthy", "info", "is_immutable",
+__all__ = ["DISTRIBUTION_XL", "Kept", "STORE", "both", "content", "create", "current",
+           "disk_path", "external", "fails", "files_beside", "healthy", "info", "is_immutable",
            "names", "qemu_img_check", "reboot", "revert", "sha256", "start", "state_of",
-           "stray_start_is_refused", "xl"]
+           "stray_start_is_refused", "write_args", "xl"]

@@ -3,12 +3,12 @@
 """Whatever fails, the domain is as before: it runs, on its old chain, by all
 records; its snapshots are as they were; no file is left or lost."""
 
-import json
 import os
 import subprocess
 import time
 
-from snapshots import STORE, disk_path, fails, files_beside, healthy, names, start, state_of, xl
+from snapshots import (STORE, both, disk_path, external, fails, files_beside, healthy, names,
+                       start, state_of, write_args, xl)
 from xenhost import XEN_VERSION, domains, main, sh, test, top_layers, workdir
 
 KIND = "pvh" if XEN_VERSION >= (4, 20) else "pv"
@@ -101,17 +101,6 @@ def memory_does_not_fit():
     healthy(guest)
 
 
-def write_args(**args):
-    with open(workdir("args.json"), "w") as f:
-        json.dump(args, f)
-    return workdir("args.json")
-
-
-def external(guest, vdev, path, keep_path):
-    return {"disk": {"vdev": vdev}, "method": "external", "external_path": workdir(path),
-            "keep_path": keep_path}
-
-
 def api_fails(guest, *options, error, **args):
     result = sh(["apictl", "create", str(guest.domid()), write_args(**args), *options],
                 check=False, timeout=240)
@@ -121,27 +110,23 @@ def api_fails(guest, *options, error, **args):
     return result.stderr
 
 
-def both(guest):
-    return [external(guest, "xvda", "a.frozen", True), external(guest, "xvdb", "b.over", False)]
-
-
 def disks_that_have_changed_over_change_back():
     guest = three_disks("back")
     caller = {"disk": {"vdev": "xvdc"}, "method": "caller"}
     for memory in ({}, {"memory": True, "memory_path": workdir("m")}):
         with Unchanged(guest):
             api_fails(guest, "--storage", "exit 1", error="fail",
-                      disks=[*both(guest), caller], **memory)
+                      disks=[*both(), caller], **memory)
     # QEMU refuses the last of three in the transaction: the name exists.
     sh(["apictl", "create", str(guest.domid()), write_args(disks=[
         {"disk": {"vdev": "xvdc"}, "method": "internal", "name": "inside"}])])
     os.unlink(workdir("args.json"))
     internal = {"disk": {"vdev": "xvdc"}, "method": "internal", "name": "inside"}
     with Unchanged(guest):
-        stderr = api_fails(guest, error="qemu", disks=[*both(guest), internal])
+        stderr = api_fails(guest, error="qemu", disks=[*both(), internal])
         assert "inside" in stderr, stderr
     # The storage's own snapshot runs while the guest stands still, and counts as done.
-    sh(["apictl", "create", str(guest.domid()), write_args(disks=[*both(guest), caller]),
+    sh(["apictl", "create", str(guest.domid()), write_args(disks=[*both(), caller]),
         "--storage", f"echo $1 $2 >> {workdir('calls')}"])
     with open(workdir("calls")) as f:
         assert f.read() == "0 xvdc\n"
@@ -152,14 +137,14 @@ def cancelled_and_impossible_ones_leave_no_trace():
     guest = three_disks("cancel")
     memory = {"memory": True, "memory_path": workdir("m")}
     with Unchanged(guest):
-        api_fails(guest, "--cancel-at", "20000000", error="aborted", disks=both(guest), **memory)
+        api_fails(guest, "--cancel-at", "20000000", error="aborted", disks=both(), **memory)
     with Unchanged(guest):
         api_fails(guest, error="inval", disks=[])
-        api_fails(guest, error="disk_unsupported", disks=[external(guest, "xvdz", "z", False)])
+        api_fails(guest, error="disk_unsupported", disks=[external("xvdz", "z", False)])
         api_fails(guest, error="chain_mismatch", disks=[
-            {**external(guest, "xvda", "z", True),
+            {**external("xvda", "z", True),
              "disk": {"vdev": "xvda", "pdev_path": disk_path(guest, "xvdb")}}])
-        api_fails(guest, error="inval", disks=[external(guest, "xvdb", "z", True)])
+        api_fails(guest, error="inval", disks=[external("xvdb", "z", True)])
     sh(["xl", "pause", guest.name])
     fails("snapshot-create", guest.name, "s1", says="paused")
     sh(["xl", "unpause", guest.name])
@@ -184,7 +169,7 @@ def two_at_once_do_not_meet():
     first = subprocess.Popen(["xl", "snapshot-create", guest.name, "s1"],
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(2)
-    result = sh(["apictl", "create", str(guest.domid()), write_args(disks=both(guest))],
+    result = sh(["apictl", "create", str(guest.domid()), write_args(disks=both())],
                 check=False)
     assert first.wait(240) == 0
     assert result.returncode == 0 or "busy" in result.stderr, result.stderr

@@ -5,7 +5,7 @@ The process is killed right after each of the changes that it makes, one run
 for each; the next command puts things in order. The guest's data, the records
 and the snapshots are right each time.
 
-"some" kills after every seventh change only.
+"some" kills after every few changes only.
 """
 
 import json
@@ -14,9 +14,9 @@ import signal
 import subprocess
 import time
 
-from snapshots import (Kept, disk_path, files_beside, healthy, names, reboot, sha256, start,
-                       state_of, xl)
-from xenhost import XEN_VERSION, assert_records_agree, main, sh, test, workdir
+from snapshots import (Kept, both, current, disk_path, files_beside, healthy, names, reboot,
+                       sha256, start, state_of, write_args, xl)
+from xenhost import XEN_VERSION, assert_records_agree, domains, main, sh, test, workdir
 
 JOURNALS = "/var/lib/xen/xlsnapshot"
 KILLAT = "/usr/local/bin/killat.so"
@@ -34,6 +34,14 @@ def killed_after(n, *words):
     os.unlink(workdir("output"))
     assert code in (0, -signal.SIGKILL), f"{words} exited with {code}\n{text}"
     return code != 0
+
+
+CALLER = {"disk": {"vdev": "xvdc"}, "method": "caller"}
+
+
+def creating(guest, **args):
+    """The command that has the library take a snapshot."""
+    return ["apictl", "create", str(guest.domid()), write_args(**args)]
 
 
 def runs(guest):
@@ -70,6 +78,29 @@ def a_create_is_killed_after_each_change(step):
     reboot(guest)
 
 
+def the_undoing_is_killed_too(step):
+    guest = start("pv", "twice", formats=("qcow2", "raw", "raw"))
+    before, n, killed = files_beside(guest), 1, True
+    while killed:
+        # Right after QEMU's switch.
+        command = creating(guest, disks=[*both(), CALLER])
+        result = sh([*command, "--storage", "kill -9 $PPID"], check=False)
+        assert result.returncode == -signal.SIGKILL, result
+        killed = killed_after(n, "apictl", "recover", str(guest.domid()))
+        sh(["apictl", "recover", str(guest.domid())], timeout=120)
+        os.unlink(workdir("args.json"))
+        layers = runs(guest)
+        assert [layers[v][0] for v in ("xvda", "xvdb")] == [
+            disk_path(guest, v) for v in ("xvda", "xvdb")], layers
+        assert files_beside(guest) == before, (n, files_beside(guest))
+        assert os.listdir(JOURNALS) == []
+        n += step
+    print(f"# undoing makes {n - 2 * step} changes or a few more")
+    assert n > 12, n
+    healthy(guest)
+    reboot(guest)
+
+
 def a_delete_is_killed_after_each_change(step, mb_before, mb_after):
     guest = start("pv", "delete")
     before = files_beside(guest)
@@ -96,20 +127,52 @@ def a_delete_is_killed_after_each_change(step, mb_before, mb_after):
     reboot(guest)
 
 
-def write_args(guest, **args):
-    with open(workdir("args.json"), "w") as f:
-        json.dump({"disks": [
-            {"disk": {"vdev": "xvda"}, "method": "external", "keep_path": True,
-             "external_path": workdir("a.frozen")},
-            {"disk": {"vdev": "xvdb"}, "method": "external",
-             "external_path": workdir("b.over")}], **args}, f)
-    return ["apictl", "create", str(guest.domid()), workdir("args.json")]
+def a_revert_is_killed_after_each_change(step, *how):
+    guest = start("pv", "revert")
+    xl("snapshot-create", guest.name, "s1", "--disk-only")
+    kept = Kept(guest)
+    kept.remember("s1")
+    before, n, outcomes, watched = files_beside(guest), 1, set(), False
+    while True:
+        guest.wait_tick(guest.n() + 1)
+        domid, mark = guest.domid(), guest.mark()
+        if not killed_after(n, XL_SNAPSHOT, "snapshot-revert", guest.name, "s1", *how):
+            break
+        # The next command finds either domain, running, or says that there is none.
+        result = xl("snapshot-create", guest.name, "next", "--disk-only", check=False)
+        assert set(domains()) <= {guest.name}, (n, domains())
+        if not domains():
+            assert "--destroy-first" in how and "no running domain" in result.stderr, result
+            xl("snapshot-revert", guest.name, "s1")
+            outcomes.add("none")
+        else:
+            assert result.returncode == 0, result.stderr
+            xl("snapshot-delete", guest.name, "next")
+            outcomes.add("old" if guest.domid() == domid else "new")
+        if guest.domid() != domid:
+            guest.wait_boot(mark)
+            assert current(guest) == "s1", current(guest)
+            if not watched:
+                reboot(guest)
+            watched = True
+        runs(guest)
+        kept.check()
+        assert files_beside(guest) == before, (n, files_beside(guest))
+        assert os.listdir(JOURNALS) == []
+        n += step
+    print(f"# a revert makes {n - step} changes or a few more")
+    assert n > 12, n
+    assert {"old", "new"} <= outcomes, outcomes
+    guest.wait_boot(mark)
+    healthy(guest)
+    assert set(domains()) == {guest.name}
+    reboot(guest)
 
 
 def a_create_with_memory_is_killed():
     guest = start("pvh" if XEN_VERSION >= (4, 20) else "pv", "memory")
     before = files_beside(guest)
-    command = write_args(guest, memory=True, memory_path=workdir("m"))
+    command = creating(guest, disks=both(), memory=True, memory_path=workdir("m"))
     for delay in (0.3, 1.5, 4):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(delay)
@@ -124,6 +187,18 @@ def a_create_with_memory_is_killed():
         assert runs(guest)["xvda"][0] == disk_path(guest, "xvda")
         assert files_beside(guest) == sorted([*before, workdir("args.json")])
 
+    # Whoever watched over it may have ended with the suspension.
+    process = subprocess.Popen([XL_SNAPSHOT, "snapshot-create", guest.name, "killed"],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(4)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    time.sleep(2)
+    xl("snapshot-create", guest.name, "next", "--disk-only")
+    assert "next" in names(guest), names(guest)
+    healthy(guest)
+    reboot(guest)
+
 
 def a_journal_of_an_earlier_life_changes_nothing():
     """
@@ -132,12 +207,7 @@ def a_journal_of_an_earlier_life_changes_nothing():
     would throw away what the guest has written since.
     """
     guest = start("pv", "stale", formats=("qcow2", "raw", "raw"))
-    command = write_args(guest)
-    with open(workdir("args.json")) as f:
-        args = json.load(f)
-    args["disks"].append({"disk": {"vdev": "xvdc"}, "method": "caller"})
-    with open(workdir("args.json"), "w") as f:
-        json.dump(args, f)
+    command = creating(guest, disks=[*both(), CALLER])
     sh([*command, "--storage", f"cp {JOURNALS}/*.json {workdir('journal')}"])
     reboot(guest)
     layers = runs(guest)
@@ -162,12 +232,22 @@ test(lambda: a_create_is_killed_after_each_change(7), timeout=900,
      name="some: a create is killed after a change")
 test(lambda: a_delete_is_killed_after_each_change(7, 0, 0), timeout=900,
      name="some: a delete is killed after a change")
+test(lambda: a_revert_is_killed_after_each_change(5), timeout=900,
+     name="some: a revert is killed after a change")
+test(lambda: the_undoing_is_killed_too(5), timeout=900,
+     name="some: the undoing of a killed create is killed too")
 test(lambda: a_create_is_killed_after_each_change(1), timeout=1800,
      name="each: a create is killed after a change")
 test(lambda: a_delete_is_killed_after_each_change(1, 0, 2), timeout=1800,
      name="each: a delete that folds upwards is killed after a change")
 test(lambda: a_delete_is_killed_after_each_change(1, 8, 0), timeout=1800,
      name="each: a delete that folds downwards is killed after a change")
+test(lambda: a_revert_is_killed_after_each_change(1), timeout=1800,
+     name="each: a revert is killed after a change")
+test(lambda: a_revert_is_killed_after_each_change(1, "--destroy-first"), timeout=1800,
+     name="each: a revert that destroys first is killed after a change")
+test(lambda: the_undoing_is_killed_too(1), timeout=1800,
+     name="each: the undoing of a killed create is killed too")
 test(a_create_with_memory_is_killed, timeout=400)
 test(a_journal_of_an_earlier_life_changes_nothing, timeout=400)
 

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * A fold in a journal, and its completion when the process was killed. How far
+ * it came, QEMU and the files tell.
+ */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "block/fold.h"
+
+void xls_fold_journal(struct xls_json *journal, const struct xls_disk *disk,
+                      const struct xls_fold *fold)
+{
+    struct xls_json *o = xls_json_object();
+
+    xls_json_set_str(o, "vdev", disk->rec->vdev);
+    xls_json_set_bool(o, "backward", fold->backward);
+    xls_json_set_bool(o, "keep_child_path", fold->keep_child_path);
+    xls_json_set_str(o, "layer_node", fold->layer_node);
+    xls_json_set_str(o, "layer_path", fold->layer_path);
+    xls_json_set_str(o, "child_node", fold->child_node);
+    xls_json_set_str(o, "child_path", fold->child_path);
+    if (fold->above_path)
+        xls_json_set_str(o, "above_path", fold->above_path);
+    xls_json_set_bool(o, "above_frozen", fold->above_frozen);
+    xls_json_set(journal, "fold", o);
+}
+
+static char *text(const struct xls_json *o, const char *key)
+{
+    const char *s = xls_json_get_str(o, key);
+
+    return s ? xls_strdup(s) : NULL;
+}
+
+int xls_fold_recover(struct xls_op *op, const struct xls_json *journal)
+{
+    const struct xls_json *o = xls_json_get(journal, "fold");
+    struct xls_fold fold = {0};
+    struct xls_disks disks = {0};
+    struct xls_disk *disk;
+    int rc;
+
+    if (!o)
+        return 0;
+    fold = (struct xls_fold){
+        .backward = xls_json_get_bool(o, "backward", false),
+        .keep_child_path = xls_json_get_bool(o, "keep_child_path", false),
+        .layer_node = text(o, "layer_node"),
+        .layer_path = text(o, "layer_path"),
+        .child_node = text(o, "child_node"),
+        .child_path = text(o, "child_path"),
+        .above_path = text(o, "above_path"),
+        .above_frozen = xls_json_get_bool(o, "above_frozen", false),
+    };
+    rc = xls_disks_load(op, &disks);
+    if (rc)
+        goto out;
+    disk = xls_disks_find(&disks, xls_json_get_str(o, "vdev"));
+    if (!disk || !fold.layer_node || !fold.layer_path || !fold.child_node ||
+        !fold.child_path) {
+        XLS_ERROR(&op->log, "the journal of an interrupted merge of layers "
+                  "does not fit domain %s", op->name);
+        rc = ERROR_SNAPSHOT_INCOMPLETE;
+        goto out;
+    }
+    rc = xls_fold_finish(op, disk, &fold);
+
+out:
+    xls_op_qmp_close(op);
+    xls_fold_dispose(&fold);
+    xls_disks_dispose(&disks);
+    return rc;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * What a revert is about to do, and its completion when the process was
+ * killed. The names of the two domains tell how far it came with them.
+ */
+#include "journal/journal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "domain/domain.h"
+#include "revert.h"
+
+int xls_revert_journal(struct xls_revert *r)
+{
+    struct xls_json *o = xls_journal_new(&r->op, "revert");
+    char *args = libxl_domain_snapshot_args_to_json(
+        r->op.ctx, (libxl_domain_snapshot_args *)r->args);
+    int rc;
+
+    xls_json_set_str(o, "name", r->name);
+    xls_json_set(o, "args", xls_json_parse(args, strlen(args),
+                                           &xls_json_limits_file, NULL));
+    if (r->domid != XLS_NO_DOMID)
+        xls_json_set_int(o, "built", r->domid);
+    rc = xls_journal_write(&r->op, o);
+    xls_json_free(o);
+    free(args);
+    return rc;
+}
+
+void xls_revert_close_journal(struct xls_revert *r)
+{
+    xls_journal_remove(&r->op);
+}
+
+/* A domain of the revert that is still there, and its name (malloc'ed). */
+static char *find(struct xls_op *op, uint32_t domid)
+{
+    libxl_dominfo info;
+    char *name = NULL;
+
+    if (domid == XLS_NO_DOMID)
+        return NULL;
+    libxl_dominfo_init(&info);
+    if (!libxl_domain_info(op->ctx, &info, domid) && !info.dying &&
+        !memcmp(&info.uuid, &op->info.uuid, sizeof(info.uuid)))
+        name = libxl_domid_to_name(op->ctx, domid);
+    libxl_dominfo_dispose(&info);
+    return name;
+}
+
+/* The new domain is not complete. */
+static int take_back(struct xls_revert *r)
+{
+    uint32_t domid;
+    char *name;
+
+    if (libxl_name_to_domid(r->op.ctx, r->incoming, &domid))
+        return 0;
+    name = find(&r->op, domid);
+    if (!name || strcmp(name, r->incoming)) {
+        free(name);
+        return 0;
+    }
+    free(name);
+    XLS_NOTICE(&r->op.log, "reverting domain %s was interrupted while the new "
+               "one was built; destroying what there is of it", r->name);
+    return libxl_domain_destroy(r->op.ctx, domid, NULL);
+}
+
+/* The old domain has its name, or gets it back, and runs on. */
+static int back_to_old(struct xls_revert *r, const char *old_name,
+                       bool was_paused)
+{
+    int rc = 0;
+
+    XLS_NOTICE(&r->op.log, "reverting domain %s was interrupted before the "
+               "new one took its place; the old one runs on", r->name);
+    if (r->domid != XLS_NO_DOMID)
+        rc = libxl_domain_destroy(r->op.ctx, r->domid, NULL);
+    if (!rc && strcmp(old_name, r->name))
+        rc = libxl_domain_rename(r->op.ctx, r->op.domid, old_name, r->name);
+    if (!rc)
+        rc = xls_op_refresh(&r->op);
+    if (!rc && r->op.info.paused && !was_paused)
+        xls_domain_unpause(&r->op);
+    return rc;
+}
+
+static int on_to_new(struct xls_revert *r, const char *new_name, bool old)
+{
+    libxl_dominfo info;
+    int rc = 0;
+
+    XLS_NOTICE(&r->op.log, "reverting domain %s was interrupted as the new "
+               "one took its place; completing it", r->name);
+    if (strcmp(new_name, r->name))
+        rc = libxl_domain_rename(r->op.ctx, r->domid, new_name, r->name);
+    if (rc) {
+        XLS_ERROR(&r->op.log, "domain %s cannot be given the name %s; is "
+                  "there another one? Destroy one of them", new_name, r->name);
+        return rc;
+    }
+    libxl_dominfo_init(&info);
+    rc = libxl_domain_info(r->op.ctx, &info, r->domid);
+    /* Once it ran, its paths are taken. */
+    if (!rc && info.paused)
+        rc = xls_revert_go_on(r);
+    libxl_dominfo_dispose(&info);
+    if (!rc && old)
+        rc = xls_revert_destroy_old(r);
+    return rc;
+}
+
+static int recover(struct xls_revert *r, const struct xls_json *journal)
+{
+    char *old_name = find(&r->op, r->op.domid);
+    char *new_name = find(&r->op, r->domid);
+    int rc = 0;
+
+    if (!new_name)
+        r->domid = XLS_NO_DOMID;
+    if (!xls_json_get(journal, "built"))
+        rc = take_back(r);
+    else if (old_name && (!strcmp(old_name, r->name) || !new_name))
+        rc = back_to_old(r, old_name,
+                         xls_json_get_bool(journal, "paused", false));
+    else if (new_name)
+        rc = on_to_new(r, new_name, old_name != NULL);
+    free(old_name);
+    free(new_name);
+    return rc;
+}
+
+static uint32_t domid_in(const struct xls_json *journal, const char *key)
+{
+    uint64_t domid;
+
+    return xls_json_get_uint(journal, key, &domid) ? (uint32_t)domid
+                                                   : XLS_NO_DOMID;
+}
+
+static int load(struct xls_revert *r, const struct xls_json *journal,
+                libxl_domain_snapshot_args *args)
+{
+    const char *name = xls_json_get_str(journal, "name");
+    char *text = xls_json_print(xls_json_get(journal, "args"), false);
+    char *error = NULL;
+    int rc;
+
+    rc = libxl_domain_snapshot_args_from_json(r->op.ctx, args, text, &error);
+    if (rc || !name) {
+        XLS_ERROR(&r->op.log, "the journal of an interrupted revert of domain "
+                  "%s cannot be used: %s", r->op.name,
+                  error ? error : "it has no name");
+        rc = ERROR_SNAPSHOT_INCOMPLETE;
+        goto out;
+    }
+    xls_revert_set_name(r, name);
+    /* Of the new domain, for its disks. */
+    if (r->domid != XLS_NO_DOMID &&
+        libxl_retrieve_domain_configuration(r->op.ctx, r->domid, &r->config,
+                                            NULL))
+        XLS_DEBUG(&r->op.log, "the new domain has ended");
+
+out:
+    free(error);
+    free(text);
+    return rc;
+}
+
+int xls_revert_recover(struct xls_op *op, const struct xls_json *journal)
+{
+    libxl_domain_snapshot_args args;
+    struct xls_revert r = {
+        .op = *op,
+        .args = &args,
+        .memory_fd = -1,
+        .domid = domid_in(journal, "built"),
+    };
+    int lock = -1, i, rc;
+
+    /* Whoever reverts holds the old domain's lock. */
+    r.op.domid = domid_in(journal, "domid");
+    if (r.op.domid != op->domid) {
+        rc = xls_op_lock(op, r.op.domid, &lock);
+        if (rc)
+            return rc;
+    }
+    xls_op_qmp_close(op);
+    r.op.qmp = NULL;
+    libxl_dominfo_init(&r.op.info);
+    memcpy(&r.op.info.uuid, &op->info.uuid, sizeof(op->info.uuid));
+    libxl_domain_config_init(&r.config);
+    libxl_domain_snapshot_args_init(&args);
+    rc = load(&r, journal, &args);
+    if (!rc) {
+        r.disks = xls_calloc(args.num_disks, sizeof(*r.disks));
+        for (i = 0; i < args.num_disks; i++)
+            libxl_disk_snapshot_result_init(&r.disks[i]);
+        rc = recover(&r, journal);
+    }
+    xls_revert_dispose(&r);
+    libxl_dominfo_dispose(&r.op.info);
+    libxl_domain_snapshot_args_dispose(&args);
+    if (lock >= 0)
+        close(lock);
+    return rc;
+}

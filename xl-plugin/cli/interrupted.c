@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "cli/interrupted.h"
+
+#include <stdlib.h>
+
+#include <libxl_utils.h>
+
+#include "base/alloc.h"
+#include "cli/fold_library.h"
+#include "storage/identity.h"
+#include "supervise/supervise.h"
+
+static int recover(struct cli *cli, uint32_t domid, struct error *e)
+{
+    libxl_snapshot_how how = { .logger = cli->logger };
+    int rc = libxl_domain_snapshot_recover(cli->ctx, domid, &how);
+
+    /* The domain that was recovered may be the one that had to go. */
+    return rc && rc != ERROR_DOMAIN_NOTFOUND
+        ? cli_error_rc(e, rc, "what an earlier command left of the domain "
+                       "cannot be put in order")
+        : 0;
+}
+
+/* A domain under one of the names that a revert gives meanwhile. */
+static uint32_t find_swapping(struct cli *cli, const char *name)
+{
+    static const char *const ends[] = { "--outgoing", "--incoming" };
+    uint32_t domid = INVALID_DOMID;
+    size_t i;
+
+    for (i = 0; i < 2 && !domain_runs(domid); i++) {
+        char *other = xls_asprintf("%s%s", name, ends[i]);
+
+        if (libxl_name_to_domid(cli->ctx, other, &domid))
+            domid = INVALID_DOMID;
+        free(other);
+    }
+    return domid;
+}
+
+int interrupted_domain(struct cli *cli, const char *text, bool running,
+                       struct domain *domain, struct error *e)
+{
+    struct error ignored = { 0 };
+    uint32_t swapping = INVALID_DOMID;
+    int ret;
+
+    if (!cli_domain(cli, text, false, domain, &ignored) &&
+        !domain_runs(domain->domid))
+        swapping = find_swapping(cli, text);
+    error_clear(&ignored);
+    ret = domain_runs(swapping) ? recover(cli, swapping, e) : 0;
+    free(domain->name);
+    domain->name = NULL;
+    return ret ? ret : cli_domain(cli, text, running, domain, e);
+}
+
+int interrupted_recover(struct session *s, struct cli *cli, bool running,
+                        struct error *e)
+{
+    char *name = s->domain.name;
+    int ret;
+
+    if (!domain_runs(s->domain.domid))
+        return 0;
+    ret = recover(cli, s->domain.domid, e);
+    if (ret)
+        return ret;
+    /* It may be another one now. */
+    ret = cli_domain(cli, name, running, &s->domain, e);
+    free(name);
+    return ret;
+}
+
+int interrupted_note_revert(struct session *s, const char *snapshot,
+                            const struct strings *made, struct error *e)
+{
+    xl_snapshot_domain *info = &s->store->info;
+    int i;
+
+    interrupted_clear_revert(s);
+    info->reverting = xls_strdup(snapshot);
+    info->reverting_domid = s->domain.domid;
+    info->reverting_files = xls_calloc(made->num,
+                                       sizeof(*info->reverting_files));
+    for (i = 0; i < made->num; i++)
+        info->reverting_files[info->num_reverting_files++] =
+            xls_strdup(made->v[i]);
+    return store_write_info(s->store, e);
+}
+
+void interrupted_clear_revert(struct session *s)
+{
+    xl_snapshot_domain *info = &s->store->info;
+    int i;
+
+    for (i = 0; i < info->num_reverting_files; i++)
+        free(info->reverting_files[i]);
+    free(info->reverting_files);
+    info->reverting_files = NULL;
+    info->num_reverting_files = 0;
+    info->reverting_domid = 0;
+    str_replace(&info->reverting, NULL);
+}
+
+/* Whether the domain is another one than before, on the snapshot's layers. */
+static bool reverted(struct session *s, const xl_snapshot_record *rec)
+{
+    uint32_t domid = s->domain.domid;
+    struct error ignored = { 0 };
+    bool yes = domain_runs(domid) && domid != s->store->info.reverting_domid;
+    int i;
+
+    for (i = 0; yes && i < rec->num_disks; i++)
+        yes = identity_based_on(&s->live, domid, &rec->disks[i], &ignored);
+    error_clear(&ignored);
+    return yes;
+}
+
+static void watch(struct session *s, struct cli *cli)
+{
+    struct watchers watchers;
+    struct error e = { 0 };
+
+    watchers_find(s->domain.name, &watchers);
+    if (!watchers.num && supervise_start(s->domain.name, s->domain.domid, NULL,
+                                         &e))
+        cli_say(cli, "%s; nothing restarts the domain when it reboots",
+                e.text);
+    watchers_close(&watchers);
+    error_clear(&e);
+}
+
+/* Layers that were made for the revert and that no domain is on. */
+static int discard_made(struct session *s, struct cli *cli, struct error *e)
+{
+    xl_snapshot_domain *info = &s->store->info;
+    struct fold_library fold;
+    int i, j, ret = 0;
+
+    fold_library_init(&fold, cli, s);
+    for (i = 0; !ret && i < info->num_reverting_files; i++) {
+        bool used = false;
+
+        for (j = 0; j < s->live.num; j++)
+            used |= str_same(s->live.v[j].path, info->reverting_files[i]);
+        if (!used)
+            ret = fold_discard(&fold.fold, info->reverting_files[i], NULL, e);
+    }
+    return ret;
+}
+
+int interrupted_settle_revert(struct session *s, struct cli *cli,
+                              struct error *e)
+{
+    struct store *st = s->store;
+    xl_snapshot_record *rec;
+
+    if (str_none(st->info.reverting))
+        return 0;
+    rec = store_find(st, st->info.reverting);
+    if (rec && reverted(s, rec)) {
+        cli_say(cli, "reverting %s to %s was interrupted; it is complete now",
+                s->domain.name, rec->name);
+        str_replace(&st->info.current, rec->name);
+        identity_note_tops(st, &s->live, s->domain.domid);
+        watch(s, cli);
+    } else {
+        cli_say(cli, "reverting %s to %s was interrupted; %s", s->domain.name,
+                st->info.reverting,
+                domain_runs(s->domain.domid)
+                    ? "it runs on as it was"
+                    : "it does not run now: revert it again, or start it with "
+                      "'xl create'");
+    }
+    if (discard_made(s, cli, e))
+        return -1;
+    interrupted_clear_revert(s);
+    return store_write_info(st, e);
+}
