@@ -116,6 +116,7 @@ int xls_op_begin(struct xls_op *op, const char *func, libxl_ctx *ctx,
                   "the one that is there now", op->name, domid);
         rc = ERROR_DOMAIN_NOTFOUND;
     }
+    op->was_paused = op->info.paused;
 
 out:
     if (rc)

@@ -25,6 +25,7 @@ struct xls_op {
     const libxl_snapshot_how *how;      /* never NULL */
     struct xls_log log;
     libxl_dominfo info;
+    bool was_paused;                    /* before the operation began */
     char *name;                         /* the domain's */
     char *uuid;
     int lock_fd;                        /* -1: not locked */

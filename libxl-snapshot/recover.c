@@ -1,14 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#include "op.h"
+#include "block/sweep.h"
 
 int libxl_domain_snapshot_recover(libxl_ctx *ctx, uint32_t domid,
                                   const libxl_snapshot_how *how)
 {
+    struct xls_disks disks = { 0 };
     struct xls_op op;
     int rc;
 
     rc = xls_op_begin(&op, __func__, ctx, domid, how, true);
-    if (!rc)
-        xls_op_end(&op);
-    return rc;
+    if (rc)
+        return rc;
+    /* Without a QEMU, or in a state in which it is not to be asked, there is
+     * nothing of it to be swept. */
+    if (!xls_disks_load(&op, &disks)) {
+        if (op.qmp)
+            xls_disks_sweep(&op, &disks);
+        xls_disks_dispose(&disks);
+    }
+    xls_op_end(&op);
+    return 0;
 }

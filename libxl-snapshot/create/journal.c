@@ -161,6 +161,7 @@ int xls_create_undo_killed(struct xls_op *op, const struct xls_json *journal)
     bool finished;
     int rc;
 
+    c.op.was_paused = xls_json_get_bool(journal, "paused", false);
     c.memory_tmp = tmp ? xls_strdup(tmp) : NULL;
     c.suspend.suspended =
         op->info.shutdown &&

@@ -210,10 +210,16 @@ int libxl_domain_snapshot_chain_changed(libxl_ctx *ctx, uint32_t domid,
  * was being taken is undone (the guest is resumed, its disks are folded back,
  * the files removed), a layer that was being deleted is either as before or
  * gone, and of a revert there is one domain, running: the new one if it had
- * begun to take the old one's place, else the old one. domid may be either; when
- * it is the one that goes, ERROR_DOMAIN_NOTFOUND. Every operation that changes the domain does so first by itself; this
- * does nothing else. 0 when there is nothing left to do;
- * ERROR_SNAPSHOT_INCOMPLETE when it could not be done, and the log says why.
+ * begun to take the old one's place, else the old one. domid may be either;
+ * when it is the one that goes, ERROR_DOMAIN_NOTFOUND. Every operation that
+ * changes the domain does so first by itself.
+ *
+ * And drops what QEMU still has open of disks that were detached: after a
+ * libxl_device_disk_remove of a disk that was snapshotted, its files stay open
+ * until this is called, and its vdev cannot be attached again.
+ *
+ * 0 when there is nothing left to do; ERROR_SNAPSHOT_INCOMPLETE when it could
+ * not be done, and the log says why.
  */
 int libxl_domain_snapshot_recover(libxl_ctx *ctx, uint32_t domid,
                                   const libxl_snapshot_how *how);

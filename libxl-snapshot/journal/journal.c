@@ -53,7 +53,7 @@ struct xls_json *xls_journal_new(const struct xls_op *op, const char *operation)
     xls_json_set_str(o, "domain", op->name);
     xls_json_set_int(o, "domid", op->domid);
     xls_json_set_str(o, "boot_id", boot);
-    xls_json_set_bool(o, "paused", op->info.paused);
+    xls_json_set_bool(o, "paused", op->was_paused);
     free(boot);
     return o;
 }

@@ -36,7 +36,10 @@ void xls_revert_close_journal(struct xls_revert *r)
     xls_journal_remove(&r->op);
 }
 
-/* A domain of the revert that is still there, and its name (malloc'ed). */
+/*
+ * A domain of the revert that is still there, and its name (malloc'ed): empty
+ * for one that is half made or half destroyed.
+ */
 static char *find(struct xls_op *op, uint32_t domid)
 {
     libxl_dominfo info;
@@ -46,29 +49,36 @@ static char *find(struct xls_op *op, uint32_t domid)
         return NULL;
     libxl_dominfo_init(&info);
     if (!libxl_domain_info(op->ctx, &info, domid) && !info.dying &&
-        !memcmp(&info.uuid, &op->info.uuid, sizeof(info.uuid)))
+        !memcmp(&info.uuid, &op->info.uuid, sizeof(info.uuid))) {
         name = libxl_domid_to_name(op->ctx, domid);
+        if (!name)
+            name = xls_strdup("");
+    }
     libxl_dominfo_dispose(&info);
     return name;
 }
 
-/* The new domain is not complete. */
+/* The new domain is not complete, and its id not known. */
 static int take_back(struct xls_revert *r)
 {
-    uint32_t domid;
-    char *name;
+    libxl_dominfo *list;
+    int i, num, rc = 0;
 
-    if (libxl_name_to_domid(r->op.ctx, r->incoming, &domid))
-        return 0;
-    name = find(&r->op, domid);
-    if (!name || strcmp(name, r->incoming)) {
+    list = libxl_list_domain(r->op.ctx, &num);
+    for (i = 0; list && i < num && !rc; i++) {
+        char *name = list[i].domid != r->op.domid
+                         ? find(&r->op, list[i].domid) : NULL;
+
+        if (name && (!name[0] || !strcmp(name, r->incoming))) {
+            XLS_NOTICE(&r->op.log, "reverting domain %s was interrupted while "
+                       "the new one was built; destroying what there is of "
+                       "it", r->name);
+            rc = libxl_domain_destroy(r->op.ctx, list[i].domid, NULL);
+        }
         free(name);
-        return 0;
     }
-    free(name);
-    XLS_NOTICE(&r->op.log, "reverting domain %s was interrupted while the new "
-               "one was built; destroying what there is of it", r->name);
-    return libxl_domain_destroy(r->op.ctx, domid, NULL);
+    libxl_dominfo_list_free(list, num);
+    return rc;
 }
 
 /* The old domain has its name, or gets it back, and runs on. */
@@ -125,7 +135,8 @@ static int recover(struct xls_revert *r, const struct xls_json *journal)
         r->domid = XLS_NO_DOMID;
     if (!xls_json_get(journal, "built"))
         rc = take_back(r);
-    else if (old_name && (!strcmp(old_name, r->name) || !new_name))
+    else if (old_name && old_name[0] &&
+             (!strcmp(old_name, r->name) || !new_name))
         rc = back_to_old(r, old_name,
                          xls_json_get_bool(journal, "paused", false));
     else if (new_name)

@@ -109,6 +109,7 @@ int command_delete(struct cli *cli, int argc, char **argv);
 int command_current(struct cli *cli, int argc, char **argv);
 int command_help_run(struct cli *cli, int argc, char **argv);
 int command_exec_create(struct cli *cli, int argc, char **argv);
+int command_exec_detached(struct cli *cli, int argc, char **argv);
 int command_supervise(struct cli *cli, int argc, char **argv);
 
 #endif

@@ -43,6 +43,7 @@ const struct command commands[] = {
     { "snapshot-help", "[COMMAND]", "Explain the snapshot commands", NULL,
       command_help_run, false },
     { "exec-create", "XL WORDS...", "", NULL, command_exec_create, true },
+    { "exec-detached", "DOMAIN", "", NULL, command_exec_detached, true },
     { "supervise", "NAME DOMID", "", NULL, command_supervise, true },
     { 0 }
 };

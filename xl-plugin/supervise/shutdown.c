@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "supervise/shutdown.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -77,6 +80,8 @@ static void dump_core(struct supervisor *s)
     int rc;
 
     supervisor_log(s, "dumping core to %s", path);
+    if (mkdir(DUMP_DIR, 0700) && errno != EEXIST)
+        supervisor_log(s, "cannot make " DUMP_DIR ": %s", strerror(errno));
     rc = libxl_domain_core_dump(s->ctx, s->domid, path, NULL);
     if (rc)
         supervisor_log(s, "the core dump failed: %s",

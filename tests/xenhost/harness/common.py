@@ -2,6 +2,7 @@
 """Where things are, and how a command runs inside a suite's root."""
 
 import contextlib
+import ctypes
 import fcntl
 import hashlib
 import os
@@ -21,6 +22,12 @@ CLEAN_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 
 class HarnessError(Exception):
     """Something the user has to know; printed without a traceback."""
+
+
+def die_with_parent(signal_number):
+    """This process is sent the signal when the one that started it ends."""
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal_number))
 
 
 def note(text):

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 """The machine that a host is: QEMU out of the trixie root, as one process."""
 
-import ctypes
 import os
 import signal
 import socket
 import subprocess
 
-from .common import REPO, image_dir, share_dir
+from .common import REPO, die_with_parent, image_dir, share_dir
 
 MEMORY = "4096"
 CPU = "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16,+rdrand,+npt,-smap,-rdtscp"
@@ -60,7 +59,7 @@ class Emulator:
             self.process = subprocess.Popen(
                 argv, cwd=image_dir(suite), stdin=stdin, stdout=stdout, stderr=log,
                 pass_fds=[theirs.fileno(), their_monitor.fileno()],
-                preexec_fn=_die_with_parent,
+                preexec_fn=lambda: die_with_parent(signal.SIGKILL),
                 env={**os.environ, **env, "TMPDIR": os.path.dirname(image_dir(suite))})
         theirs.close()
         their_monitor.close()
@@ -79,8 +78,3 @@ def _export(tag, path, more=""):
 
 def _escaped(path):
     return path.replace(",", ",,")
-
-
-def _die_with_parent():
-    PR_SET_PDEATHSIG = 1
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -80,7 +80,7 @@ def options_come_from_a_file():
     assert made["description"] == "words go first", made
     assert [d["vdev"] for d in made["disks"]] == ["xvda"], made
     with open(path, "a") as f:
-        f.write("disks = [',,xvda', 'x,vmdk,xvdb']\n")
+        f.write("disks = [',,xvda', '/x,vmdk,xvdb']\n")
     fails("snapshot-create", guest.name, "s3", f"--config={path}", says="vmdk")
     fails("snapshot-create", guest.name, "s3", "--config=/nonexistent", says="/nonexistent")
     assert names(guest) == ["from-file", "from-words"]

@@ -34,7 +34,7 @@ def shown(guest):
 
 step("A PVH guest starts; it counts in its RAM and on both of its disks (qcow2, raw).")
 sh(["mkdir", "-p", "/guests/work"])
-guest = start("pvh", "web1")
+guest = start("pvh", "web1", memory=84)
 guest.cmd("set before")
 shown(guest)
 
@@ -48,7 +48,7 @@ xl("snapshot-list", "web1")
 step("The guest counts on, and its RAM changes:")
 guest.cmd("set after")
 taken = guest.n()
-guest.wait_tick(taken + 8)
+guest.wait_tick(taken + 4)
 late = shown(guest)
 
 step("Back to the snapshot:")
