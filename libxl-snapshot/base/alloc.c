@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "base/alloc.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,14 +39,21 @@ char *xls_memdup0(const char *s, size_t len)
     return copy;
 }
 
+char *xls_vasprintf(const char *fmt, va_list al)
+{
+    char *s = NULL;
+    int r = vasprintf(&s, fmt, al);
+
+    return checked(r < 0 ? NULL : s);
+}
+
 char *xls_asprintf(const char *fmt, ...)
 {
     va_list al;
-    char *s = NULL;
-    int r;
+    char *s;
 
     va_start(al, fmt);
-    r = vasprintf(&s, fmt, al);
+    s = xls_vasprintf(fmt, al);
     va_end(al);
-    return checked(r < 0 ? NULL : s);
+    return s;
 }

@@ -2,6 +2,7 @@
 #ifndef XLS_BASE_ALLOC_H
 #define XLS_BASE_ALLOC_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 /*
@@ -16,5 +17,7 @@ char *xls_strdup(const char *s);
 char *xls_memdup0(const char *s, size_t len);
 char *xls_asprintf(const char *fmt, ...)
     __attribute__((format(printf, 1, 2)));
+char *xls_vasprintf(const char *fmt, va_list al)
+    __attribute__((format(printf, 1, 0)));
 
 #endif

@@ -30,6 +30,7 @@ void xls_disks_dispose(struct xls_disks *disks)
 
     for (i = 0; i < disks->num; i++) {
         xls_disk_drop_layers(&disks->disks[i]);
+        free(disks->disks[i].no_node);
         free(disks->disks[i].why_not);
     }
     free(disks->disks);
@@ -45,42 +46,57 @@ static void cannot(struct xls_disk *disk, bool left_out, char *why)
     disk->left_out = left_out;
 }
 
-/* What the records alone say against a disk. */
-static void judge_record(struct xls_op *op, struct xls_disk *disk)
+/* Why QEMU has no node of a disk, by the records; malloc'ed, NULL: it should
+ * have one. */
+static char *unserved(struct xls_op *op, struct xls_disk *disk)
 {
     const libxl_device_disk *rec = disk->rec;
     libxl_diskinfo info;
     libxl_device_disk key = *rec;
+    char *why = NULL;
 
     disk->devid = -1;
-    if (rec->is_cdrom)
-        cannot(disk, true, xls_strdup("it is a CD-ROM"));
-    else if (!rec->pdev_path || !rec->pdev_path[0] ||
-             rec->format == LIBXL_DISK_FORMAT_EMPTY)
-        cannot(disk, true, xls_strdup("the drive is empty"));
-    else if (!rec->readwrite)
-        cannot(disk, true, xls_strdup("it is read-only"));
+    if (!rec->pdev_path || !rec->pdev_path[0] ||
+        rec->format == LIBXL_DISK_FORMAT_EMPTY)
+        why = xls_strdup("the drive is empty");
     else if (rec->backend_domid || (rec->backend_domname &&
                                     rec->backend_domname[0]))
-        cannot(disk, false, xls_asprintf(
+        why = xls_asprintf(
             "its backend is in another domain (%s), out of this QEMU's reach",
-            rec->backend_domname ? rec->backend_domname : "a driver domain"));
-    else if (!xls_format_driver(rec->format))
-        cannot(disk, false, xls_asprintf("its format is %s",
-                                     libxl_disk_format_to_string(rec->format)));
+            rec->backend_domname ? rec->backend_domname : "a driver domain");
 
     libxl_diskinfo_init(&info);
     if (!libxl_device_disk_getinfo(op->ctx, op->domid, &key, &info)) {
         disk->devid = info.devid;
-        if (!disk->why_not && info.backend &&
-            !strstr(info.backend, "/backend/qdisk/"))
-            cannot(disk, false, xls_strdup(
+        if (!why && info.backend && !strstr(info.backend, "/backend/qdisk/"))
+            why = xls_strdup(
                 "it is served by a backend in the kernel (phy) or elsewhere, "
-                "not by QEMU; its storage must snapshot it itself"));
-    } else if (!disk->why_not) {
-        cannot(disk, false, xls_strdup("libxl does not find its device"));
+                "not by QEMU; its storage must snapshot it itself");
+    } else if (!why) {
+        why = xls_strdup("libxl does not find its device");
     }
     libxl_diskinfo_dispose(&info);
+    return why;
+}
+
+/* What the records alone say against a disk. */
+static void judge_record(struct xls_op *op, struct xls_disk *disk)
+{
+    const libxl_device_disk *rec = disk->rec;
+
+    disk->no_node = unserved(op, disk);
+    if (rec->is_cdrom)
+        cannot(disk, true, xls_strdup("it is a CD-ROM"));
+    else if (!rec->pdev_path || !rec->pdev_path[0] ||
+             rec->format == LIBXL_DISK_FORMAT_EMPTY)
+        cannot(disk, true, xls_strdup(disk->no_node));
+    else if (!rec->readwrite)
+        cannot(disk, true, xls_strdup("it is read-only"));
+    else if (disk->no_node)
+        cannot(disk, false, xls_strdup(disk->no_node));
+    else if (!xls_format_driver(rec->format))
+        cannot(disk, false, xls_asprintf("its format is %s",
+                                     libxl_disk_format_to_string(rec->format)));
 }
 
 int xls_disks_requery(struct xls_op *op, struct xls_disks *disks)
@@ -115,10 +131,9 @@ int xls_disks_requery(struct xls_op *op, struct xls_disks *disks)
     return rc;
 }
 
-int xls_disks_load(struct xls_op *op, struct xls_disks *disks)
+int xls_disks_records(struct xls_op *op, struct xls_disks *disks)
 {
     int i, rc;
-    bool need_qemu = false;
 
     memset(disks, 0, sizeof(*disks));
     libxl_domain_config_init(&disks->config);
@@ -128,19 +143,29 @@ int xls_disks_load(struct xls_op *op, struct xls_disks *disks)
     if (rc) {
         XLS_ERROR(&op->log, "libxl cannot tell the configuration of domain "
                   "%s", op->name);
-        goto out;
+        xls_disks_dispose(disks);
+        return rc;
     }
     disks->num = disks->config.num_disks;
     disks->disks = xls_calloc(disks->num, sizeof(*disks->disks));
     for (i = 0; i < disks->num; i++) {
         disks->disks[i].rec = &disks->config.disks[i];
         judge_record(op, &disks->disks[i]);
-        if (!disks->disks[i].why_not)
-            need_qemu = true;
     }
-    rc = need_qemu ? xls_disks_requery(op, disks) : 0;
+    return 0;
+}
 
-out:
+int xls_disks_load(struct xls_op *op, struct xls_disks *disks)
+{
+    bool need_qemu = false;
+    int i, rc;
+
+    rc = xls_disks_records(op, disks);
+    if (rc)
+        return rc;
+    for (i = 0; i < disks->num; i++)
+        need_qemu |= !disks->disks[i].why_not;
+    rc = need_qemu ? xls_disks_requery(op, disks) : 0;
     if (rc)
         xls_disks_dispose(disks);
     return rc;
@@ -177,32 +202,43 @@ int xls_disk_layer(const struct xls_disk *disk, const char *path)
     return -1;
 }
 
+int xls_disks_must_find(struct xls_op *op, struct xls_disks *disks,
+                        const char *vdev, struct xls_disk **disk)
+{
+    char *have;
+    int i;
+
+    *disk = NULL;
+    if (!vdev || !vdev[0]) {
+        XLS_ERROR(&op->log, "a disk is named without its vdev");
+        return ERROR_INVAL;
+    }
+    *disk = xls_disks_find(disks, vdev);
+    if (*disk)
+        return 0;
+    have = xls_strdup("");
+    for (i = 0; i < disks->num; i++) {
+        char *more = xls_asprintf("%s%s%s", have, i ? ", " : "",
+                                  disks->disks[i].rec->vdev);
+        free(have);
+        have = more;
+    }
+    XLS_ERROR(&op->log, "domain %s has no disk \"%s\"; its disks: %s",
+              op->name, vdev, have[0] ? have : "none");
+    free(have);
+    return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
+}
+
 int xls_disks_named(struct xls_op *op, struct xls_disks *disks,
                     const libxl_device_disk *wanted, struct xls_disk **out)
 {
     struct xls_disk *disk;
-    int i;
+    int rc;
 
     *out = NULL;
-    if (!wanted->vdev || !wanted->vdev[0]) {
-        XLS_ERROR(&op->log, "a disk is named without its vdev");
-        return ERROR_INVAL;
-    }
-    disk = xls_disks_find(disks, wanted->vdev);
-    if (!disk) {
-        char *have = xls_strdup("");
-
-        for (i = 0; i < disks->num; i++) {
-            char *more = xls_asprintf("%s%s%s", have, i ? ", " : "",
-                                      disks->disks[i].rec->vdev);
-            free(have);
-            have = more;
-        }
-        XLS_ERROR(&op->log, "domain %s has no disk \"%s\"; its disks: %s",
-                  op->name, wanted->vdev, have[0] ? have : "none");
-        free(have);
-        return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
-    }
+    rc = xls_disks_must_find(op, disks, wanted->vdev, &disk);
+    if (rc)
+        return rc;
     if (disk->why_not) {
         XLS_ERROR(&op->log, "disk %s of domain %s cannot be snapshotted: %s",
                   wanted->vdev, op->name, disk->why_not);

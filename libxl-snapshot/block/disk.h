@@ -27,6 +27,7 @@ struct xls_layer {
 struct xls_disk {
     const libxl_device_disk *rec;       /* in the owner's config */
     int devid;
+    char *no_node;              /* why QEMU has none of it; NULL: it may have */
     char *why_not;              /* why it cannot be snapshotted; NULL: it can */
     bool left_out;              /* … and that is no surprise: CD-ROM, empty
                                  * or read-only */
@@ -42,6 +43,8 @@ struct xls_disks {
     char *job_id;               /* its id */
 };
 
+/* Reads the records alone. */
+int xls_disks_records(struct xls_op *op, struct xls_disks *disks);
 /*
  * Reads the records, then asks QEMU. Leaves the QMP connection open when it
  * succeeds. A domain without a QEMU that answers is an error only when one of
@@ -55,6 +58,10 @@ void xls_disks_dispose(struct xls_disks *disks);
 void xls_disk_drop_layers(struct xls_disk *disk);
 
 struct xls_disk *xls_disks_find(struct xls_disks *disks, const char *vdev);
+/* The same, but a disk that is not there is logged, with those that are, and
+ * ERROR_SNAPSHOT_DISK_UNSUPPORTED. */
+int xls_disks_must_find(struct xls_op *op, struct xls_disks *disks,
+                        const char *vdev, struct xls_disk **disk);
 /*
  * Finds a disk that is named in the arguments: it must exist, be able to take
  * part, have no job running, and, when wanted->pdev_path is set, have that as

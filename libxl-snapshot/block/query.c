@@ -63,8 +63,9 @@ const char *xls_block_query_job(const struct xls_block_query *query)
     return id ? id : "";
 }
 
-static const struct xls_json *find(const struct xls_json *list,
-                                   const char *key, const char *value)
+const struct xls_json *xls_block_query_find(const struct xls_json *list,
+                                            const char *key,
+                                            const char *value)
 {
     size_t i;
 
@@ -133,12 +134,28 @@ int xls_block_query_chain(const struct xls_block_query *query,
     for (; stats; stats = xls_json_get(stats, "backing")) {
         const char *name = xls_json_get_str(stats, "node-name");
         const struct xls_json *node =
-            name ? find(query->nodes, "node-name", name) : NULL;
+            name ? xls_block_query_find(query->nodes, "node-name", name)
+                 : NULL;
 
         if (!node || add_layer(disk, stats, node))
             return -1;
     }
     return disk->num_layers ? 0 : -1;
+}
+
+/* The device number that a device of QEMU's serves, or -1 when it is no
+ * xen-block device. */
+static int xen_devid(struct xls_op *op, const char *qdev)
+{
+    char *type = qom_str(op, qdev, "type"), *vdev = NULL;
+    int devid;
+
+    if (type && (!strcmp(type, "xen-disk") || !strcmp(type, "xen-cdrom")))
+        vdev = qom_str(op, qdev, "vdev");
+    devid = vdev ? xls_vdev_number(vdev) : -1;
+    free(type);
+    free(vdev);
+    return devid;
 }
 
 static bool uses_file(const struct xls_json *block, const char *path)
@@ -147,6 +164,29 @@ static bool uses_file(const struct xls_json *block, const char *path)
                                         "file");
 
     return file && (!strcmp(file, path) || xls_same_file(file, path));
+}
+
+const struct xls_json *xls_block_query_device(
+    struct xls_op *op, const struct xls_block_query *query,
+    const struct xls_disk *disk)
+{
+    const char *mine = NULL;
+    size_t i;
+
+    for (i = 0; i < xls_json_len(query->block); i++) {
+        const struct xls_json *block = xls_json_at(query->block, i);
+        const char *qdev = xls_json_get_str(block, "qdev");
+
+        if (!qdev || !xls_json_get(block, "inserted"))
+            continue;
+        if (disk->devid >= 0 && xen_devid(op, qdev) == disk->devid) {
+            mine = qdev;
+            break;
+        }
+        if (!mine && uses_file(block, disk->rec->pdev_path))
+            mine = qdev;
+    }
+    return mine ? xls_block_query_find(query->stats, "qdev", mine) : NULL;
 }
 
 int xls_block_query_disk(struct xls_op *op,
@@ -161,22 +201,16 @@ int xls_block_query_disk(struct xls_op *op,
     *why = NULL;
     for (i = 0; i < xls_json_len(query->block); i++) {
         const struct xls_json *block = xls_json_at(query->block, i);
-        char *type, *vdev;
 
         qdev = xls_json_get_str(block, "qdev");
         if (!qdev || !xls_json_get(block, "inserted"))
             continue;
-        type = qom_str(op, qdev, "type");
-        vdev = type && !strcmp(type, "xen-disk") ? qom_str(op, qdev, "vdev")
-                                                 : NULL;
-        if (vdev && xls_vdev_number(vdev) == disk->devid) {
+        if (disk->devid >= 0 && xen_devid(op, qdev) == disk->devid) {
             mine = block;
             found++;
         } else if (uses_file(block, disk->rec->pdev_path)) {
             other = qdev;
         }
-        free(type);
-        free(vdev);
     }
     if (!mine) {
         *why = xls_asprintf("QEMU has no xen-disk for it");
@@ -192,7 +226,7 @@ int xls_block_query_disk(struct xls_op *op,
         return 0;
     }
     qdev = xls_json_get_str(mine, "qdev");
-    stats = find(query->stats, "qdev", qdev);
+    stats = xls_block_query_find(query->stats, "qdev", qdev);
     if (!stats || xls_block_query_chain(query, stats, disk)) {
         XLS_ERROR(&op->log, "QEMU does not tell the backing chain of disk %s",
                   disk->rec->vdev);

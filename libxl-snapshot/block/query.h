@@ -20,6 +20,20 @@ void xls_block_query_dispose(struct xls_block_query *query);
 /* The id of a block job that has not ended, or NULL. */
 const char *xls_block_query_job(const struct xls_block_query *query);
 
+/* The entry of a list whose member key is value, or NULL. */
+const struct xls_json *xls_block_query_find(const struct xls_json *list,
+                                            const char *key,
+                                            const char *value);
+
+/*
+ * The entry of query->stats of the device that has a disk: its xen-block
+ * device, else (the CD-ROM of an HVM guest, say) one that has the same image
+ * open; NULL when there is none.
+ */
+const struct xls_json *xls_block_query_device(
+    struct xls_op *op, const struct xls_block_query *query,
+    const struct xls_disk *disk);
+
 /* Fills disk->layers with the chain of a device, given its entry of
  * query->stats; nonzero when that does not tell it. */
 int xls_block_query_chain(const struct xls_block_query *query,

@@ -224,6 +224,75 @@ int libxl_domain_snapshot_chain_changed(libxl_ctx *ctx, uint32_t domid,
 int libxl_domain_snapshot_recover(libxl_ctx *ctx, uint32_t domid,
                                   const libxl_snapshot_how *how);
 
+/* libxl_disk_chain_get: compare what QEMU has open with other sources. */
+#define LIBXL_DISK_CHAIN_VALIDATE (1u << 0)
+
+/*
+ * Tells what a disk of a running domain is made of: every layer that its QEMU
+ * has open for it, from the top to the base, with the files they are in. Reads
+ * QEMU's block graph (query-block, query-blockstats, query-named-block-nodes;
+ * x-debug-query-block-graph only where a layer has children that these do not
+ * tell, such as a quorum's, and QEMU is older than 10.1), and looks at the
+ * files by their paths without opening them.
+ *
+ * vdev: which disk, as in the domain's configuration. Disks that cannot be
+ * snapshotted can be shown all the same, if QEMU serves them: read-only ones,
+ * and a CD-ROM with a medium. flags: 0 or LIBXL_DISK_CHAIN_VALIDATE. chain
+ * must be init'ed; what it held is freed.
+ *
+ * Nothing is changed, and no lock is held but libxl's for the monitor, for a
+ * moment: it can be called while another operation or a block job runs; it
+ * then tells a state in between.
+ *
+ * With VALIDATE, each layer's mismatches say where sources disagree; that is
+ * no error, and nothing is put right. Compared are what QEMU has open, with
+ *   - libxl's records (its stored configuration, and xenstore): path and
+ *     format of the top layer, and whether the guest may write;
+ *   - the image's own header: backing file and format. That is the header as
+ *     QEMU knows it, from opening the image or writing it. A header that was
+ *     changed behind its back is for the toolstack to find, with qemu-img: the
+ *     library opens no image;
+ *   - the files: whether one is where QEMU says.
+ * Names are the same that lead to the same file; of others, also those that
+ * QEMU itself takes for the same.
+ *
+ * Errors:
+ *   ERROR_INVAL                        an unknown flag, or no vdev
+ *   ERROR_DOMAIN_NOTFOUND              no such running domain
+ *   ERROR_SNAPSHOT_DISK_UNSUPPORTED    no such disk, or QEMU does not serve it
+ *                                      (a phy backend, a driver domain, an
+ *                                      empty drive), for the reason logged; or
+ *                                      it has more than 1,024 layers
+ *   ERROR_SNAPSHOT_QEMU, _QMP          QEMU refused, cannot be reached, or its
+ *                                      answers make no sense; more than about
+ *                                      115 backing files one below the other
+ *                                      are past what is read of a reply
+ * chain is as after _init then.
+ */
+int libxl_disk_chain_get(libxl_ctx *ctx, uint32_t domid, const char *vdev,
+                         unsigned flags, const libxl_snapshot_how *how,
+                         libxl_disk_chain *chain);
+
+/*
+ * The children of a layer, one after the other: the index of the next layer
+ * whose parent is layers[parent], after the child with index after (-1: the
+ * first one); -1 when there is none. parent -1 gives the top.
+ */
+int libxl_disk_chain_child(const libxl_disk_chain *chain, int parent,
+                           int after);
+
+/*
+ * The chain as JSON in which each layer is inside the one that is based on it:
+ * the members of libxl_disk_chain, with "top" in the place of "layers"; in a
+ * layer, in the place of "parent" and "child", "backing" with the layer that
+ * is its backing file, if it has one, and "children", a list of the others,
+ * each with its "child", if it has any. malloc'ed. NULL when libxl_disk_chain_to_json would give
+ * NULL, when there is no layer, or when they are nested more than 115 levels
+ * deep.
+ */
+char *libxl_disk_chain_to_nested_json(libxl_ctx *ctx,
+                                      const libxl_disk_chain *chain);
+
 #pragma GCC visibility pop
 #ifdef __cplusplus
 }

@@ -13,7 +13,7 @@
 
 const struct xls_json_limits xls_json_limits_qmp = {
     .max_bytes = 16 * 1024 * 1024,
-    .max_depth = 64,
+    .max_depth = XLS_JSON_MAX_DEPTH,    /* a level per layer of a chain */
     .max_values = 1000000,
 };
 const struct xls_json_limits xls_json_limits_file = {

@@ -59,6 +59,24 @@ static char *params_text(const struct xls_record *rec)
                         rec->path);
 }
 
+/* Where xenstore has the params of a disk: libxl's own, and the backend's. */
+static void params_paths(const struct xls_op *op, int devid, char *paths[2])
+{
+    paths[0] = xls_asprintf("/libxl/%u/device/vbd/%d/params", op->domid,
+                            devid);
+    paths[1] = xls_asprintf("/local/domain/0/backend/qdisk/%u/%d/params",
+                            op->domid, devid);
+}
+
+static struct xs_handle *open_xenstore(struct xls_op *op)
+{
+    struct xs_handle *xsh = xs_open(0);
+
+    if (!xsh)
+        XLS_ERRORE(&op->log, "cannot connect to xenstore");
+    return xsh;
+}
+
 static int write_params(struct xls_op *op, struct xs_handle *xsh,
                         xs_transaction_t t, const char *path,
                         const char *text)
@@ -81,11 +99,9 @@ static int set_xenstore(struct xls_op *op, const struct xls_record *records,
     xs_transaction_t t;
     int i, rc;
 
-    xsh = xs_open(0);
-    if (!xsh) {
-        XLS_ERRORE(&op->log, "cannot connect to xenstore");
+    xsh = open_xenstore(op);
+    if (!xsh)
         return ERROR_FAIL;
-    }
     do {
         t = xs_transaction_start(xsh);
         if (t == XBT_NULL) {
@@ -95,19 +111,15 @@ static int set_xenstore(struct xls_op *op, const struct xls_record *records,
         }
         rc = 0;
         for (i = 0; i < num && !rc; i++) {
-            char *text = params_text(&records[i]);
-            char *mine = xls_asprintf("/libxl/%u/device/vbd/%d/params",
-                                      op->domid, records[i].devid);
-            char *backend = xls_asprintf(
-                "/local/domain/0/backend/qdisk/%u/%d/params", op->domid,
-                records[i].devid);
+            char *text = params_text(&records[i]), *paths[2];
 
-            rc = write_params(op, xsh, t, mine, text);
+            params_paths(op, records[i].devid, paths);
+            rc = write_params(op, xsh, t, paths[0], text);
             if (!rc)
-                rc = write_params(op, xsh, t, backend, text);
+                rc = write_params(op, xsh, t, paths[1], text);
             free(text);
-            free(mine);
-            free(backend);
+            free(paths[0]);
+            free(paths[1]);
         }
         if (xs_transaction_end(xsh, t, rc != 0))
             break;
@@ -118,6 +130,49 @@ static int set_xenstore(struct xls_op *op, const struct xls_record *records,
     } while (!rc);
     xs_close(xsh);
     return rc;
+}
+
+int xls_records_params(struct xls_op *op, int devid, char **params,
+                       char **backend_params)
+{
+    struct xs_handle *xsh = open_xenstore(op);
+    char *paths[2];
+    unsigned len;
+
+    *params = *backend_params = NULL;
+    if (!xsh)
+        return ERROR_FAIL;
+    params_paths(op, devid, paths);
+    *params = xs_read(xsh, XBT_NULL, paths[0], &len);
+    *backend_params = xs_read(xsh, XBT_NULL, paths[1], &len);
+    free(paths[0]);
+    free(paths[1]);
+    xs_close(xsh);
+    return 0;
+}
+
+libxl_disk_format xls_records_params_split(const char *params,
+                                           const char **path)
+{
+    static const char aio[] = "aio:";
+    const char *colon = strchr(params, ':');
+    libxl_disk_format format;
+    char *word;
+    int r;
+
+    *path = "";
+    if (!colon)
+        return LIBXL_DISK_FORMAT_UNKNOWN;
+    *path = colon + 1;
+    if (!strncmp(params, aio, strlen(aio)))
+        return LIBXL_DISK_FORMAT_RAW;
+    word = xls_memdup0(params, colon - params);
+    r = libxl_disk_format_from_string(word, &format);
+    free(word);
+    if (!r)
+        return format;
+    *path = "";
+    return LIBXL_DISK_FORMAT_UNKNOWN;
 }
 
 static int load_config(struct xls_op *op, libxl_domain_config *config,

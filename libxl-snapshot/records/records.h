@@ -22,4 +22,13 @@ struct xls_record {
 int xls_records_set(struct xls_op *op, const struct xls_record *records,
                     int num);
 
+/* What xenstore has of a disk, for libxl and for the backend, as
+ * "<format>:<path>"; malloc'ed, NULL: nothing. */
+int xls_records_params(struct xls_op *op, int devid, char **params,
+                       char **backend_params);
+/* Takes such a text apart: *path points into it; UNKNOWN, and *path "", when
+ * it is none. */
+libxl_disk_format xls_records_params_split(const char *params,
+                                           const char **path);
+
 #endif

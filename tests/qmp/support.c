@@ -184,7 +184,7 @@ static char *blockdev_text(struct qmp_vm *vm, int i)
     return text;
 }
 
-static void exec_qemu(struct qmp_vm *vm, int listener)
+static void exec_qemu(struct qmp_vm *vm, int listener, const char *more)
 {
     const char *qemu = getenv("QEMU");
     const char *argv[32 + 4 * VM_MAX_DISKS];
@@ -218,6 +218,10 @@ static void exec_qemu(struct qmp_vm *vm, int listener)
         argv[n++] = "-device";
         argv[n++] = device[i];
     }
+    if (more) {
+        argv[n++] = "-device";
+        argv[n++] = more;
+    }
     argv[n] = NULL;
     execvp(argv[0], (char *const *)argv);
     perror(argv[0]);
@@ -225,6 +229,12 @@ static void exec_qemu(struct qmp_vm *vm, int listener)
 }
 
 struct qmp_vm *vm_start(int ndisks, const struct vm_disk *disks)
+{
+    return vm_start_with(ndisks, disks, NULL);
+}
+
+struct qmp_vm *vm_start_with(int ndisks, const struct vm_disk *disks,
+                             const char *device)
 {
     struct qmp_vm *vm = xls_calloc(1, sizeof(*vm));
     char dir[] = "/tmp/xls-vm-XXXXXX";
@@ -254,7 +264,7 @@ struct qmp_vm *vm_start(int ndisks, const struct vm_disk *disks)
     if (!vm->pid) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         dup2(vm->out, 1);
-        exec_qemu(vm, listener);
+        exec_qemu(vm, listener, device);
     }
     close(listener);
     vm_connect(vm);

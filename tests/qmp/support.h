@@ -54,6 +54,9 @@ struct qmp_vm {
 
 /* disks may be NULL: all default. */
 struct qmp_vm *vm_start(int ndisks, const struct vm_disk *disks);
+/* With one more device, an argument of -device; NULL: none. */
+struct qmp_vm *vm_start_with(int ndisks, const struct vm_disk *disks,
+                             const char *device);
 void vm_stop(struct qmp_vm *vm);                        /* NULL is fine */
 /* A cmocka teardown: stops whatever was started and not stopped. */
 int vm_teardown(void **state);

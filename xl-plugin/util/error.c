@@ -3,21 +3,10 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
-
-static char *__attribute__((format(printf, 1, 0)))
-format(const char *fmt, va_list al)
-{
-    char *text;
-
-    if (vasprintf(&text, fmt, al) < 0)
-        abort();
-    return text;
-}
 
 int error_set(struct error *e, const char *fmt, ...)
 {
@@ -25,7 +14,7 @@ int error_set(struct error *e, const char *fmt, ...)
     va_list al;
 
     va_start(al, fmt);
-    text = format(fmt, al);
+    text = xls_vasprintf(fmt, al);
     va_end(al);
     free(e->text);
     e->text = text;
@@ -39,7 +28,7 @@ int error_errno(struct error *e, const char *fmt, ...)
     va_list al;
 
     va_start(al, fmt);
-    what = format(fmt, al);
+    what = xls_vasprintf(fmt, al);
     va_end(al);
     free(e->text);
     e->text = xls_asprintf("%s: %s", what, strerror(errnoval));
