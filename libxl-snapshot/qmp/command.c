@@ -5,38 +5,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/text.h"
 
 /* More of QEMU's words is kept from the log. */
 #define MAX_TEXT 1000
-
-/*
- * A copy of QEMU's text that is fit for a terminal: control characters (C0,
- * DEL and, as UTF-8, C1) become '?', and it is cut at a whole character.
- */
-static char *harmless(const char *text)
-{
-    size_t len = strlen(text), i;
-    char *s;
-
-    if (len > MAX_TEXT) {
-        len = MAX_TEXT;
-        while (((unsigned char)text[len] & 0xc0) == 0x80)
-            len--;
-    }
-    s = xls_memdup0(text, len);
-    for (i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)s[i];
-
-        if (c < 0x20 || c == 0x7f) {
-            s[i] = '?';
-        } else if (c == 0xc2 && (unsigned char)s[i + 1] < 0xa0) {
-            s[i] = '?';
-            memmove(s + i + 1, s + i + 2, len - i - 1);
-            len--;
-        }
-    }
-    return s;
-}
 
 static int take_error(struct xls_qmp *qmp, const struct xls_json *error)
 {
@@ -47,8 +19,8 @@ static int take_error(struct xls_qmp *qmp, const struct xls_json *error)
         return xls_qmp__die(qmp, "sent an error without class or desc");
     free(qmp->error_class);
     free(qmp->error_desc);
-    qmp->error_class = harmless(class);
-    qmp->error_desc = harmless(desc);
+    qmp->error_class = xls_harmless(class, MAX_TEXT);
+    qmp->error_desc = xls_harmless(desc, MAX_TEXT);
     return ERROR_SNAPSHOT_QEMU;
 }
 
@@ -91,7 +63,7 @@ static char *command_text(struct xls_qmp *qmp, const char *command,
         xls_json_set(o, "arguments", args);
     xls_json_set_int(o, "id", id);
     json = xls_json_print(o, false);
-    shown = harmless(json);
+    shown = xls_harmless(json, MAX_TEXT);
     XLS_DEBUG(qmp->log, "to QEMU: %s", shown);
     text = xls_asprintf("%s\n", json);
     free(shown);

@@ -2,7 +2,8 @@
 # tests/unit/plugin-*.c link the plugin's parts as well, all but the commands
 # and what needs a libxl context. To be read after build.mk here.
 UNIT_PLUGIN := $(filter $(UNIT_OUT)/plugin-%,$(UNIT_PROGS))
-UNIT_PLUGIN_OBJS := $(addprefix $(OBJ)/xl-plugin/,cli/disk_option.o) \
+UNIT_PLUGIN_OBJS := $(addprefix $(OBJ)/xl-plugin/,cli/disk_option.o \
+    cli/chain_text.o) \
     $(filter $(addprefix $(OBJ)/xl-plugin/,store/% storage/% exec/% util/%), \
         $(PLUGIN_OBJS)) $(OBJ)/gen/_xl_snapshot_types.o
 

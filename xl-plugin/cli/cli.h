@@ -107,6 +107,7 @@ int command_info(struct cli *cli, int argc, char **argv);
 int command_revert(struct cli *cli, int argc, char **argv);
 int command_delete(struct cli *cli, int argc, char **argv);
 int command_current(struct cli *cli, int argc, char **argv);
+int command_disk_chain(struct cli *cli, int argc, char **argv);
 int command_help_run(struct cli *cli, int argc, char **argv);
 int command_exec_create(struct cli *cli, int argc, char **argv);
 int command_exec_detached(struct cli *cli, int argc, char **argv);

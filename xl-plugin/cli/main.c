@@ -40,7 +40,14 @@ const struct command commands[] = {
     { "snapshot-current", "DOMAIN",
       "Name the snapshot that the domain's disks are based on", NULL,
       command_current, false },
-    { "snapshot-help", "[COMMAND]", "Explain the snapshot commands", NULL,
+    { "disk-chain", "DOMAIN [VDEV] [--flat] [--validate]",
+      "Show the layers that a running domain's disks are made of",
+      "--flat                 a list in which each layer names its parent; with\n"
+      "                       --json too\n"
+      "--validate             compare them with the images' headers and libxl's\n"
+      "                       records; exit status 1 when something disagrees\n",
+      command_disk_chain, false },
+    { "snapshot-help", "[COMMAND]", "Explain these commands", NULL,
       command_help_run, false },
     { "exec-create", "XL WORDS...", "", NULL, command_exec_create, true },
     { "exec-detached", "DOMAIN", "", NULL, command_exec_detached, true },
@@ -71,6 +78,17 @@ void command_help(const struct command *command)
          "--help                 this text");
 }
 
+static void list_commands(const char *title, const char *prefix)
+{
+    const struct command *c;
+
+    printf("%s:\n\n", title);
+    for (c = commands; c->name; c++)
+        if (!c->hidden && !strncmp(c->name, prefix, strlen(prefix)))
+            printf(" %-18s %s\n", c->name, c->summary);
+    putchar('\n');
+}
+
 int command_help_run(struct cli *cli, int argc, char **argv)
 {
     const struct command *c;
@@ -82,11 +100,9 @@ int command_help_run(struct cli *cli, int argc, char **argv)
         command_help(c);
         return EXIT_OK;
     }
-    puts("Snapshots of domains:\n");
-    for (c = commands; c->name; c++)
-        if (!c->hidden)
-            printf(" %-18s %s\n", c->name, c->summary);
-    puts("\n'xl snapshot-help COMMAND' and xl-snapshot(8) say more.");
+    list_commands("Snapshots of domains", "snapshot-");
+    list_commands("Disks of running domains", "disk-");
+    puts("'xl snapshot-help COMMAND', xl-snapshot(8) and xl-disk(8) say more.");
     return EXIT_OK;
 }
 

@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/* Chains out of what a QEMU of another version, or a hostile one, may say. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "block/chain.h"
+#include "records/records.h"
+
+/* Replies of QEMU, and what is made of them. */
+struct fixture {
+    struct xls_block_query query;
+    struct xls_graph graph;
+    struct xls_json *debug, *stats;
+    libxl_disk_chain chain;
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = xls_calloc(1, sizeof(*f));
+
+    f->query.nodes = xls_json_array();
+    f->graph.query = &f->query;
+    libxl_disk_chain_init(&f->chain);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    xls_block_query_dispose(&f->query);
+    xls_json_free(f->debug);
+    xls_json_free(f->stats);
+    libxl_disk_chain_dispose(&f->chain);
+    free(f);
+    return 0;
+}
+
+/* ' stands for ". */
+static struct xls_json *json(const char *text)
+{
+    char *copy = xls_strdup(text), *p, *error = NULL;
+    struct xls_json *v;
+
+    for (p = copy; (p = strchr(p, '\'')); )
+        *p = '"';
+    v = xls_json_parse(copy, strlen(copy), &xls_json_limits_qmp, &error);
+    if (!v)
+        fail_msg("%s: %s", copy, error);
+    free(copy);
+    return v;
+}
+
+/* children: "name=node ..." gives the list that QEMU has since 10.1; NULL: no
+ * list. */
+static void node(struct fixture *f, const char *name, const char *driver,
+                 const char *children)
+{
+    struct xls_json *o = xls_json_object(), *list = xls_json_array();
+    char *copy = xls_strdup(children ? children : ""), *save = NULL, *word;
+    char *file = xls_asprintf("/nonexistent/%s", name);
+
+    xls_json_set_str(o, "node-name", name);
+    xls_json_set_str(o, "drv", driver);
+    xls_json_set_str(o, "file", file);
+    for (word = strtok_r(copy, " ", &save); word;
+         word = strtok_r(NULL, " ", &save)) {
+        struct xls_json *item = xls_json_object();
+        char *equals = strchr(word, '=');
+
+        *equals = '\0';
+        xls_json_set_str(item, "child", word);
+        xls_json_set_str(item, "node-name", equals + 1);
+        xls_json_append(list, item);
+    }
+    if (children)
+        xls_json_set(o, "children", list);
+    else
+        xls_json_free(list);
+    xls_json_append(f->query.nodes, o);
+    free(file);
+    free(copy);
+}
+
+static enum xls_chain_answer read_from(struct fixture *f, const char *stats)
+{
+    libxl_disk_chain_dispose(&f->chain);
+    libxl_disk_chain_init(&f->chain);
+    xls_json_free(f->stats);
+    f->stats = json(stats);
+    f->graph.debug = f->debug;
+    return xls_chain_read(&f->graph, f->stats, &f->chain);
+}
+
+static void layer_is(const struct fixture *f, int i, int parent,
+                     const char *child, const char *name, const char *filename)
+{
+    const libxl_disk_layer *l = &f->chain.layers[i];
+
+    assert_true(i < f->chain.num_layers);
+    assert_int_equal(l->parent, parent);
+    if (child)
+        assert_string_equal(l->child, child);
+    else
+        assert_null(l->child);
+    assert_string_equal(l->node, name);
+    if (filename)
+        assert_string_equal(l->filename, filename);
+    else
+        assert_null(l->filename);
+}
+
+static void quorum_as_listed_since_10_1(void **state)
+{
+    struct fixture *f = *state;
+
+    node(f, "q", "quorum", "children.0=a children.1=b");
+    node(f, "a", "qcow2", "file=af backing=base");
+    node(f, "b", "qcow2", "file=bf backing=base");
+    node(f, "base", "raw", "file=basef");
+    node(f, "af", "file", "");
+    node(f, "bf", "file", "");
+    node(f, "basef", "host_device", "");
+    assert_int_equal(read_from(f, "{'node-name':'q'}"), XLS_CHAIN_TOLD);
+    assert_int_equal(f->chain.num_layers, 5);
+    layer_is(f, 0, -1, NULL, "q", NULL);
+    layer_is(f, 1, 0, "children.0", "a", "/nonexistent/af");
+    layer_is(f, 2, 1, "backing", "base", "/nonexistent/basef");
+    layer_is(f, 3, 0, "children.1", "b", "/nonexistent/bf");
+    layer_is(f, 4, 3, "backing", "base", "/nonexistent/basef");
+    assert_int_equal(f->chain.layers[2].kind, LIBXL_DISK_LAYER_KIND_BLOCK);
+}
+
+static void quorum_by_the_debug_graph_before_that(void **state)
+{
+    struct fixture *f = *state;
+
+    node(f, "f", "throttle", NULL);
+    node(f, "q", "quorum", NULL);
+    node(f, "a", "qcow2", NULL);
+    node(f, "b", "raw", NULL);
+    node(f, "af", "file", NULL);
+    node(f, "bf", "nbd", NULL);
+    assert_int_equal(read_from(f, "{'node-name':'f','parent':{'node-name':'q',"
+                                  "'parent':{'node-name':'a'}},'backing':"
+                                  "{'node-name':'q','parent':"
+                                  "{'node-name':'a'}}}"),
+                     XLS_CHAIN_ASK_DEBUG);
+    f->debug = json("{'nodes':[{'id':1,'name':'q'},{'id':2,'name':'a'},"
+                    "{'id':3,'name':'b'},{'id':4,'name':'af'},"
+                    "{'id':5,'name':'bf'},{'id':6,'name':'f'}],"
+                    "'edges':[{'parent':1,'child':2,'name':'children.0'},"
+                    "{'parent':1,'child':3,'name':'children.1'},"
+                    "{'parent':2,'child':4,'name':'file'},"
+                    "{'parent':3,'child':5,'name':'file'}]}");
+    assert_int_equal(read_from(f, "{'node-name':'f','parent':{'node-name':'q'},"
+                                  "'backing':{'node-name':'q'}}"),
+                     XLS_CHAIN_TOLD);
+    assert_int_equal(f->chain.num_layers, 4);
+    layer_is(f, 0, -1, NULL, "f", NULL);
+    layer_is(f, 1, 0, "file", "q", NULL);
+    layer_is(f, 2, 1, "children.0", "a", "/nonexistent/af");
+    layer_is(f, 3, 1, "children.1", "b", "/nonexistent/bf");
+    assert_int_equal(f->chain.layers[3].kind, LIBXL_DISK_LAYER_KIND_NBD);
+}
+
+static void storage_without_a_format_is_a_raw_layer(void **state)
+{
+    struct fixture *f = *state;
+
+    node(f, "plain", "file", NULL);
+    assert_int_equal(read_from(f, "{'node-name':'plain'}"), XLS_CHAIN_TOLD);
+    layer_is(f, 0, -1, NULL, "plain", "/nonexistent/plain");
+    assert_int_equal(f->chain.layers[0].format, LIBXL_DISK_FORMAT_RAW);
+}
+
+/* A format in a format's file: what is inside has the storage. */
+static void file_that_has_children_is_a_layer(void **state)
+{
+    struct fixture *f = *state;
+
+    node(f, "top", "qcow2", NULL);
+    node(f, "part", "raw", NULL);
+    node(f, "disk", "host_device", NULL);
+    assert_int_equal(read_from(f, "{'node-name':'top','parent':{'node-name':"
+                                  "'part','parent':{'node-name':'disk'}}}"),
+                     XLS_CHAIN_TOLD);
+    assert_int_equal(f->chain.num_layers, 2);
+    layer_is(f, 0, -1, NULL, "top", NULL);
+    layer_is(f, 1, 0, "file", "part", "/nonexistent/disk");
+}
+
+static void circles_end(void **state)
+{
+    struct fixture *f = *state;
+
+    node(f, "a", "qcow2", "backing=b");
+    node(f, "b", "qcow2", "backing=a");
+    node(f, "self", "raw", "file=self");
+    node(f, "q", "quorum", NULL);
+    assert_int_equal(read_from(f, "{'node-name':'a'}"), XLS_CHAIN_TOO_LARGE);
+    assert_int_equal(read_from(f, "{'node-name':'self'}"),
+                     XLS_CHAIN_TOO_LARGE);
+    f->debug = json("{'nodes':[{'id':1,'name':'q'}],'edges':["
+                    "{'parent':1,'child':1,'name':'children.0'},"
+                    "{'parent':1,'child':1,'name':'file'}]}");
+    assert_int_equal(read_from(f, "{'node-name':'q'}"), XLS_CHAIN_TOO_LARGE);
+}
+
+/* Each of 60 nodes twice below the one above: 2^60 layers. */
+static void layers_that_multiply_end(void **state)
+{
+    struct fixture *f = *state;
+    char name[16], children[64];
+    int i;
+
+    for (i = 0; i < 60; i++) {
+        snprintf(name, sizeof(name), "n%d", i);
+        snprintf(children, sizeof(children), "children.0=n%d children.1=n%d",
+                 i + 1, i + 1);
+        node(f, name, "quorum", children);
+    }
+    node(f, "n60", "file", "");
+    assert_int_equal(read_from(f, "{'node-name':'n0'}"), XLS_CHAIN_TOO_LARGE);
+    assert_true(f->chain.num_layers <= XLS_CHAIN_MAX_LAYERS);
+}
+
+static void deep(struct fixture *f, int depth)
+{
+    char name[16], children[64];
+    int i;
+
+    xls_json_free(f->query.nodes);
+    f->query.nodes = xls_json_array();
+    for (i = 0; i < depth; i++) {
+        snprintf(name, sizeof(name), "n%d", i);
+        snprintf(children, sizeof(children), "file=f%s%.0d",
+                 i + 1 < depth ? " backing=n" : "",
+                 i + 1 < depth ? i + 1 : 0);
+        node(f, name, "qcow2", children);
+    }
+    node(f, "f", "file", "");
+}
+
+static void as_many_layers_as_are_allowed_and_no_more(void **state)
+{
+    struct fixture *f = *state;
+    char *text;
+
+    deep(f, XLS_CHAIN_MAX_LAYERS);
+    assert_int_equal(read_from(f, "{'node-name':'n0'}"), XLS_CHAIN_TOLD);
+    assert_int_equal(f->chain.num_layers, XLS_CHAIN_MAX_LAYERS);
+    text = libxl_disk_chain_to_json(NULL, &f->chain);
+    assert_non_null(text);
+    free(text);
+    /* Not as deep as that. */
+    assert_null(libxl_disk_chain_to_nested_json(NULL, &f->chain));
+    deep(f, XLS_CHAIN_MAX_LAYERS + 1);
+    assert_int_equal(read_from(f, "{'node-name':'n0'}"), XLS_CHAIN_TOO_LARGE);
+}
+
+static void nested_json_is_as_deep_as_it_says(void **state)
+{
+    struct fixture *f = *state;
+    const struct xls_json *at;
+    struct xls_json *v;
+    char *text, *error = NULL;
+    int i;
+
+    deep(f, 116);
+    assert_int_equal(read_from(f, "{'node-name':'n0'}"), XLS_CHAIN_TOLD);
+    assert_null(libxl_disk_chain_to_nested_json(NULL, &f->chain));
+    deep(f, 115);
+    assert_int_equal(read_from(f, "{'node-name':'n0'}"), XLS_CHAIN_TOLD);
+    xls_chain_stat(&f->chain);
+    xls_chain_check(NULL, &f->chain);
+    assert_true(f->chain.layers[114].num_mismatches > 0);
+    text = libxl_disk_chain_to_nested_json(NULL, &f->chain);
+    assert_non_null(text);
+    v = xls_json_parse(text, strlen(text), &xls_json_limits_qmp, &error);
+    if (!v)
+        fail_msg("%s", error);
+    at = xls_json_get(v, "top");
+    for (i = 0; i < 115; i++) {
+        char *name = xls_asprintf("n%d", i);
+
+        assert_string_equal(xls_json_get_str(at, "node"), name);
+        assert_null(xls_json_get(at, "parent"));
+        assert_null(xls_json_get(at, "children"));
+        free(name);
+        at = xls_json_get(at, "backing");
+    }
+    assert_null(at);
+    xls_json_free(v);
+    free(text);
+    libxl_disk_chain_dispose(&f->chain);
+    libxl_disk_chain_init(&f->chain);
+    assert_null(libxl_disk_chain_to_nested_json(NULL, &f->chain));
+}
+
+static void what_makes_no_sense_is_refused(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(read_from(f, "{}"), XLS_CHAIN_GONE);
+    assert_int_equal(read_from(f, "[]"), XLS_CHAIN_GONE);
+    assert_int_equal(read_from(f, "{'node-name':7}"), XLS_CHAIN_GONE);
+    assert_int_equal(read_from(f, "{'node-name':'gone'}"), XLS_CHAIN_GONE);
+    node(f, "a", "qcow2", "file=gone");
+    assert_int_equal(read_from(f, "{'node-name':'a'}"), XLS_CHAIN_GONE);
+    node(f, "b", "qcow2", "backing=gone");
+    assert_int_equal(read_from(f, "{'node-name':'b'}"), XLS_CHAIN_GONE);
+    xls_json_append(f->query.nodes, json("{'node-name':'c'}"));
+    assert_int_equal(read_from(f, "{'node-name':'c'}"), XLS_CHAIN_GONE);
+}
+
+static void values_of_other_types_count_as_unknown(void **state)
+{
+    struct fixture *f = *state;
+    const libxl_disk_layer *l;
+    char *text;
+
+    xls_json_append(f->query.nodes, json(
+        "{'node-name':'a','drv':'qcow2','file':[],'ro':'yes','children':{},"
+        "'image':{'virtual-size':-1,'actual-size':-5,'cluster-size':1.5,"
+        "'dirty-flag':1,'backing-filename':{},'format-specific':[]}}"));
+    assert_int_equal(read_from(f, "{'node-name':'a','backing':'b'}"),
+                     XLS_CHAIN_TOLD);
+    l = &f->chain.layers[0];
+    assert_int_equal(l->virtual_size, 0);
+    assert_int_equal(l->allocated_size, -1);
+    assert_int_equal(l->cluster_size, 0);
+    assert_false(l->read_only);
+    assert_false(l->dirty);
+    assert_null(l->spec);
+    assert_null(l->backing_recorded);
+    xls_chain_stat(&f->chain);
+    xls_chain_check(NULL, &f->chain);
+    text = libxl_disk_chain_to_nested_json(NULL, &f->chain);
+    assert_non_null(text);
+    free(text);
+}
+
+static void children_are_walked_whatever_the_parents_are(void **state)
+{
+    struct fixture *f = *state;
+    libxl_disk_layer *layers = xls_calloc(4, sizeof(*layers));
+    int i;
+
+    for (i = 0; i < 4; i++)
+        libxl_disk_layer_init(&layers[i]);
+    f->chain.layers = layers;
+    f->chain.num_layers = 4;
+    layers[1].parent = 1;
+    layers[2].parent = 3;
+    layers[3].parent = 2;
+    assert_int_equal(libxl_disk_chain_child(&f->chain, -1, -1), 0);
+    assert_int_equal(libxl_disk_chain_child(&f->chain, -1, 0), -1);
+    assert_int_equal(libxl_disk_chain_child(&f->chain, 1, -1), -1);
+    assert_int_equal(libxl_disk_chain_child(&f->chain, 2, -1), 3);
+    assert_int_equal(libxl_disk_chain_child(&f->chain, 3, -1), -1);
+    assert_int_equal(libxl_disk_chain_child(&f->chain, 99, -1), -1);
+    assert_int_equal(libxl_disk_chain_child(&f->chain, -7, -1), -1);
+}
+
+static void params_of_xenstore_are_understood(void **state)
+{
+    const char *path;
+
+    (void)state;
+    assert_int_equal(xls_records_params_split("aio:/a:b", &path),
+                     LIBXL_DISK_FORMAT_RAW);
+    assert_string_equal(path, "/a:b");
+    assert_int_equal(xls_records_params_split("qcow2:/x", &path),
+                     LIBXL_DISK_FORMAT_QCOW2);
+    assert_string_equal(path, "/x");
+    assert_int_equal(xls_records_params_split("what:/x", &path),
+                     LIBXL_DISK_FORMAT_UNKNOWN);
+    assert_string_equal(path, "");
+    assert_int_equal(xls_records_params_split("", &path),
+                     LIBXL_DISK_FORMAT_UNKNOWN);
+    assert_string_equal(path, "");
+}
+
+/* The number of mismatches of libxl's records, and one of their texts. */
+static void records_say(struct fixture *f,
+                        const struct xls_chain_records *records, int num,
+                        const char *text)
+{
+    const libxl_disk_layer *top;
+    int i, found = 0, said = 0;
+
+    node(f, "a", "qcow2", "file=af");
+    node(f, "af", "file", "");
+    assert_int_equal(read_from(f, "{'node-name':'a'}"), XLS_CHAIN_TOLD);
+    xls_chain_check(records, &f->chain);
+    top = &f->chain.layers[0];
+    for (i = 0; i < top->num_mismatches; i++)
+        if (top->mismatches[i].kind == LIBXL_DISK_MISMATCH_KIND_RECORD) {
+            found++;
+            said += text && strstr(top->mismatches[i].text, text) != NULL;
+        }
+    assert_int_equal(found, num);
+    assert_int_equal(said, num);
+}
+
+static void records_are_compared_with_the_top(void **state)
+{
+    struct fixture *f = *state;
+    libxl_device_disk disk;
+    struct xls_chain_records records = {
+        .disk = &disk,
+        .params = "qcow2:/nonexistent/af",
+        .backend_params = "qcow2:/nonexistent/af",
+    };
+
+    libxl_device_disk_init(&disk);
+    disk.pdev_path = xls_strdup("/nonexistent/af");
+    disk.format = LIBXL_DISK_FORMAT_QCOW2;
+    disk.readwrite = 1;
+    records_say(f, &records, 0, NULL);
+    records.params = "qcow2:/nonexistent/old";
+    records_say(f, &records, 1, "/nonexistent/old");
+    records.params = "aio:/nonexistent/af";
+    records_say(f, &records, 1, "raw");
+    records.params = "qcow2:/nonexistent/af";
+    records.backend_params = NULL;
+    records_say(f, &records, 1, "no file");
+    records.backend_params = records.params;
+    disk.readwrite = 0;
+    records_say(f, &records, 1, "read-only");
+    libxl_device_disk_dispose(&disk);
+}
+
+#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(quorum_as_listed_since_10_1),
+        TEST(quorum_by_the_debug_graph_before_that),
+        TEST(storage_without_a_format_is_a_raw_layer),
+        TEST(file_that_has_children_is_a_layer),
+        TEST(circles_end),
+        TEST(layers_that_multiply_end),
+        TEST(as_many_layers_as_are_allowed_and_no_more),
+        TEST(nested_json_is_as_deep_as_it_says),
+        TEST(what_makes_no_sense_is_refused),
+        TEST(values_of_other_types_count_as_unknown),
+        TEST(children_are_walked_whatever_the_parents_are),
+        TEST(params_of_xenstore_are_understood),
+        TEST(records_are_compared_with_the_top),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

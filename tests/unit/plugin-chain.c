@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/* How chains are drawn, and what qemu-img finds of them. */
+#include "plugin.h"
+
+#include "cli/chain_text.h"
+#include "storage/headers.h"
+
+static libxl_disk_layer *add(libxl_disk_chain *chain, int parent,
+                             const char *child, const char *driver,
+                             const char *filename)
+{
+    libxl_disk_layer *l;
+
+    chain->layers = xls_realloc(chain->layers, chain->num_layers + 1,
+                                sizeof(*chain->layers));
+    l = &chain->layers[chain->num_layers++];
+    libxl_disk_layer_init(l);
+    l->parent = parent;
+    l->child = xls_strdup(child);
+    l->driver = xls_strdup(driver);
+    l->node = xls_asprintf("n%d", chain->num_layers - 1);
+    l->filename = xls_strdup(filename);
+    l->virtual_size = 1 << 20;
+    l->read_only = parent >= 0;
+    return l;
+}
+
+static void drawn_as(const libxl_disk_chain *chain, bool flat,
+                     const char *wanted)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+
+    chain_print(chain, flat, out);
+    fclose(out);
+    assert_string_equal(text, wanted);
+    free(text);
+}
+
+static void start(libxl_disk_chain *chain)
+{
+    libxl_disk_chain_init(chain);
+    chain->vdev = xls_strdup("xvda");
+}
+
+static void backing_chain_is_drawn_straight_down(void **state)
+{
+    libxl_disk_chain chain;
+    libxl_disk_layer *l;
+
+    (void)state;
+    start(&chain);
+    l = add(&chain, -1, NULL, "qcow2", "/a");
+    l->cluster_size = 65536;
+    l->allocated_size = 1536;
+    l->dirty = true;
+    l = add(&chain, 0, "backing", "qcow2", "/b");
+    l->stat_valid = l->immutable = true;
+    l->mode = 0440;
+    l->label = xls_strdup("u:r:t:s0");
+    l->virtual_size = 3ULL << 39;
+    add(&chain, 1, "backing", "raw", "nbd://h:1/e\033[2J");
+    drawn_as(&chain, false,
+             "xvda: 3 layers\n"
+             "  Format  Size     Allocated  Cluster  Access        "
+             "Owner                    Layer\n"
+             "  qcow2   1 MiB    1.5 KiB    64 KiB   rw,dirty      "
+             "-                        /a\n"
+             "  qcow2   1.5 TiB  ?          -        ro,immutable  "
+             "root:root 0440 u:r:t:s0  /b\n"
+             "  raw     1 MiB    ?          -        ro            "
+             "-                        nbd://h:1/e?[2J\n");
+    libxl_disk_chain_dispose(&chain);
+}
+
+static void several_children_are_set_in(void **state)
+{
+    libxl_disk_chain chain;
+
+    (void)state;
+    start(&chain);
+    chain.validated = true;
+    add(&chain, -1, NULL, "quorum", NULL);
+    add(&chain, 0, "children.0", "qcow2", "/a");
+    add(&chain, 1, "backing", "raw", "/base");
+    add(&chain, 0, "children.1", "throttle", NULL);
+    add(&chain, 3, "file", "raw", "/b");
+    chain.layers[2].mismatches = xls_calloc(1, sizeof(libxl_disk_mismatch));
+    chain.layers[2].num_mismatches = 1;
+    chain.layers[2].mismatches[0].text = xls_strdup("it\nis gone");
+    drawn_as(&chain, false,
+             "xvda: 5 layers, NOT all agrees\n"
+             "  Format    Size   Allocated  Cluster  Access  Owner  Layer\n"
+             "  quorum    1 MiB  ?          -        rw      -      (n0)\n"
+             "  qcow2     1 MiB  ?          -        ro      -      "
+             "+-children.0: /a\n"
+             "  raw       1 MiB  ?          -        ro      -      | /base\n"
+             "    ! it?is gone\n"
+             "  throttle  1 MiB  ?          -        ro      -      "
+             "+-children.1: (n3)\n"
+             "  raw       1 MiB  ?          -        ro      -        "
+             "file: /b\n");
+    libxl_disk_chain_dispose(&chain);
+}
+
+static void flat_list_names_the_parents(void **state)
+{
+    libxl_disk_chain chain;
+
+    (void)state;
+    start(&chain);
+    chain.validated = chain.agrees = true;
+    add(&chain, -1, NULL, "qcow2", "/a");
+    drawn_as(&chain, true,
+             "xvda: 1 layer, all agrees\n"
+             "  No.  Parent  Format  Size   Allocated  Cluster  Access  Owner"
+             "  Layer\n"
+             "  0    -       qcow2   1 MiB  ?          -        rw      -    "
+             "  /a n0\n");
+    add(&chain, 0, "backing", "raw", "/b");
+    drawn_as(&chain, true,
+             "xvda: 2 layers, all agrees\n"
+             "  No.  Parent  Format  Size   Allocated  Cluster  Access  Owner"
+             "  Layer\n"
+             "  0    -       qcow2   1 MiB  ?          -        rw      -    "
+             "  /a n0\n"
+             "  1    0       raw     1 MiB  ?          -        ro      -    "
+             "  backing: /b n1\n");
+    libxl_disk_chain_dispose(&chain);
+}
+
+/* Even what no reader of a chain gives: parents that are not there. */
+static void odd_chains_are_drawn(void **state)
+{
+    libxl_disk_chain chain;
+    FILE *out = fopen("/dev/null", "w");
+
+    (void)state;
+    start(&chain);
+    chain_print(&chain, false, out);
+    add(&chain, 0, "backing", "qcow2", "/a");
+    add(&chain, 7, "backing", "qcow2", "/b");
+    add(&chain, -1, NULL, "qcow2", "/c");
+    chain_print(&chain, false, out);
+    chain_print(&chain, true, out);
+    fclose(out);
+    libxl_disk_chain_dispose(&chain);
+}
+
+static void run_shell(const char *dir, const char *script)
+{
+    char *command = xls_asprintf("cd %s && %s", dir, script);
+
+    assert_int_equal(system(command), 0);
+    free(command);
+}
+
+static void headers_are_read_afresh(void **state)
+{
+    char *dir = test_dir_make(), *top = xls_asprintf("%s/top", dir);
+    char *base = xls_asprintf("%s/base", dir);
+    libxl_disk_chain chain;
+    libxl_disk_layer *l;
+
+    (void)state;
+    run_shell(dir, "qemu-img create -q -f raw base 1M && cp base other && "
+                   "ln -s base link && "
+                   "qemu-img create -q -f qcow2 -b base -F raw top");
+    start(&chain);
+    chain.validated = chain.agrees = true;
+    l = add(&chain, -1, NULL, "qcow2", top);
+    l->format = LIBXL_DISK_FORMAT_QCOW2;
+    l->stat_valid = true;
+    l->backing_recorded = xls_strdup("base");
+    l->backing_recorded_full = xls_strdup(base);
+    l->backing_recorded_format = xls_strdup("raw");
+    add(&chain, 0, "backing", "raw", base)->format = LIBXL_DISK_FORMAT_RAW;
+    l = chain.layers;
+    headers_check(&chain);
+    assert_true(chain.agrees);
+
+    run_shell(dir, "qemu-img rebase -q -u -f qcow2 -b link -F raw top");
+    headers_check(&chain);
+    assert_true(chain.agrees);
+
+    run_shell(dir, "qemu-img rebase -q -u -f qcow2 -b other -F raw top");
+    headers_check(&chain);
+    assert_false(chain.agrees);
+    assert_int_equal(l->num_mismatches, 1);
+    assert_int_equal(l->mismatches[0].kind, LIBXL_DISK_MISMATCH_KIND_HEADER);
+    assert_non_null(strstr(l->mismatches[0].text, "/other"));
+
+    run_shell(dir, "qemu-img resize -q -f qcow2 top 2M && "
+                   "qemu-img rebase -q -u -f qcow2 -b base -F qcow2 top");
+    headers_check(&chain);
+    assert_int_equal(l->num_mismatches, 3);
+    assert_non_null(strstr(l->mismatches[1].text, "format qcow2"));
+    assert_non_null(strstr(l->mismatches[2].text, "2097152"));
+
+    run_shell(dir, "echo no image > top");
+    headers_check(&chain);
+    assert_int_equal(l->num_mismatches, 4);
+    assert_non_null(strstr(l->mismatches[3].text, "cannot be read"));
+    libxl_disk_chain_dispose(&chain);
+    free(base);
+    free(top);
+    test_dir_remove(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(backing_chain_is_drawn_straight_down),
+        cmocka_unit_test(several_children_are_set_in),
+        cmocka_unit_test(flat_list_names_the_parents),
+        cmocka_unit_test(odd_chains_are_drawn),
+        cmocka_unit_test(headers_are_read_afresh),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

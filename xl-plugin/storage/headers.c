@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "storage/headers.h"
+
+#include <inttypes.h>
+
+#include "base/format.h"
+#include "base/mismatch.h"
+#include "storage/image.h"
+
+static const char *or_none(const char *s)
+{
+    return str_none(s) ? "none" : s;
+}
+
+/* Backing files as whole paths, where QEMU and qemu-img can tell them. */
+static bool same_backing(const libxl_disk_layer *layer,
+                         const struct image *image)
+{
+    const char *known = layer->backing_recorded_full
+                            ? layer->backing_recorded_full
+                            : layer->backing_recorded;
+
+    return str_same(known, image->backing) ||
+           (known && image->backing && image_same(known, image->backing));
+}
+
+static void compare(libxl_disk_chain *chain, libxl_disk_layer *layer,
+                    const struct image *image)
+{
+    libxl_disk_format known = xls_driver_format(layer->backing_recorded_format);
+
+    if (!same_backing(layer, image))
+        xls_mismatch(chain, layer, LIBXL_DISK_MISMATCH_KIND_HEADER,
+                     "the header of the image now names the backing file %s, "
+                     "QEMU found %s there", or_none(image->backing),
+                     or_none(layer->backing_recorded));
+    else if (image->backing && image->backing_format != known)
+        xls_mismatch(chain, layer, LIBXL_DISK_MISMATCH_KIND_HEADER,
+                     "the header of the image now names the format %s of the "
+                     "backing file, QEMU found %s there",
+                     libxl_disk_format_to_string(image->backing_format),
+                     or_none(layer->backing_recorded_format));
+    if (image->virtual_size != layer->virtual_size)
+        xls_mismatch(chain, layer, LIBXL_DISK_MISMATCH_KIND_HEADER,
+                     "the header of the image says that it holds %" PRIu64
+                     " bytes, QEMU %" PRIu64, image->virtual_size,
+                     layer->virtual_size);
+}
+
+static void check_layer(libxl_disk_chain *chain, libxl_disk_layer *layer)
+{
+    struct error e = { 0 };
+    struct image image;
+
+    /* A file that is not there is told already. */
+    if (!layer->stat_valid || layer->format == LIBXL_DISK_FORMAT_RAW ||
+        !xls_format_driver(layer->format))
+        return;
+    if (image_info(layer->filename, layer->format, &image, &e)) {
+        xls_mismatch(chain, layer, LIBXL_DISK_MISMATCH_KIND_HEADER,
+                     "its header cannot be read: %s", e.text);
+        error_clear(&e);
+        return;
+    }
+    compare(chain, layer, &image);
+    image_dispose(&image);
+}
+
+void headers_check(libxl_disk_chain *chain)
+{
+    int i;
+
+    for (i = 0; i < chain->num_layers; i++)
+        check_layer(chain, &chain->layers[i]);
+}

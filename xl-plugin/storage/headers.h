@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#ifndef PLUGIN_STORAGE_HEADERS_H
+#define PLUGIN_STORAGE_HEADERS_H
+
+#include <libxl_snapshot.h>
+
+/*
+ * The last part of the validation of a disk in use, which the library leaves
+ * to the toolstack: reads the header of every layer that is in a file or a
+ * block device with qemu-img, and notes where it names another backing file or
+ * size than QEMU does. Raw images have none. A layer of a format that is not
+ * handled is passed over.
+ */
+void headers_check(libxl_disk_chain *chain);
+
+#endif
