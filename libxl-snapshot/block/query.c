@@ -158,12 +158,28 @@ static int xen_devid(struct xls_op *op, const char *qdev)
     return devid;
 }
 
-static bool uses_file(const struct xls_json *block, const char *path)
+static bool is_file(const char *file, const char *path)
 {
-    const char *file = xls_json_get_str(xls_json_get(block, "inserted"),
-                                        "file");
+    return file && path && (!strcmp(file, path) || xls_same_file(file, path));
+}
 
-    return file && (!strcmp(file, path) || xls_same_file(file, path));
+/* Whether a device's top layer is in a file. QEMU's name of the layer may be
+ * json:, that of its storage is the file's. */
+static bool uses_file(const struct xls_block_query *query,
+                      const struct xls_json *block, const char *path)
+{
+    const struct xls_json *stats, *storage;
+    const char *node;
+
+    if (is_file(xls_json_get_str(xls_json_get(block, "inserted"), "file"),
+                path))
+        return true;
+    stats = xls_block_query_find(query->stats, "qdev",
+                                 xls_json_get_str(block, "qdev"));
+    node = xls_json_get_str(xls_json_get(stats, "parent"), "node-name");
+    storage = node ? xls_block_query_find(query->nodes, "node-name", node)
+                   : NULL;
+    return is_file(xls_json_get_str(storage, "file"), path);
 }
 
 const struct xls_json *xls_block_query_device(
@@ -183,7 +199,7 @@ const struct xls_json *xls_block_query_device(
             mine = qdev;
             break;
         }
-        if (!mine && uses_file(block, disk->rec->pdev_path))
+        if (!mine && uses_file(query, block, disk->rec->pdev_path))
             mine = qdev;
     }
     return mine ? xls_block_query_find(query->stats, "qdev", mine) : NULL;
@@ -208,7 +224,7 @@ int xls_block_query_disk(struct xls_op *op,
         if (disk->devid >= 0 && xen_devid(op, qdev) == disk->devid) {
             mine = block;
             found++;
-        } else if (uses_file(block, disk->rec->pdev_path)) {
+        } else if (uses_file(query, block, disk->rec->pdev_path)) {
             other = qdev;
         }
     }
