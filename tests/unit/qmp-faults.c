@@ -508,7 +508,7 @@ static void reply_deep(int fd)
 static void reply_too_deep(void **state)
 {
     (void)state;
-    run_fails(reply_deep, 5000, ERROR_SNAPSHOT_QMP, "nested deeper than 64");
+    run_fails(reply_deep, 5000, ERROR_SNAPSHOT_QMP, "nested deeper than 127");
 }
 
 static void fails_in_time(void (*script)(int fd))
