@@ -63,9 +63,9 @@ static int read_chain(struct xls_op *op, const struct xls_disk *disk,
         if (rc)
             return rc;
         if (answer == XLS_CHAIN_TOO_LARGE) {
-            XLS_ERROR(&op->log, "disk %s of domain %s has more than %d layers "
-                      "in QEMU", disk->rec->vdev, op->name,
-                      XLS_CHAIN_MAX_LAYERS);
+            XLS_ERROR(&op->log, "disk %s of domain %s cannot be shown: in QEMU "
+                      "it has more than %d layers, or names that are none",
+                      disk->rec->vdev, op->name, XLS_CHAIN_MAX_LAYERS);
             return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
         }
         debug |= answer == XLS_CHAIN_ASK_DEBUG;

@@ -10,6 +10,15 @@
 #include "base/alloc.h"
 #include "base/format.h"
 
+/* QEMU's own names are no longer than a path. Longer ones, of which a reply
+ * may have the layers repeat each, are left out. */
+#define MAX_NAME 8192
+
+static char *copy(const char *s)
+{
+    return s && strlen(s) <= MAX_NAME ? xls_strdup(s) : NULL;
+}
+
 static libxl_disk_layer_kind protocol_kind(const char *driver)
 {
     static const struct {
@@ -52,21 +61,21 @@ static void fill_image(libxl_disk_layer *layer, const struct xls_json *node)
         layer->cluster_size = 0;
     layer->dirty = xls_json_get_bool(image, "dirty-flag", false);
     layer->corrupt = xls_json_get_bool(specific, "corrupt", false);
-    layer->backing_recorded = xls_strdup(image_str(node, "backing-filename"));
+    layer->backing_recorded = copy(image_str(node, "backing-filename"));
     layer->backing_recorded_full =
-        xls_strdup(image_str(node, "full-backing-filename"));
+        copy(image_str(node, "full-backing-filename"));
     layer->backing_recorded_format =
-        xls_strdup(image_str(node, "backing-filename-format"));
+        copy(image_str(node, "backing-filename-format"));
 }
 
 static void fill_storage(libxl_disk_layer *layer, const struct xls_json *node)
 {
     const char *driver = xls_json_get_str(node, "drv");
 
-    layer->storage_node = xls_strdup(xls_json_get_str(node, "node-name"));
-    layer->protocol = xls_strdup(driver);
+    layer->storage_node = copy(xls_json_get_str(node, "node-name"));
+    layer->protocol = copy(driver);
     layer->kind = protocol_kind(driver);
-    layer->filename = xls_strdup(xls_json_get_str(node, "file"));
+    layer->filename = copy(xls_json_get_str(node, "file"));
 }
 
 /* One layer, without what concerns the layers below it. */
@@ -83,10 +92,10 @@ static libxl_disk_layer *add_layer(libxl_disk_chain *chain, int parent,
     layer = &chain->layers[chain->num_layers++];
     libxl_disk_layer_init(layer);
     layer->parent = parent;
-    layer->child = xls_strdup(child);
-    layer->node = xls_strdup(xls_json_get_str(node, "node-name"));
-    layer->driver = xls_strdup(driver);
-    layer->spec = xls_strdup(xls_json_get_str(node, "file"));
+    layer->child = copy(child);
+    layer->node = copy(xls_json_get_str(node, "node-name"));
+    layer->driver = copy(driver);
+    layer->spec = copy(xls_json_get_str(node, "file"));
     layer->read_only = xls_json_get_bool(node, "ro", false);
     fill_image(layer, node);
     if (storage)
@@ -97,9 +106,8 @@ static libxl_disk_layer *add_layer(libxl_disk_chain *chain, int parent,
     return layer;
 }
 
-/* One vertex of the walk, with what is known of its node. */
+/* What is known of a node that the walk has come to. */
 struct found {
-    struct xls_vertex at;
     const struct xls_json *node;
     struct xls_vertices children;
 };
@@ -108,14 +116,25 @@ static enum xls_chain_answer look(const struct xls_graph *graph,
                                   const struct xls_vertex *vertex,
                                   struct found *found)
 {
+    const char *driver;
+
     memset(found, 0, sizeof(*found));
-    found->at = *vertex;
     found->node = xls_block_query_find(graph->query->nodes, "node-name",
                                        vertex->node);
-    if (!found->node || !xls_json_get_str(found->node, "drv"))
+    driver = xls_json_get_str(found->node, "drv");
+    if (!driver)
         return XLS_CHAIN_GONE;
-    return xls_graph_children(graph, vertex, &found->children) ==
-                   XLS_GRAPH_TOLD ? XLS_CHAIN_TOLD : XLS_CHAIN_ASK_DEBUG;
+    if (strlen(driver) > MAX_NAME || strlen(vertex->node) > MAX_NAME ||
+        (vertex->name && strlen(vertex->name) > MAX_NAME))
+        return XLS_CHAIN_TOO_LARGE;
+    switch (xls_graph_children(graph, vertex, &found->children)) {
+    case XLS_GRAPH_TOLD:
+        return XLS_CHAIN_TOLD;
+    case XLS_GRAPH_ASK_DEBUG:
+        return XLS_CHAIN_ASK_DEBUG;
+    default:
+        return XLS_CHAIN_TOO_LARGE;
+    }
 }
 
 /*

@@ -12,7 +12,8 @@ enum xls_chain_answer {
     XLS_CHAIN_ASK_DEBUG,        /* graph->debug is needed */
     XLS_CHAIN_GONE,             /* a node is in one reply and not in another:
                                  * the graph has changed in between */
-    XLS_CHAIN_TOO_LARGE,
+    XLS_CHAIN_TOO_LARGE,        /* or more children, or a longer name, than
+                                 * QEMU can have */
 };
 
 /*

@@ -141,7 +141,8 @@ static void check_record(libxl_disk_chain *chain, const char *who,
     else if (format != data->format)
         xls_mismatch(chain, &chain->layers[0], LIBXL_DISK_MISMATCH_KIND_RECORD,
                      "%s says that %s is of format %s, but QEMU has it open as "
-                     "%s", who, path, or_none(libxl_disk_format_to_string(format)),
+                     "%s", who, path,
+                     or_none(libxl_disk_format_to_string(format)),
                      data->driver);
 }
 

@@ -8,7 +8,7 @@
 static void add(struct xls_vertices *list, const char *name, const char *node,
                 const struct xls_json *stats)
 {
-    if (!name || !node)
+    if (!name || !node || list->num > XLS_GRAPH_MAX_CHILDREN)
         return;
     list->v = xls_realloc(list->v, list->num + 1, sizeof(*list->v));
     list->v[list->num++] = (struct xls_vertex){ name, node, stats };
@@ -103,16 +103,14 @@ enum xls_graph_answer xls_graph_children(const struct xls_graph *graph,
     const struct xls_json *list = xls_json_get(node, "children");
 
     memset(children, 0, sizeof(*children));
-    if (list) {
+    if (list)
         from_list(list, children);
-        return XLS_GRAPH_TOLD;
-    }
-    if (vertex->stats && !has_more_children(node)) {
+    else if (vertex->stats && !has_more_children(node))
         from_stats(vertex->stats, children);
-        return XLS_GRAPH_TOLD;
-    }
-    if (!graph->debug)
+    else if (graph->debug)
+        from_debug(graph->debug, vertex->node, children);
+    else
         return XLS_GRAPH_ASK_DEBUG;
-    from_debug(graph->debug, vertex->node, children);
-    return XLS_GRAPH_TOLD;
+    return children->num > XLS_GRAPH_MAX_CHILDREN ? XLS_GRAPH_TOO_LARGE
+                                                  : XLS_GRAPH_TOLD;
 }

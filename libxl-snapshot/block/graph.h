@@ -19,6 +19,9 @@ struct xls_graph {
                                          * not asked */
 };
 
+/* Of one node; a reply that tells of more is not believed. */
+#define XLS_GRAPH_MAX_CHILDREN 256
+
 /* A node to look at. */
 struct xls_vertex {
     const char *name;           /* "backing", "file", "children.0", …; of the
@@ -37,6 +40,7 @@ struct xls_vertices {
 enum xls_graph_answer {
     XLS_GRAPH_TOLD,
     XLS_GRAPH_ASK_DEBUG,        /* only graph->debug, which is NULL, tells */
+    XLS_GRAPH_TOO_LARGE,
 };
 
 /* The children of a vertex, in QEMU's order; free children->v. */

@@ -244,6 +244,9 @@ int libxl_domain_snapshot_recover(libxl_ctx *ctx, uint32_t domid,
  * moment: it can be called while another operation or a block job runs; it
  * then tells a state in between.
  *
+ * Strings in it are QEMU's and may hold anything but a NUL: control characters
+ * too.
+ *
  * With VALIDATE, each layer's mismatches say where sources disagree; that is
  * no error, and nothing is put right. Compared are what QEMU has open, with
  *   - libxl's records (its stored configuration, and xenstore): path and
@@ -262,7 +265,8 @@ int libxl_domain_snapshot_recover(libxl_ctx *ctx, uint32_t domid,
  *   ERROR_SNAPSHOT_DISK_UNSUPPORTED    no such disk, or QEMU does not serve it
  *                                      (a phy backend, a driver domain, an
  *                                      empty drive), for the reason logged; or
- *                                      it has more than 1,024 layers
+ *                                      it has more than 1,024 layers, or names
+ *                                      of more than 8,192 bytes
  *   ERROR_SNAPSHOT_QEMU, _QMP          QEMU refused, cannot be reached, or its
  *                                      answers make no sense; more than about
  *                                      115 backing files one below the other
@@ -286,9 +290,10 @@ int libxl_disk_chain_child(const libxl_disk_chain *chain, int parent,
  * the members of libxl_disk_chain, with "top" in the place of "layers"; in a
  * layer, in the place of "parent" and "child", "backing" with the layer that
  * is its backing file, if it has one, and "children", a list of the others,
- * each with its "child", if it has any. malloc'ed. NULL when libxl_disk_chain_to_json would give
- * NULL, when there is no layer, or when they are nested more than 115 levels
- * deep.
+ * each with its "child", if it has any.
+ *
+ * malloc'ed. NULL when libxl_disk_chain_to_json would give NULL, when there is
+ * no layer, or when they are nested more than 115 levels deep.
  */
 char *libxl_disk_chain_to_nested_json(libxl_ctx *ctx,
                                       const libxl_disk_chain *chain);

@@ -54,10 +54,10 @@ struct xls_json_limits {
 };
 
 /* What QEMU may send as one reply, and what a file of ours may hold. */
-extern const struct xls_json_limits xls_json_limits_qmp;   /* 16 MiB, depth 127,
-                                                            * 1,000,000 values */
-extern const struct xls_json_limits xls_json_limits_file;  /* 4 MiB, depth 32,
-                                                            * 100,000 values */
+extern const struct xls_json_limits xls_json_limits_qmp;  /* 16 MiB, depth 127,
+                                                           * 1,000,000 values */
+extern const struct xls_json_limits xls_json_limits_file; /* 4 MiB, depth 32,
+                                                           * 100,000 values */
 
 /*
  * Parses exactly one JSON text. Returns NULL on failure and sets *error (when

@@ -234,6 +234,61 @@ static void layers_that_multiply_end(void **state)
     assert_true(f->chain.num_layers <= XLS_CHAIN_MAX_LAYERS);
 }
 
+/* As many edges as a reply can hold, all of one node to itself: neither time
+ * nor memory goes with it. */
+static void edges_that_multiply_end(void **state)
+{
+    struct fixture *f = *state;
+    struct xls_json *edges, *edge;
+    int i;
+
+    node(f, "q", "quorum", NULL);
+    f->debug = json("{'nodes':[{'id':1,'name':'q'}]}");
+    edges = xls_json_array();
+    for (i = 0; i < 200000; i++) {
+        edge = xls_json_set_str(xls_json_object(), "name", "children.0");
+        xls_json_set_int(edge, "parent", 1);
+        xls_json_append(edges, xls_json_set_int(edge, "child", 1));
+    }
+    xls_json_set(f->debug, "edges", edges);
+    assert_int_equal(read_from(f, "{'node-name':'q'}"), XLS_CHAIN_TOO_LARGE);
+    assert_int_equal(f->chain.num_layers, 0);
+}
+
+static void names_too_long_to_be_any_are_not_copied(void **state)
+{
+    struct fixture *f = *state;
+    struct xls_json *o = xls_json_object();
+    char *longest = xls_calloc(8193, 1), *longer = xls_calloc(8194, 1);
+
+    memset(longest, 'x', 8192);
+    memset(longer, 'x', 8193);
+    xls_json_set_str(o, "node-name", "a");
+    xls_json_set_str(o, "drv", "file");
+    xls_json_set_str(o, "file", longer);
+    xls_json_append(f->query.nodes, o);
+    assert_int_equal(read_from(f, "{'node-name':'a'}"), XLS_CHAIN_TOLD);
+    assert_null(f->chain.layers[0].filename);
+    assert_null(f->chain.layers[0].spec);
+    xls_chain_stat(&f->chain);
+    xls_chain_check(NULL, &f->chain);
+    assert_int_equal(f->chain.layers[0].num_mismatches, 1);
+    xls_json_set_str(o, "file", longest);
+    assert_int_equal(read_from(f, "{'node-name':'a'}"), XLS_CHAIN_TOLD);
+    assert_string_equal(f->chain.layers[0].filename, longest);
+    xls_json_set_str(o, "drv", longer);
+    assert_int_equal(read_from(f, "{'node-name':'a'}"), XLS_CHAIN_TOO_LARGE);
+    xls_json_set_str(o, "drv", "file");
+    xls_json_append(f->query.nodes,
+                    json("{'node-name':'b','drv':'raw','children':"
+                         "[{'node-name':'a'}]}"));
+    xls_json_set_str(f->query.nodes->u.list.items[1]->u.list.items[2]
+                         ->u.list.items[0], "child", longer);
+    assert_int_equal(read_from(f, "{'node-name':'b'}"), XLS_CHAIN_TOO_LARGE);
+    free(longest);
+    free(longer);
+}
+
 static void deep(struct fixture *f, int depth)
 {
     char name[16], children[64];
@@ -452,6 +507,8 @@ int main(void)
         TEST(file_that_has_children_is_a_layer),
         TEST(circles_end),
         TEST(layers_that_multiply_end),
+        TEST(edges_that_multiply_end),
+        TEST(names_too_long_to_be_any_are_not_copied),
         TEST(as_many_layers_as_are_allowed_and_no_more),
         TEST(nested_json_is_as_deep_as_it_says),
         TEST(what_makes_no_sense_is_refused),

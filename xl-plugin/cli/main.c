@@ -42,10 +42,9 @@ const struct command commands[] = {
       command_current, false },
     { "disk-chain", "DOMAIN [VDEV] [--flat] [--validate]",
       "Show the layers that a running domain's disks are made of",
-      "--flat                 a list in which each layer names its parent; with\n"
-      "                       --json too\n"
-      "--validate             compare them with the images' headers and libxl's\n"
-      "                       records; exit status 1 when something disagrees\n",
+      "--flat                 a list in which each layer names its parent\n"
+      "--validate             compare with the images' headers and libxl's\n"
+      "                       records; exit status 1 if something disagrees\n",
       command_disk_chain, false },
     { "snapshot-help", "[COMMAND]", "Explain these commands", NULL,
       command_help_run, false },
