@@ -63,48 +63,6 @@ static void put_on_top(struct qmp_vm *vm, const char *node, const char *overlay,
           json("{'node':'%s','overlay':'%s'}", node, overlay));
 }
 
-/* What the device of disk number 0 has, validated. */
-static void read_chain(struct qmp_vm *vm, libxl_disk_chain *chain)
-{
-    struct xls_block_query query;
-    struct xls_graph graph = { .query = &query };
-    struct xls_json *debug = NULL;
-    const struct xls_json *stats;
-    enum xls_chain_answer answer;
-    char *qdev = xls_asprintf("/machine/peripheral/%s/virtio-backend",
-                              vm->disks[0].vdev);
-
-    libxl_disk_chain_init(chain);
-    assert_int_equal(xls_block_query(vm->qmp, &query), 0);
-    stats = xls_block_query_find(query.stats, "qdev", qdev);
-    assert_non_null(stats);
-    answer = xls_chain_read(&graph, stats, chain);
-    if (answer == XLS_CHAIN_ASK_DEBUG) {
-        libxl_disk_chain_dispose(chain);
-        libxl_disk_chain_init(chain);
-        debug = vm_run(vm, "x-debug-query-block-graph", NULL);
-        graph.debug = debug;
-        answer = xls_chain_read(&graph, stats, chain);
-    }
-    assert_int_equal(answer, XLS_CHAIN_TOLD);
-    xls_chain_stat(chain);
-    xls_chain_check(NULL, chain);
-    xls_json_free(debug);
-    xls_block_query_dispose(&query);
-    free(qdev);
-}
-
-static void assert_agrees(const libxl_disk_chain *chain)
-{
-    int i;
-
-    assert_true(chain->validated);
-    for (i = 0; i < chain->num_layers; i++)
-        if (chain->layers[i].num_mismatches)
-            fail_msg("layer %d: %s", i, chain->layers[i].mismatches[0].text);
-    assert_true(chain->agrees);
-}
-
 static void chain_of_depth(int depth, const char *base, bool relative)
 {
     char *dir = dir_make(), *path = xls_asprintf("%s/l%d", dir, depth), *text;
@@ -114,7 +72,7 @@ static void chain_of_depth(int depth, const char *base, bool relative)
 
     make_chain(dir, depth, base, relative);
     vm = start(path, depth == 1 ? base : "qcow2");
-    read_chain(vm, &chain);
+    vm_chain(vm, "xvda", &chain);
     assert_int_equal(chain.num_layers, depth);
     for (i = 0; i < depth; i++) {
         const libxl_disk_layer *l = &chain.layers[i];
@@ -159,7 +117,7 @@ static void chain_of_depth(int depth, const char *base, bool relative)
         free(recorded);
     }
     assert_string_equal(chain.layers[0].node, vm->disks[0].node);
-    assert_agrees(&chain);
+    vm_chain_agrees(&chain);
     text = libxl_disk_chain_to_nested_json(NULL, &chain);
     assert_non_null(text);
     free(text);
@@ -196,11 +154,11 @@ static void symlinks_lead_to_the_same_file(void **state)
     sh("cd %s && chmod 600 l2 && ln -s l2 link && ln -s l1 base && "
        "qemu-img rebase -q -u -f qcow2 -b %s/base -F qcow2 l2", dir, dir);
     vm = start(path, "qcow2");
-    read_chain(vm, &chain);
+    vm_chain(vm, "xvda", &chain);
     assert_string_equal(chain.layers[0].filename, path);
     assert_true(chain.layers[0].stat_valid);
     assert_int_equal(chain.layers[0].mode, 0600);
-    assert_agrees(&chain);
+    vm_chain_agrees(&chain);
     libxl_disk_chain_dispose(&chain);
     vm_stop(vm);
 
@@ -209,12 +167,12 @@ static void symlinks_lead_to_the_same_file(void **state)
        dir);
     vm = start(path, "qcow2");
     put_on_top(vm, vm->disks[0].node, "over", dir, "l3");
-    read_chain(vm, &chain);
+    vm_chain(vm, "xvda", &chain);
     assert_int_equal(chain.num_layers, 3);
     assert_int_equal(strncmp(chain.layers[0].spec, "json:", 5), 0);
     assert_int_equal(chain.layers[0].kind, LIBXL_DISK_LAYER_KIND_FILE);
     assert_non_null(strstr(chain.layers[0].filename, "/l3"));
-    assert_agrees(&chain);
+    vm_chain_agrees(&chain);
     libxl_disk_chain_dispose(&chain);
     vm_stop(vm);
     free(path);
@@ -237,7 +195,7 @@ static void recorded_and_opened_backing_that_differ_are_told(void **state)
        "qemu-img create -q -u -f qcow2 l5 16M", dir, dir, dir);
     vm = start(path, "qcow2");
     put_on_top(vm, vm->disks[0].node, "over", dir, "l3");
-    read_chain(vm, &chain);
+    vm_chain(vm, "xvda", &chain);
     assert_int_equal(chain.num_layers, 3);
     assert_true(chain.validated);
     assert_false(chain.agrees);
@@ -255,7 +213,7 @@ static void recorded_and_opened_backing_that_differ_are_told(void **state)
     vm = start(path, "qcow2");
     put_on_top(vm, vm->disks[0].node, "over", dir, "l4");
     put_on_top(vm, "over", "more", dir, "l5");
-    read_chain(vm, &chain);
+    vm_chain(vm, "xvda", &chain);
     assert_int_equal(chain.num_layers, 4);
     assert_int_equal(chain.layers[0].num_mismatches, 1);
     assert_int_equal(chain.layers[0].mismatches[0].kind,
@@ -281,7 +239,7 @@ static void file_that_is_gone_is_told(void **state)
     vm = start(path, "qcow2");
     sh("mv %s/l2 %s/elsewhere && rm %s/l1 && mkfifo %s/l1", dir, dir, dir,
        dir);
-    read_chain(vm, &chain);
+    vm_chain(vm, "xvda", &chain);
     assert_int_equal(chain.num_layers, 3);
     assert_int_equal(chain.layers[0].num_mismatches, 0);
     assert_int_equal(chain.layers[1].num_mismatches, 1);
@@ -305,12 +263,12 @@ static void dirty_flag_is_told(void **state)
     sh("qemu-img create -q -f qcow2 -o lazy_refcounts=on,cluster_size=4096 %s "
        "16M", path);
     vm = start(path, "qcow2");
-    read_chain(vm, &chain);
+    vm_chain(vm, "xvda", &chain);
     assert_false(chain.layers[0].dirty);
     assert_int_equal(chain.layers[0].cluster_size, 4096);
     libxl_disk_chain_dispose(&chain);
     vm_write(vm, "xvda", 0, 65536, 0x11);
-    read_chain(vm, &chain);
+    vm_chain(vm, "xvda", &chain);
     assert_true(chain.layers[0].dirty);
     libxl_disk_chain_dispose(&chain);
     vm_stop(vm);
@@ -331,10 +289,10 @@ static void json_backing_names_are_compared_by_their_file(void **state)
        "\"file.driver\":\"file\",\"file.filename\":\"%s/l1\"}' -F qcow2 top",
        dir, dir);
     vm = start(path, "qcow2");
-    read_chain(vm, &chain);
+    vm_chain(vm, "xvda", &chain);
     assert_int_equal(chain.num_layers, 2);
     assert_int_equal(strncmp(chain.layers[0].backing_recorded, "json:", 5), 0);
-    assert_agrees(&chain);
+    vm_chain_agrees(&chain);
     libxl_disk_chain_dispose(&chain);
     vm_stop(vm);
     free(path);
@@ -357,7 +315,7 @@ static void nbd_layer_has_its_address(void **state)
     sh("cd %s && qemu-img create -q -f qcow2 -b 'nbd:unix:%s/sock:"
        "exportname=exp' -F raw top 16M", dir, dir);
     vm = start(path, "qcow2");
-    read_chain(vm, &chain);
+    vm_chain(vm, "xvda", &chain);
     vm_stop(vm);
     kill(atoi(pid), SIGTERM);
     free(pid);
@@ -371,7 +329,7 @@ static void nbd_layer_has_its_address(void **state)
     assert_int_equal(base->virtual_size, 16 * MB);
     assert_int_equal(base->allocated_size, -1);
     assert_false(base->stat_valid);
-    assert_agrees(&chain);
+    vm_chain_agrees(&chain);
     libxl_disk_chain_dispose(&chain);
     free(path);
     dir_remove(dir);
@@ -421,7 +379,7 @@ static void quorum_has_all_its_children(void **state)
         skip();
     }
     move_disk_to(vm, "q");
-    read_chain(vm, &chain);
+    vm_chain(vm, "xvda", &chain);
     vm_stop(vm);
 
     assert_int_equal(chain.num_layers, 4);
@@ -441,7 +399,7 @@ static void quorum_has_all_its_children(void **state)
     assert_int_equal(libxl_disk_chain_child(&chain, 0, -1), 1);
     assert_int_equal(libxl_disk_chain_child(&chain, 0, 1), 3);
     assert_int_equal(libxl_disk_chain_child(&chain, 0, 3), -1);
-    assert_agrees(&chain);
+    vm_chain_agrees(&chain);
 
     text = libxl_disk_chain_to_nested_json(NULL, &chain);
     nested = xls_json_parse(text, strlen(text), &xls_json_limits_qmp, NULL);
@@ -471,7 +429,7 @@ static void filter_is_a_layer_without_storage(void **state)
                "'file':{'driver':'qcow2','file':{'driver':'file',"
                "'filename':'%s/l2'}}}", dir));
     move_disk_to(vm, "f");
-    read_chain(vm, &chain);
+    vm_chain(vm, "xvda", &chain);
     vm_stop(vm);
     assert_int_equal(chain.num_layers, 3);
     assert_string_equal(chain.layers[0].driver, "throttle");
@@ -481,7 +439,7 @@ static void filter_is_a_layer_without_storage(void **state)
     assert_string_equal(chain.layers[2].child, "backing");
     assert_string_equal(xls_chain_below_filters(&chain, 0)->node,
                         chain.layers[1].node);
-    assert_agrees(&chain);
+    vm_chain_agrees(&chain);
     libxl_disk_chain_dispose(&chain);
     dir_remove(dir);
 }
@@ -497,14 +455,14 @@ static void data_file_is_a_layer_of_its_own(void **state)
     sh("cd %s && qemu-img create -q -f qcow2 -o data_file=%s/data q 16M", dir,
        dir);
     vm = start(path, "qcow2");
-    read_chain(vm, &chain);
+    vm_chain(vm, "xvda", &chain);
     vm_stop(vm);
     assert_int_equal(chain.num_layers, 2);
     assert_string_equal(chain.layers[0].filename, path);
     assert_string_equal(chain.layers[1].child, "data-file");
     assert_non_null(strstr(chain.layers[1].filename, "/data"));
     assert_int_equal(chain.layers[1].format, LIBXL_DISK_FORMAT_RAW);
-    assert_agrees(&chain);
+    vm_chain_agrees(&chain);
     libxl_disk_chain_dispose(&chain);
     free(path);
     dir_remove(dir);
@@ -523,11 +481,11 @@ static void running_job_is_no_hindrance(void **state)
     vm_do(vm, "block-commit",
           json("{'job-id':'j','device':'%s','speed':1,'base':'%s/l2',"
                "'auto-dismiss':false}", vm->disks[0].node, dir));
-    read_chain(vm, &chain);
+    vm_chain(vm, "xvda", &chain);
     assert_int_equal(chain.num_layers, 3);
     assert_string_equal(chain.layers[0].filename, path);
     assert_false(chain.layers[1].read_only);
-    assert_agrees(&chain);
+    vm_chain_agrees(&chain);
     libxl_disk_chain_dispose(&chain);
     vm_stop(vm);
     free(path);

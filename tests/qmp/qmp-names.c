@@ -66,6 +66,7 @@ static bool data_is_right(struct fixture *f)
 
 static void path_changes_hands_and_the_guest_reads_its_data(void **state)
 {
+    libxl_disk_chain chain;
     struct fixture f;
     char *sum;
 
@@ -82,6 +83,11 @@ static void path_changes_hands_and_the_guest_reads_its_data(void **state)
     assert_string_equal(vm_top_node(f.vm, "xvda"), "over");
     assert_string_equal(vm_top_file(f.vm, "xvda"), f.path);
     assert_true(data_is_right(&f));
+    vm_chain(f.vm, "xvda", &chain);
+    vm_chain_agrees(&chain);
+    assert_int_equal(chain.num_layers, 2);
+    assert_string_equal(chain.layers[1].filename, f.frozen);
+    libxl_disk_chain_dispose(&chain);
 
     /* The guest writes the overlay, and only that. */
     sum = sh_output("sha256sum < '%s'", f.frozen);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "block/chain.h"
 #include "log.h"
 
 /* One log for all files of a program. */
@@ -433,6 +434,48 @@ bool vm_has_node(struct qmp_vm *vm, const char *node)
                       node);
     xls_json_free(all);
     return has;
+}
+
+/* --- chains --- */
+
+void vm_chain(struct qmp_vm *vm, const char *vdev, libxl_disk_chain *chain)
+{
+    struct xls_block_query query;
+    struct xls_graph graph = { .query = &query };
+    struct xls_json *debug = NULL;
+    const struct xls_json *stats;
+    enum xls_chain_answer answer;
+    char *qdev = xls_asprintf("/machine/peripheral/%s/virtio-backend", vdev);
+
+    libxl_disk_chain_init(chain);
+    assert_int_equal(xls_block_query(vm->qmp, &query), 0);
+    stats = xls_block_query_find(query.stats, "qdev", qdev);
+    assert_non_null(stats);
+    answer = xls_chain_read(&graph, stats, chain);
+    if (answer == XLS_CHAIN_ASK_DEBUG) {
+        libxl_disk_chain_dispose(chain);
+        libxl_disk_chain_init(chain);
+        debug = vm_run(vm, "x-debug-query-block-graph", NULL);
+        graph.debug = debug;
+        answer = xls_chain_read(&graph, stats, chain);
+    }
+    assert_int_equal(answer, XLS_CHAIN_TOLD);
+    xls_chain_stat(chain);
+    xls_chain_check(NULL, chain);
+    xls_json_free(debug);
+    xls_block_query_dispose(&query);
+    free(qdev);
+}
+
+void vm_chain_agrees(const libxl_disk_chain *chain)
+{
+    int i;
+
+    assert_true(chain->validated);
+    for (i = 0; i < chain->num_layers; i++)
+        if (chain->layers[i].num_mismatches)
+            fail_msg("layer %d: %s", i, chain->layers[i].mismatches[0].text);
+    assert_true(chain->agrees);
 }
 
 /* --- input and output --- */

@@ -87,6 +87,12 @@ const char *vm_top_node(struct qmp_vm *vm, const char *vdev);
 const char *vm_top_file(struct qmp_vm *vm, const char *vdev);
 bool vm_has_node(struct qmp_vm *vm, const char *node);
 
+/* The chain of a disk, validated (without libxl's records); to be disposed
+ * of. */
+void vm_chain(struct qmp_vm *vm, const char *vdev, libxl_disk_chain *chain);
+/* Fails with the first mismatch. */
+void vm_chain_agrees(const libxl_disk_chain *chain);
+
 /*
  * Reads and writes from the guest's side, through the device of the disk: one
  * byte value over a range. A write is flushed.

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "block/chain.h"
@@ -405,6 +406,58 @@ static void values_of_other_types_count_as_unknown(void **state)
     free(text);
 }
 
+/* Any graph of a few nodes: it ends, and what it gives is a tree. */
+static void random_graphs_give_trees(void **state)
+{
+    static const char *const drivers[] = { "qcow2", "raw", "quorum", "file" };
+    static const char *const names[] = { "file", "backing", "children.0" };
+    struct fixture *f = *state;
+    unsigned seed = getpid();
+    int round, i, k, told = 0;
+
+    print_message("seed %u\n", seed);
+    srand(seed);
+    for (round = 0; round < 3000; round++) {
+        int num = 1 + rand() % 6;
+
+        xls_json_free(f->query.nodes);
+        f->query.nodes = xls_json_array();
+        for (i = 0; i < num; i++) {
+            char text[200] = "", name[8];
+
+            for (k = rand() % 3; k > 0; k--)
+                snprintf(text + strlen(text), sizeof(text) - strlen(text),
+                         "%s=n%d ", names[rand() % 3],
+                         i + (rand() % 8 ? 1 : 0) + rand() % (num - i));
+            snprintf(name, sizeof(name), "n%d", i);
+            node(f, name, drivers[rand() % 4], text);
+        }
+        if (read_from(f, "{'node-name':'n0'}") != XLS_CHAIN_TOLD)
+            continue;
+        told++;
+        xls_chain_stat(&f->chain);
+        xls_chain_check(NULL, &f->chain);
+        for (i = 0; i < f->chain.num_layers; i++) {
+            libxl_disk_layer *l = &f->chain.layers[i];
+            int children = 0;
+
+            assert_true(l->parent < i && l->parent >= (i ? 0 : -1));
+            assert_int_equal(!l->child, i == 0);
+            assert_int_equal(!l->filename,
+                             l->kind == LIBXL_DISK_LAYER_KIND_NONE);
+            for (k = libxl_disk_chain_child(&f->chain, i, -1); k >= 0;
+                 k = libxl_disk_chain_child(&f->chain, i, k)) {
+                assert_true(k > i);
+                children++;
+            }
+            if (l->kind == LIBXL_DISK_LAYER_KIND_NONE)
+                assert_true(children > 0);
+        }
+        free(libxl_disk_chain_to_nested_json(NULL, &f->chain));
+    }
+    assert_true(told > 100);
+}
+
 static void children_are_walked_whatever_the_parents_are(void **state)
 {
     struct fixture *f = *state;
@@ -513,6 +566,7 @@ int main(void)
         TEST(nested_json_is_as_deep_as_it_says),
         TEST(what_makes_no_sense_is_refused),
         TEST(values_of_other_types_count_as_unknown),
+        TEST(random_graphs_give_trees),
         TEST(children_are_walked_whatever_the_parents_are),
         TEST(params_of_xenstore_are_understood),
         TEST(records_are_compared_with_the_top),
