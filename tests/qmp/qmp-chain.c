@@ -9,10 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/freeze.h"
 #include "block/chain.h"
 
 #define MB (1024ULL * 1024)
@@ -251,6 +252,41 @@ static void file_that_is_gone_is_told(void **state)
     vm_stop(vm);
     free(path);
     dir_remove(dir);
+}
+
+static void label_and_immutable_flag_are_told(void **state)
+{
+    static const char label[] = "system_u:object_r:xen_image_t:s0";
+    char *dir = dir_make(), *path = xls_asprintf("%s/l2", dir);
+    char *base = xls_asprintf("%s/l1", dir);
+    libxl_disk_chain chain;
+    struct qmp_vm *vm;
+    bool labelled;
+    int frozen;
+
+    (void)state;
+    make_chain(dir, 2, "raw", false);
+    labelled = !setxattr(base, "security.selinux", label, sizeof(label), 0);
+    frozen = xls_freeze(base, NULL);
+    vm = start(path, "qcow2");
+    vm_chain(vm, "xvda", &chain);
+    vm_stop(vm);
+    assert_int_equal(xls_thaw(base), 0);
+    assert_false(chain.layers[0].immutable);
+    assert_int_equal(chain.layers[1].immutable, frozen == 0);
+    assert_int_equal(chain.layers[1].mode, frozen == 0 ? 0644 : 0444);
+    if (labelled)
+        assert_string_equal(chain.layers[1].label, label);
+    vm_chain_agrees(&chain);
+    libxl_disk_chain_dispose(&chain);
+    free(base);
+    free(path);
+    dir_remove(dir);
+    if (frozen || !labelled) {
+        print_message("%s: no %s\n", "/tmp", frozen ? "immutable flag"
+                                                    : "labels");
+        skip();
+    }
 }
 
 static void dirty_flag_is_told(void **state)
@@ -502,6 +538,8 @@ int main(void)
         cmocka_unit_test_teardown(
             recorded_and_opened_backing_that_differ_are_told, vm_teardown),
         cmocka_unit_test_teardown(file_that_is_gone_is_told, vm_teardown),
+        cmocka_unit_test_teardown(label_and_immutable_flag_are_told,
+                                  vm_teardown),
         cmocka_unit_test_teardown(dirty_flag_is_told, vm_teardown),
         cmocka_unit_test_teardown(
             json_backing_names_are_compared_by_their_file, vm_teardown),
