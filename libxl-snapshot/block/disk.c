@@ -46,6 +46,12 @@ static void cannot(struct xls_disk *disk, bool left_out, char *why)
     disk->left_out = left_out;
 }
 
+static bool is_empty(const libxl_device_disk *rec)
+{
+    return !rec->pdev_path || !rec->pdev_path[0] ||
+           rec->format == LIBXL_DISK_FORMAT_EMPTY;
+}
+
 /* Why QEMU has no node of a disk, by the records; malloc'ed, NULL: it should
  * have one. */
 static char *unserved(struct xls_op *op, struct xls_disk *disk)
@@ -56,8 +62,7 @@ static char *unserved(struct xls_op *op, struct xls_disk *disk)
     char *why = NULL;
 
     disk->devid = -1;
-    if (!rec->pdev_path || !rec->pdev_path[0] ||
-        rec->format == LIBXL_DISK_FORMAT_EMPTY)
+    if (is_empty(rec))
         why = xls_strdup("the drive is empty");
     else if (rec->backend_domid || (rec->backend_domname &&
                                     rec->backend_domname[0]))
@@ -87,8 +92,7 @@ static void judge_record(struct xls_op *op, struct xls_disk *disk)
     disk->no_node = unserved(op, disk);
     if (rec->is_cdrom)
         cannot(disk, true, xls_strdup("it is a CD-ROM"));
-    else if (!rec->pdev_path || !rec->pdev_path[0] ||
-             rec->format == LIBXL_DISK_FORMAT_EMPTY)
+    else if (is_empty(rec))
         cannot(disk, true, xls_strdup(disk->no_node));
     else if (!rec->readwrite)
         cannot(disk, true, xls_strdup("it is read-only"));
