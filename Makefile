@@ -34,6 +34,7 @@ help:
 	@echo 'make            build the library and the xl plugin into $(BUILD)/'
 	@echo 'make demo       the main job, on an emulated Xen host; installs what is missing'
 	@echo 'make check      all tests; installs what is missing'
+	@echo 'make check-more the long tests of the Xen-host suite, for some hours'
 	@echo 'make check-unit | check-qmp | check-idl | check-xenhost   parts of it'
 	@echo 'make bench      figures, as ratios measured side by side'
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR= LIBDIR= as usual; also: uninstall'

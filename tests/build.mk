@@ -11,7 +11,7 @@ include $(wildcard tests/idl/build.mk tests/unit/build.mk tests/qmp/build.mk \
     tests/bench/build.mk \
     tests/xenhost/apictl/build.mk)
 
-.PHONY: deps deps-check check check-all check-sanitized check-xenhost
+.PHONY: deps deps-check check check-all check-sanitized check-xenhost check-more
 deps:
 	scripts/need $(DEB_BUILD)
 deps-check:
@@ -33,6 +33,9 @@ check-sanitized:
 
 check-xenhost:
 	BUILD=$(abspath $(BUILD)) tests/xenhost/check
+
+check-more: deps-check
+	BUILD=$(abspath $(BUILD)) tests/xenhost/check list-more
 
 .PHONY: demo xenhost-shell
 demo:

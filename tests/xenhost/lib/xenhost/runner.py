@@ -69,9 +69,9 @@ def _report_failure(name, error):
 
 
 def main():
-    """Runs the tests whose names contain an argument; exits."""
-    chosen = [t for t in _tests
-              if not sys.argv[1:] or any(word in t[0] for word in sys.argv[1:])]
+    """Runs the tests whose names contain an argument, in which _ is a space; exits."""
+    words = [word.replace("_", " ") for word in sys.argv[1:]]
+    chosen = [t for t in _tests if not words or any(word in t[0] for word in words)]
     if not chosen:
         sys.exit(f"no test matches {sys.argv[1:]}; there are: "
                  + ", ".join(t[0] for t in _tests))
