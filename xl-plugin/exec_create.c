@@ -59,8 +59,10 @@ static char *find_word(int num, const char *const words[])
     if (name && store_open(STORE_ROOT, name, false, 0, &st, &e))
         fprintf(stderr, "xl create: the snapshots of %s are left out of "
                 "account: %s\n", name, e.text);
-    else if (name)
+    else if (name) {
+        store_assume_merged(st);
         word = disk_assignment(text, st, &notes);
+    }
     for (i = 0; i < notes.num; i++)
         fprintf(stderr, "xl create: %s\n", notes.v[i]);
     strings_free(&notes);

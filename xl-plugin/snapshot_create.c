@@ -78,6 +78,7 @@ static void fill_record_disk(xl_snapshot_record *rec,
     disk = record_disk_add(rec, d->disk.vdev);
     disk->method = d->method;
     disk->layer_format = d->disk.format;
+    disk->on_delete = d->merge;
     if (d->method == LIBXL_SNAPSHOT_METHOD_INTERNAL) {
         disk->layer_path = xls_strdup(d->disk.pdev_path);
         disk->internal_name = xls_strdup(d->name);

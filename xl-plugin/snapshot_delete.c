@@ -1,108 +1,78 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "cli/cli.h"
 
-#include <stdio.h>
+#include "cli/deletion.h"
 
-#include "cli/fold_library.h"
-#include "store/tree.h"
+/* What was said on the command line. */
+struct delete_options {
+    bool children, children_only, metadata;
+    libxl_snapshot_merge merge;         /* AUTO: not said */
+};
 
-static int hide(struct session *s, const char *name, bool children,
-                struct strings *deleted, struct error *e)
+static int read_options(struct cli *cli, int argc, char **argv,
+                        struct delete_options *o, int *code)
 {
-    const xl_snapshot_record *named = store_find(s->store, name);
-    struct strings names = { 0 };
-    int i, ret = 0;
+    static const struct option options[] = {
+        { "children", no_argument, NULL, 'c' },
+        { "children-only", no_argument, NULL, 'o' },
+        { "merge", required_argument, NULL, 'm' },
+        { "metadata", no_argument, NULL, 'M' },
+        CLI_OPTIONS
+    };
+    int opt;
 
-    /* Said again of one that is deleted: to free what had to stay then. */
-    if (!(named && named->hidden) && !store_must_find(s->store, name, e))
-        return -1;
-    if (children)
-        tree_subtree(s->store, name, &names);
+    while ((opt = cli_option(cli, argc, argv, options, code)) != -1) {
+        switch (opt) {
+        case OPT_EXIT:
+            return -1;
+        case 'c':
+            o->children = true;
+            break;
+        case 'o':
+            o->children_only = true;
+            break;
+        case 'M':
+            o->metadata = true;
+            break;
+        case 'm':
+            if (!libxl_snapshot_merge_from_string(optarg, &o->merge))
+                break;
+            *code = cli_usage(cli, "--merge \"%s\" is not one of forward, "
+                              "backward, auto", optarg);
+            return -1;
+        }
+    }
+    if (o->children && o->children_only)
+        *code = cli_usage(cli, "--children is the snapshot and all below it, "
+                          "--children-only all below it: which?");
+    else if (o->metadata && o->merge != LIBXL_SNAPSHOT_MERGE_AUTO)
+        *code = cli_usage(cli, "--metadata leaves all files as they are, so "
+                          "--merge makes no sense with it");
     else
-        strings_add(&names, name);
-    /* Children first: an interruption leaves a tree that is whole. */
-    for (i = 0; !ret && i < names.num; i++) {
-        xl_snapshot_record *rec = store_find(s->store, names.v[i]);
-
-        if (rec->hidden)
-            continue;
-        ret = fold_hide(s->store, rec, e);
-        if (!ret)
-            strings_add(deleted, rec->name);
-    }
-    strings_free(&names);
-    return ret;
-}
-
-static void print_result(struct cli *cli, const struct session *s,
-                         const struct strings *deleted)
-{
-    const xl_snapshot_record *current =
-        tree_visible(s->store, s->store->info.current);
-    struct xls_json *o, *names, *kept;
-    int i;
-
-    if (!cli->json) {
-        for (i = 0; i < deleted->num; i++)
-            printf("Snapshot %s of %s deleted.\n", deleted->v[i],
-                   s->domain.name);
-        return;
-    }
-    o = xls_json_object();
-    names = xls_json_array();
-    kept = xls_json_array();
-    for (i = 0; i < deleted->num; i++)
-        xls_json_append(names, xls_json_string(deleted->v[i]));
-    for (i = 0; i < s->store->num_records; i++)
-        if (s->store->records[i]->hidden)
-            xls_json_append(kept,
-                            xls_json_string(s->store->records[i]->name));
-    xls_json_set(o, "deleted", names);
-    xls_json_set(o, "layers_kept_of", kept);
-    xls_json_set(o, "current", current ? xls_json_string(current->name)
-                                       : xls_json_null());
-    cli_print_json(o);
+        *code = cli_words(cli, argc, 2, 2);
+    return *code ? -1 : 0;
 }
 
 int command_delete(struct cli *cli, int argc, char **argv)
 {
-    static const struct option options[] = {
-        { "children", no_argument, NULL, 'c' },
-        CLI_OPTIONS
-    };
-    struct strings deleted = { 0 };
-    struct fold_library fold;
+    struct delete_options o = { .merge = LIBXL_SNAPSHOT_MERGE_AUTO };
+    struct strings names = { 0 };
     struct error e = { 0 };
-    bool children = false;
     struct session s;
-    int opt, code;
+    int code;
 
-    while ((opt = cli_option(cli, argc, argv, options, &code)) != -1) {
-        if (opt == OPT_EXIT)
-            return code;
-        children = true;
-    }
-    code = cli_words(cli, argc, 2, 2);
-    if (code)
+    if (read_options(cli, argc, argv, &o, &code))
         return code;
-
     if (session_open(cli, argv[optind], false, &s, &e) ||
-        hide(&s, argv[optind + 1], children, &deleted, &e)) {
+        deletion_names(s.store, argv[optind + 1],
+                       o.children_only ? DELETE_CHILDREN
+                       : o.children ? DELETE_SUBTREE : DELETE_ONE, &names, &e))
         code = cli_fail(cli, &e);
-        goto out;
-    }
-    fold_library_init(&fold, cli, &s);
-    if (fold_all(&fold.fold, &e)) {
-        cli_say(cli, "deleted, but not all of its storage could be freed; "
-                "the next snapshot-delete of %s tries again", s.domain.name);
-        code = cli_fail(cli, &e);
-        goto out;
-    }
-    print_result(cli, &s, &deleted);
-    code = EXIT_OK;
-
-out:
-    strings_free(&deleted);
+    else if (o.metadata)
+        code = deletion_forget(cli, &s, &names);
+    else
+        code = deletion_run(cli, &s, &names, o.merge, "deleted");
+    strings_free(&names);
     session_close(&s);
     return code;
 }

@@ -39,13 +39,17 @@ static void print_text(const struct store *st, const xl_snapshot_record *rec)
     for (i = 0; i < rec->num_disks; i++) {
         const xl_snapshot_disk *d = &rec->disks[i];
 
-        printf("Disk:         %s %s %s (%s)%s%s\n", d->vdev,
+        printf("Disk:         %s %s %s (%s)%s%s", d->vdev,
                method_name(d->method), d->layer_path,
                libxl_disk_format_to_string(d->layer_format),
                d->method == LIBXL_SNAPSHOT_METHOD_INTERNAL ? ", inside as "
                                                            : "",
                d->method == LIBXL_SNAPSHOT_METHOD_INTERNAL ? d->internal_name
                                                            : "");
+        if (d->on_delete != LIBXL_SNAPSHOT_MERGE_AUTO)
+            printf(", merged %s when deleted",
+                   libxl_snapshot_merge_to_string(d->on_delete));
+        putchar('\n');
     }
 }
 

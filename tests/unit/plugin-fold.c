@@ -275,7 +275,7 @@ static void take_down(void)
         assert_true(visible > 0);
         if (rec->hidden)
             continue;
-        assert_good(fold_hide(st, rec, &e), &e);
+        assert_good(fold_hide(st, rec, 0, &e), &e);
         assert_good(fold_all(&fold, &e), &e);
         check_all();
     }
@@ -335,11 +335,11 @@ static void a_layer_with_two_children_is_kept_until_one_is_gone(void **state)
     guest_writes();
     copy_tops("top");
 
-    assert_good(fold_hide(st, store_find(st, "s0"), &e), &e);
+    assert_good(fold_hide(st, store_find(st, "s0"), 0, &e), &e);
     assert_good(fold_all(&fold, &e), &e);
     assert_non_null(store_find(st, "s0"));
     check_all();
-    assert_good(fold_hide(st, store_find(st, "s1"), &e), &e);
+    assert_good(fold_hide(st, store_find(st, "s1"), 0, &e), &e);
     assert_good(fold_all(&fold, &e), &e);
     assert_int_equal(st->num_records, 0);
     check_all();
@@ -366,7 +366,7 @@ static void what_another_domain_needs_is_not_removed(void **state)
     assert_good(store_write_info(other, &e), &e);
     store_close(other);
 
-    assert_good(fold_hide(st, store_find(st, "s0"), &e), &e);
+    assert_good(fold_hide(st, store_find(st, "s0"), 0, &e), &e);
     assert_good(fold_all(&fold, &e), &e);
     assert_non_null(store_find(st, "s0"));
     check_all();
@@ -385,7 +385,7 @@ static void what_a_running_domain_uses_is_not_removed(void **state)
     assert_good(image_create_overlay(path, st->info.disks[0].config_path,
                                      LIBXL_DISK_FORMAT_RAW, &e), &e);
     live_add(&live, "other", 7, "xvda", path, LIBXL_DISK_FORMAT_QCOW2);
-    assert_good(fold_hide(st, store_find(st, "s0"), &e), &e);
+    assert_good(fold_hide(st, store_find(st, "s0"), 0, &e), &e);
     assert_good(fold_all(&fold, &e), &e);
     assert_non_null(store_find(st, "s0"));
     assert_good(fold_discard(&fold, path, NULL, &e), &e);

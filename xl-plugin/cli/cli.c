@@ -112,6 +112,9 @@ static struct xls_json *disk_json(const xl_snapshot_disk *d)
                      libxl_disk_format_to_string(d->layer_format));
     if (!str_none(d->internal_name))
         xls_json_set_str(o, "internal_name", d->internal_name);
+    if (d->on_delete != LIBXL_SNAPSHOT_MERGE_AUTO)
+        xls_json_set_str(o, "on_delete",
+                         libxl_snapshot_merge_to_string(d->on_delete));
     return o;
 }
 

@@ -106,6 +106,7 @@ int command_list(struct cli *cli, int argc, char **argv);
 int command_info(struct cli *cli, int argc, char **argv);
 int command_revert(struct cli *cli, int argc, char **argv);
 int command_delete(struct cli *cli, int argc, char **argv);
+int command_undo(struct cli *cli, int argc, char **argv);
 int command_current(struct cli *cli, int argc, char **argv);
 int command_disk_chain(struct cli *cli, int argc, char **argv);
 int command_help_run(struct cli *cli, int argc, char **argv);

@@ -89,6 +89,8 @@ static int plan_external(const struct create_options *o,
     struct stat st;
 
     d->external_format = LIBXL_DISK_FORMAT_QCOW2;
+    if (option)
+        d->merge = option->on_delete;
     if (option && option->path) {
         d->keep_path = false;
         d->external_path = xls_strdup(option->path);

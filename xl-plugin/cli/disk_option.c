@@ -52,6 +52,15 @@ static int set_format(const char *value, struct disk_option *o,
     return 0;
 }
 
+static int set_on_delete(const char *value, struct disk_option *o,
+                         struct error *e)
+{
+    if (libxl_snapshot_merge_from_string(value, &o->on_delete))
+        return error_set(e, "on_delete \"%s\" of disk %s is not one of "
+                         "forward, backward, auto", value, o->vdev);
+    return 0;
+}
+
 static int set_vdev(const char *value, struct disk_option *o, struct error *e)
 {
     if (!*value || value[strcspn(value, "=/ \t\n")])
@@ -68,7 +77,8 @@ static bool starts(const char *s, const char *start)
 
 static bool is_key(const char *s)
 {
-    return starts(s, "method=") || starts(s, "path=") || starts(s, "format=");
+    return starts(s, "method=") || starts(s, "path=") ||
+        starts(s, "format=") || starts(s, "on_delete=");
 }
 
 /* The length of a key=value: up to the comma before the next key. */
@@ -90,16 +100,23 @@ static int set_word(const char *word, struct disk_option *o, struct error *e)
         return set_path(strchr(word, '=') + 1, o, e);
     if (starts(word, "format="))
         return set_format(strchr(word, '=') + 1, o, e);
+    if (starts(word, "on_delete="))
+        return set_on_delete(strchr(word, '=') + 1, o, e);
     return error_set(e, "\"%s\" of disk %s is not one of method=, path=, "
-                     "format=", word, o->vdev);
+                     "format=, on_delete=", word, o->vdev);
 }
 
 static int check(const struct disk_option *o, struct error *e)
 {
-    if (o->path && (o->method == LIBXL_SNAPSHOT_METHOD_INTERNAL ||
-                    o->method == LIBXL_SNAPSHOT_METHOD_NONE))
+    bool external = o->method != LIBXL_SNAPSHOT_METHOD_INTERNAL &&
+                    o->method != LIBXL_SNAPSHOT_METHOD_NONE;
+
+    if (!external && o->path)
         return error_set(e, "disk %s: path= goes with method external only",
                          o->vdev);
+    if (!external && o->on_delete != LIBXL_SNAPSHOT_MERGE_AUTO)
+        return error_set(e, "disk %s: on_delete= goes with method external "
+                         "only", o->vdev);
     return 0;
 }
 

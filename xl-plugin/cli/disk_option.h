@@ -12,10 +12,11 @@ struct disk_option {
     int method;                 /* libxl_snapshot_method; -1: not said */
     char *path;                 /* NULL: not said */
     libxl_disk_format format;   /* UNKNOWN: not said */
+    libxl_snapshot_merge on_delete;     /* AUTO: not said */
 };
 
-/* VDEV[,method=…][,path=…][,format=…]. A path ends at ",method=", ",path=" or
- * ",format=", so it may have other commas in it. */
+/* VDEV[,method=…][,path=…][,format=…][,on_delete=…]. A path ends at a comma
+ * with one of these keys and "=" after it, so it may have others in it. */
 int disk_option_parse(const char *text, struct disk_option *o,
                       struct error *e);
 /* path,format,vdev, as in the disks= list of a config file; path and format

@@ -15,11 +15,20 @@ static int call(struct fold_library *f, libxl_domain_snapshot_args *args,
 {
     libxl_snapshot_how how = { .logger = f->cli->logger, .progress = report,
                                .user = f };
+    libxl_disk_snapshot *d = args->disks;
     int rc;
 
     progress_start(&f->progress);
     rc = libxl_domain_snapshot_delete(f->cli->ctx, f->s->domain.domid, args,
                                       &how, result);
+    /* An older QEMU can merge some layers one way only. */
+    if (rc == ERROR_SNAPSHOT_DISK_UNSUPPORTED &&
+        d->merge == LIBXL_SNAPSHOT_MERGE_BACKWARD) {
+        cli_say(f->cli, "disk %s: merging forward instead", d->disk.vdev);
+        d->merge = LIBXL_SNAPSHOT_MERGE_FORWARD;
+        rc = libxl_domain_snapshot_delete(f->cli->ctx, f->s->domain.domid,
+                                          args, &how, result);
+    }
     progress_end(&f->progress);
     if (rc == ERROR_ABORTED)
         return error_set(e, "cancelled; the snapshot is deleted, but its "

@@ -179,3 +179,12 @@ int interrupted_settle_revert(struct session *s, struct cli *cli,
     interrupted_clear_revert(s);
     return store_write_info(st, e);
 }
+
+int interrupted_settle_fold(struct session *s, struct cli *cli,
+                            struct error *e)
+{
+    struct fold_library fold;
+
+    fold_library_init(&fold, cli, s);
+    return fold_settle(&fold.fold, e);
+}

@@ -16,6 +16,7 @@ const struct command commands[] = {
       "--paused               leave the domain paused\n"
       "--description=TEXT     what the snapshot is for\n"
       "--disk=VDEV[,method=external|internal|none][,path=FILE][,format=FMT]\n"
+      "       [,on_delete=forward|backward]\n"
       "                       how this disk takes part; disks that are not\n"
       "                       named take part as they do by default\n"
       "--config=FILE          name=, description=, memory=, live=, paused=,\n"
@@ -33,10 +34,18 @@ const struct command commands[] = {
       "--destroy-first        destroy the running domain before the new one\n"
       "                       is built, for want of memory for both\n",
       command_revert, false },
-    { "snapshot-delete", "DOMAIN NAME [--children]",
+    { "snapshot-delete", "DOMAIN NAME [OPTIONS]",
       "Delete a snapshot; what is based on it stays as it is",
-      "--children             and all snapshots below it\n",
+      "--children             and all snapshots below it\n"
+      "--children-only        all snapshots below it, but not itself\n"
+      "--merge=forward|backward\n"
+      "                       its data goes into the layers above it, or that\n"
+      "                       of the layer above into its own\n"
+      "--metadata             forget it, and leave all its files\n",
       command_delete, false },
+    { "snapshot-undo", "DOMAIN",
+      "Take the current snapshot back; the running domain goes on as it is",
+      NULL, command_undo, false },
     { "snapshot-current", "DOMAIN",
       "Name the snapshot that the domain's disks are based on", NULL,
       command_current, false },

@@ -132,6 +132,8 @@ int session_open(struct cli *cli, const char *domain, bool running,
     if (!ret)
         ret = cli_live(cli, &s->live, e);
     if (!ret)
+        ret = interrupted_settle_fold(s, cli, e);
+    if (!ret)
         ret = interrupted_settle_revert(s, cli, e);
     if (!ret)
         ret = identity_settle(s->store, &s->live, s->domain.domid, &told, e);

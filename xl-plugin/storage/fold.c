@@ -47,6 +47,26 @@ bool fold_referred(const struct store *st, const char *path, int method,
     return false;
 }
 
+bool fold_active(const struct fold *f, const char *path)
+{
+    int i;
+
+    for (i = 0; i < f->st->info.num_disks; i++)
+        if (str_same(f->st->info.disks[i].top_path, path) ||
+            image_same(f->st->info.disks[i].top_path, path))
+            return true;
+    for (i = 0; i < f->live->num; i++)
+        if (f->live->v[i].domid == f->domid &&
+            image_same(f->live->v[i].path, path))
+            return true;
+    return false;
+}
+
+int fold_protect(const struct fold *f, const char *path, struct error *e)
+{
+    return fold_active(f, path) ? image_thaw(path, e) : image_freeze(path, e);
+}
+
 bool fold_configured(const struct store *st, const char *path)
 {
     int i;
@@ -81,16 +101,11 @@ int fold_follow(struct store *st, const char *from, const char *to,
     return top ? store_write_info(st, e) : 0;
 }
 
-static int unlink_synced(const char *path, struct error *e)
+int fold_sync_directory(const char *path, struct error *e)
 {
-    char *copy;
+    char *copy = xls_strdup(path);
     int fd, ret = 0;
 
-    if (image_thaw(path, e))
-        return -1;
-    if (unlink(path))
-        return error_errno(e, "cannot remove %s", path);
-    copy = xls_strdup(path);
     fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || fsync(fd))
         ret = error_errno(e, "cannot sync the directory of %s", path);
@@ -100,10 +115,19 @@ static int unlink_synced(const char *path, struct error *e)
     return ret;
 }
 
+static int unlink_synced(const char *path, struct error *e)
+{
+    if (image_thaw(path, e))
+        return -1;
+    if (unlink(path))
+        return error_errno(e, "cannot remove %s", path);
+    return fold_sync_directory(path, e);
+}
+
 int fold_discard(struct fold *f, const char *path,
                  const xl_snapshot_record *except, struct error *e)
 {
-    struct layer *layer, *child = NULL;
+    const struct layer *layer, *child;
     struct layers l;
     int ret = 0;
 
@@ -112,23 +136,33 @@ int fold_discard(struct fold *f, const char *path,
     if (layers_load(&l, f->st, f->live, e))
         return -1;
     layer = layers_find(&l, path);
-    if (layers_children(&l, path, &child))
+    child = layers_next_child(&l, path, NULL);
+    if (child)
         fold_say(f, "%s stays: %s is based on it", path, child->image.path);
     else if ((layer && (layer->live || layer->top || layer->foreign)) ||
              fold_referred(f->st, path, -1, except))
         fold_say(f, "%s stays: it is in use", path);
-    else if (fold_configured(f->st, path))
+    else if (!fold_configured(f->st, path))
+        ret = unlink_synced(path, e);
+    else {
         fold_say(f, "%s stays, though no snapshot needs it any more, since "
                  "the domain's configuration names it", path);
-    else
-        ret = unlink_synced(path, e);
+        /* A start on what it holds must fail. */
+        ret = image_freeze(path, e);
+    }
     layers_free(&l);
     return ret;
 }
 
-int fold_hide(struct store *st, xl_snapshot_record *rec, struct error *e)
+int fold_hide(struct store *st, xl_snapshot_record *rec,
+              libxl_snapshot_merge merge, struct error *e)
 {
+    int i;
+
     rec->hidden = true;
+    for (i = 0; i < rec->num_disks; i++)
+        if (merge != LIBXL_SNAPSHOT_MERGE_AUTO)
+            rec->disks[i].on_delete = merge;
     return store_write(st, rec, e);
 }
 
@@ -144,105 +178,111 @@ static int remove_memory(struct fold *f, xl_snapshot_record *rec,
     return store_write(f->st, rec, e);
 }
 
-/* Returns 1 when the internal snapshot is gone, 0 when it has to stay. */
-static int remove_internal(struct fold *f, const struct layer *image,
-                           const xl_snapshot_disk *disk, struct error *e)
+static const char *child_obstacle(const struct fold *f, const struct layers *l,
+                                  const struct layer *base,
+                                  const struct layer *child)
 {
-    const char *path = disk->layer_path;
+    const struct layer *above = NULL;
 
-    if (!image || !strings_has(&image->image.internal, disk->internal_name))
-        return 1;
-    /* QEMU deletes from the layer that it writes, and no one else may change
-     * an image that it has open. */
-    if (image->live) {
-        if (!image->top || image->shared || image->live->domid != f->domid)
-            return 0;
-        return f->internal(f->user, disk->vdev, disk->internal_name, e)
-            ? -1 : 1;
-    }
-    return image_thaw(path, e) ||
-        image_internal_delete(path, disk->internal_name, e) ||
-        fold_protect(f->st, path, e) ? -1 : 1;
-}
-
-/* An image that was only kept for the snapshots inside it goes with the last
- * one. */
-static int discard_kept(struct fold *f, const struct layer *image,
-                        const char *path, struct error *e)
-{
-    struct image now;
-    bool empty;
-
-    if (!image || image->top || image->live ||
-        fold_referred(f->st, path, -1, NULL))
-        return 0;
-    if (image_info(path, LIBXL_DISK_FORMAT_QCOW2, &now, e))
-        return -1;
-    empty = !now.internal.num;
-    image_dispose(&now);
-    return empty ? fold_discard(f, path, NULL, e) : 0;
-}
-
-static int drop_internal(struct fold *f, const struct layer *image,
-                         xl_snapshot_record *rec, xl_snapshot_disk *disk,
-                         struct error *e)
-{
-    char *path;
-    int ret = remove_internal(f, image, disk, e);
-
-    if (ret < 1)
-        return ret;
-    path = xls_strdup(disk->layer_path);
-    ret = fold_drop(f, rec, disk, e);
-    if (!ret)
-        ret = discard_kept(f, image, path, e);
-    free(path);
-    return ret ? -1 : 1;
-}
-
-/* Why a layer must stay as it is; NULL when it need not. */
-static const char *obstacle(const struct fold *f, const struct layer *base,
-                            int children, const struct layer *child)
-{
-    if (base->image.internal.num)
-        return "it holds internal snapshots";
-    if (children > 1)
-        return "several layers are based on it";
     /* What these do not have themselves they read from the backing file as
      * it is now; folding keeps what the image itself shows, and no more. */
-    if (child && child->image.internal.num)
+    if (child->image.internal.num)
         return "the layer above holds internal snapshots, which need it";
-    if (base->shared || (child && child->shared))
+    if (child->image.format != LIBXL_DISK_FORMAT_QCOW2)
+        return "the layer above is no qcow2 image, and cannot be changed";
+    if (child->shared)
         return "more than one running domain uses it";
-    if (base->foreign || (child && child->foreign))
+    if (child->foreign)
         return "another domain's snapshots need it";
-    if (child && child->live && child->live->domid != f->domid)
+    if (child->live && child->live->domid != f->domid)
         return "another running domain uses it";
-    if (base->live && !(child && child->live))
-        return "a running domain uses it";
+    /* Then base may have to be what these are based on instead. */
+    while ((above = layers_next_child(l, child->image.path, above)))
+        if (above->foreign && (fold_configured(f->st, base->image.path) ||
+                               base->image.format != child->image.format))
+            return "another domain's layers need the one above";
     return NULL;
+}
+
+const char *fold_obstacle(const struct fold *f, const struct layers *l,
+                          const struct layer *base)
+{
+    const struct layer *child = NULL;
+    const char *why = NULL;
+    bool child_live = false;
+
+    if (base->image.internal.num)
+        return "it holds internal snapshots";
+    if (base->shared)
+        return "more than one running domain uses it";
+    if (base->foreign)
+        return "another domain's snapshots need it";
+    while (!why && (child = layers_next_child(l, base->image.path, child))) {
+        why = child_obstacle(f, l, base, child);
+        child_live |= child->live != NULL;
+    }
+    if (!why && base->live && !child_live)
+        return "a running domain uses it";
+    return why;
 }
 
 /* The disk is on the deleted layer itself: its overlay was merged into it by a
  * command that was killed before it could note that. */
-static int follow_merged_top(struct fold *f, const char *vdev,
-                             const struct layer *base, struct error *e)
+static int follow_merged_top(struct fold *f, const xl_snapshot_record *rec,
+                             const char *vdev, const struct layer *base,
+                             struct error *e)
 {
-    xl_snapshot_domain_disk *d = store_disk(f->st, vdev);
-    char *overlay;
-    int ret;
+    const xl_snapshot_domain_disk *d = store_disk(f->st, vdev);
 
     if (!d || str_same(d->top_path, base->image.path) ||
         image_same(d->top_path, base->image.path))
+        return 1;
+    return fold_merged(f, rec, vdev, &base->image, d->top_path, e);
+}
+
+/* A layer that nothing but the layers above it keeps. */
+static int fold_layer(struct fold *f, const struct layers *l,
+                      xl_snapshot_record *rec, xl_snapshot_disk *disk,
+                      const struct layer *base, struct error *e)
+{
+    const struct layer *child = layers_next_child(l, disk->layer_path, NULL);
+
+    if (!child)
+        return fold_discard(f, disk->layer_path, rec, e) ||
+            fold_drop(f, rec, disk, e) ? -1 : 0;
+    if (child->live)
+        return fold_online(f, rec, disk, base, child, e);
+    return fold_offline(f, l, rec, disk, base, child, e);
+}
+
+/* One step of fold_disk: 2 when there are further ones to come. */
+static int fold_step(struct fold *f, const struct layers *l,
+                     xl_snapshot_record *rec, xl_snapshot_disk *disk,
+                     const char **why, struct error *e)
+{
+    const struct layer *base = layers_find(l, disk->layer_path);
+    int ret;
+
+    if (disk->method == LIBXL_SNAPSHOT_METHOD_INTERNAL) {
+        *why = "a running domain has the image open as a frozen layer";
+        return fold_inside(f, base, rec, disk, e);
+    }
+    if (base && base->top && base->live && base->live->domid == f->domid) {
+        ret = follow_merged_top(f, rec, disk->vdev, base, e);
+        if (ret <= 0)
+            return ret ? -1 : 1;
+    }
+    /* The file is gone, or others answer for it now. */
+    if (!base || base->top ||
+        fold_referred(f->st, disk->layer_path,
+                      LIBXL_SNAPSHOT_METHOD_EXTERNAL, rec))
+        return fold_drop(f, rec, disk, e) ? -1 : 1;
+    *why = fold_obstacle(f, l, base);
+    if (*why)
         return 0;
-    overlay = xls_strdup(d->top_path);
-    str_replace(&d->top_path, base->image.path);
-    d->top_format = base->image.format;
-    ret = store_write_info(f->st, e);
-    if (!ret)
-        ret = fold_discard(f, overlay, NULL, e);
-    free(overlay);
-    return ret;
+    if (layers_num_children(l, disk->layer_path) > 1)
+        return fold_apart(f, l, base, e) ? -1 : 2;
+    return fold_layer(f, l, rec, disk, base, e) ? -1 : 1;
 }
 
 /* Returns 1 when the disk left the record, 0 when it has to stay and *why
@@ -251,44 +291,16 @@ static int fold_disk(struct fold *f, xl_snapshot_record *rec,
                      xl_snapshot_disk *disk, const char **why,
                      struct error *e)
 {
-    struct layer *base, *child = NULL;
     struct layers l;
-    int children, ret;
+    int ret;
 
-    if (layers_load(&l, f->st, f->live, e))
-        return -1;
-    base = layers_find(&l, disk->layer_path);
-    children = layers_children(&l, disk->layer_path, &child);
-    *why = base ? obstacle(f, base, children, child) : NULL;
-
-    if (disk->method == LIBXL_SNAPSHOT_METHOD_INTERNAL) {
-        *why = "a running domain has the image open as a frozen layer";
-        ret = drop_internal(f, base, rec, disk, e);
+    do {
+        if (layers_load(&l, f->st, f->live, e))
+            return -1;
+        ret = fold_step(f, &l, rec, disk, why, e);
         layers_free(&l);
-        return ret;
-    }
-    if (base && base->top && base->live &&
-        follow_merged_top(f, disk->vdev, base, e)) {
-        ret = -1;
-    } else if (!base || base->top ||
-               fold_referred(f->st, disk->layer_path,
-                             LIBXL_SNAPSHOT_METHOD_EXTERNAL, rec)) {
-        /* The file is gone, or others answer for it now. */
-        ret = fold_drop(f, rec, disk, e);
-    } else if (*why) {
-        layers_free(&l);
-        return 0;
-    } else if (!children) {
-        ret = fold_discard(f, disk->layer_path, rec, e);
-        if (!ret)
-            ret = fold_drop(f, rec, disk, e);
-    } else if (child->live) {
-        ret = fold_online(f, &l, rec, disk, base, child, e);
-    } else {
-        ret = fold_offline(f, &l, rec, disk, base, child, e);
-    }
-    layers_free(&l);
-    return ret ? -1 : 1;
+    } while (ret == 2);
+    return ret;
 }
 
 /* Folds what can be folded of one record; *progress: something was. stays
@@ -299,8 +311,6 @@ static int fold_record(struct fold *f, xl_snapshot_record *rec, bool *progress,
     const char *why;
     int i = 0, ret;
 
-    if (remove_memory(f, rec, e))
-        return -1;
     while (i < rec->num_disks) {
         ret = fold_disk(f, rec, &rec->disks[i], &why, e);
         if (ret < 0)
@@ -318,6 +328,8 @@ static int fold_record(struct fold *f, xl_snapshot_record *rec, bool *progress,
             i++;
         }
     }
+    if (remove_memory(f, rec, e))
+        return -1;
     if (rec->num_disks)
         return 0;
     *progress = true;
@@ -326,40 +338,15 @@ static int fold_record(struct fold *f, xl_snapshot_record *rec, bool *progress,
     return store_remove(f->st, rec, e);
 }
 
-static int remove_leftovers(struct fold *f, struct error *e)
-{
-    struct store *st = f->st;
-    struct layers l;
-    int i = 0, ret = 0;
-
-    if (!st->info.num_leftovers)
-        return 0;
-    if (layers_load(&l, st, f->live, e))
-        return -1;
-    while (ret >= 0 && i < st->info.num_leftovers) {
-        const xl_snapshot_disk *disk = &st->info.leftovers[i];
-
-        const struct layer *image = layers_find(&l, disk->layer_path);
-
-        ret = remove_internal(f, image, disk, e);
-        if (ret > 0 && discard_kept(f, image, disk->layer_path, e))
-            ret = -1;
-        if (ret > 0)
-            store_remove_leftover(st, i);
-        else
-            i++;
-    }
-    layers_free(&l);
-    return ret < 0 ? -1 : store_write_info(st, e);
-}
-
 int fold_all(struct fold *f, struct error *e)
 {
     struct strings stays = { 0 };
     bool progress = true;
     int i, ret;
 
-    ret = remove_leftovers(f, e);
+    ret = fold_settle(f, e);
+    if (!ret)
+        ret = fold_leftovers(f, e);
     while (!ret && progress) {
         progress = false;
         strings_free(&stays);

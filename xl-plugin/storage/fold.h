@@ -17,12 +17,14 @@ struct fold_result {
  * A frozen layer is an image file; what is based on it (other snapshots'
  * layers, the domain's active layer) decides what can become of it: with
  * nothing based on it, it is unlinked; with one layer, the two are folded
- * into one; with several, or where something else still needs it, it stays,
- * and with it the snapshot's record, hidden, until a later fold finds it free.
+ * into one; with several, its data goes up into all but one first. Where
+ * something else still needs it, it stays, and with it the snapshot's record,
+ * hidden, until a later fold finds it free.
  *
  * At each moment the store describes what is on disk: data is copied before
  * the store is changed, and files are unlinked after. An interruption leaves
- * at most a layer more than needed, and the next fold goes on.
+ * at most a layer more than needed, which fold_settle makes whole and the next
+ * fold_all removes.
  */
 struct fold {
     struct store *st;
@@ -39,11 +41,21 @@ struct fold {
     void *user;
 };
 
-/* Marks a snapshot as deleted. Its record goes with fold_all. */
-int fold_hide(struct store *st, xl_snapshot_record *rec, struct error *e);
+/* Marks a snapshot as deleted. Its record goes with fold_all. merge: which
+ * way its layers are merged; AUTO: as it was recorded for each disk. */
+int fold_hide(struct store *st, xl_snapshot_record *rec,
+              libxl_snapshot_merge merge, struct error *e);
+
+/* Puts in order what an interrupted fold was at: files that were written are
+ * sound and protected again, and all refers to the right ones. */
+int fold_settle(struct fold *f, struct error *e);
 
 /* Removes what hidden snapshots no longer need to hold. */
 int fold_all(struct fold *f, struct error *e);
+
+/* Why a frozen layer cannot be merged away; NULL when it can be. */
+const char *fold_obstacle(const struct fold *f, const struct layers *l,
+                          const struct layer *base);
 
 /* Unlinks an image that nothing uses; what is used, or is the file that the
  * domain's config names, stays, which is said. A reference from the record

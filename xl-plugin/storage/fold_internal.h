@@ -15,8 +15,34 @@ bool fold_referred(const struct store *st, const char *path, int method,
 /* Whether a disk of the domain is configured with this file. */
 bool fold_configured(const struct store *st, const char *path);
 
-/* Sets or lifts a layer's protection, by whether it is frozen or active. */
-int fold_protect(const struct store *st, const char *path, struct error *e);
+/* Whether the file is the active layer of a disk of the domain. */
+bool fold_active(const struct fold *f, const char *path);
+
+/* The directory that path is in has what was done to it on disk. */
+int fold_sync_directory(const char *path, struct error *e);
+
+/* Lifts the protection of an active layer, sets that of any other. */
+int fold_protect(const struct fold *f, const char *path, struct error *e);
+
+/*
+ * Around the merging of data into path by qemu-img: the first lifts its
+ * protection and notes that it is written, the second takes the note back. In
+ * between, fold_abandon after a failure, which puts all in order and keeps the
+ * error that there is.
+ */
+int fold_begin(struct fold *f, const char *path, libxl_disk_format format,
+               struct error *e);
+int fold_end(struct fold *f, struct error *e);
+void fold_abandon(struct fold *f);
+
+/*
+ * The data of child has been merged into base, the deleted snapshot's layer:
+ * all that refers to child is made to refer to base, and child's file goes.
+ * The disk leaves rec. Ends fold_begin.
+ */
+int fold_merged(struct fold *f, const xl_snapshot_record *rec,
+                const char *vdev, const struct image *base, const char *child,
+                struct error *e);
 
 /*
  * Folds base, which only child is based on, and takes it out of rec; disk is
@@ -27,13 +53,25 @@ int fold_offline(struct fold *f, const struct layers *l,
                  xl_snapshot_record *rec, xl_snapshot_disk *disk,
                  const struct layer *base, const struct layer *child,
                  struct error *e);
-int fold_online(struct fold *f, const struct layers *l,
-                xl_snapshot_record *rec, xl_snapshot_disk *disk,
-                const struct layer *base, const struct layer *child,
-                struct error *e);
+int fold_online(struct fold *f, xl_snapshot_record *rec,
+                xl_snapshot_disk *disk, const struct layer *base,
+                const struct layer *child, struct error *e);
+
+/* Several layers are based on base: one of them, that is not of a running
+ * domain, gets its data and is based on it no more. */
+int fold_apart(struct fold *f, const struct layers *l,
+               const struct layer *base, struct error *e);
 
 /* The disk leaves the record, which is written. */
 int fold_drop(struct fold *f, xl_snapshot_record *rec, xl_snapshot_disk *disk,
               struct error *e);
+
+/* An internal snapshot is deleted and leaves the record: 1. 0: it has to
+ * stay. image: the file that holds it, NULL when that is gone. */
+int fold_inside(struct fold *f, const struct layer *image,
+                xl_snapshot_record *rec, xl_snapshot_disk *disk,
+                struct error *e);
+/* Removes internal snapshots that nothing needs, where that is possible. */
+int fold_leftovers(struct fold *f, struct error *e);
 
 #endif

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
+#include "storage/space.h"
 
 /*
  * Backward: child's data goes down into base. Then base's file is the one
@@ -23,117 +23,116 @@ static bool one_file_system(const char *a, const char *b)
     return !stat(a, &sa) && !stat(b, &sb) && sa.st_dev == sb.st_dev;
 }
 
-static enum direction choose(struct fold *f, const struct image *base,
-                             const struct image *child)
+/* Which way child can go down into base; FORWARD: it cannot. */
+static enum direction way_down(const struct fold *f, const struct layers *l,
+                               const struct image *base,
+                               const struct image *child)
 {
-    if (child->virtual_size < base->virtual_size ||
-        child->format != LIBXL_DISK_FORMAT_QCOW2)
+    const struct layer *above = NULL;
+
+    if (child->virtual_size < base->virtual_size)
         return FORWARD;
     if (fold_configured(f->st, base->path))
         return KEEP_BASE;
     if (base->format == child->format &&
-        base->actual_size > child->actual_size &&
         one_file_system(base->path, child->path))
         return KEEP_CHILD;
-    return FORWARD;
+    while ((above = layers_next_child(l, child->path, above)))
+        if (above->foreign)
+            return FORWARD;
+    return fold_configured(f->st, child->path) ? FORWARD : KEEP_BASE;
 }
 
-int fold_protect(const struct store *st, const char *path, struct error *e)
+/* The way that copies less, but a file that the domain's configuration names
+ * is to be the active layer again. */
+static enum direction best_way(const struct fold *f, enum direction down,
+                               const struct image *base,
+                               const struct image *child)
 {
-    return fold_referred(st, path, LIBXL_SNAPSHOT_METHOD_EXTERNAL, NULL)
-        ? image_freeze(path, e) : image_thaw(path, e);
+    if (fold_configured(f->st, base->path))
+        return down;
+    return base->actual_size > child->actual_size && down == KEEP_CHILD
+        ? KEEP_CHILD : FORWARD;
 }
 
-/* After a failure, which is what the user is told about. */
-static void freeze_again(const struct store *st, const char *base,
-                         const char *child)
+static int choose(struct fold *f, const struct layers *l,
+                  libxl_snapshot_merge merge, const struct image *base,
+                  const struct image *child, enum direction *way,
+                  struct error *e)
 {
+    enum direction down = way_down(f, l, base, child), other;
     struct error ignored = { 0 };
+    int ret;
 
-    fold_protect(st, base, &ignored);
-    fold_protect(st, child, &ignored);
-    error_clear(&ignored);
-}
-
-/* Layers based on from show the same on to. */
-static int point_children(const struct layers *l, const char *from,
-                          const char *to, libxl_disk_format format,
-                          const struct store *st, struct error *e)
-{
-    int i;
-
-    for (i = 0; i < l->num; i++) {
-        const struct image *image = &l->v[i].image;
-
-        /* QEMU has done it for those that it has open. */
-        if (!str_same(image->backing, from) || l->v[i].live)
-            continue;
-        if (image_thaw(image->path, e) ||
-            image_rebase(image->path, to, format, true, e) ||
-            fold_protect(st, image->path, e))
-            return -1;
+    if (merge == LIBXL_SNAPSHOT_MERGE_AUTO)
+        *way = best_way(f, down, base, child);
+    else
+        *way = merge == LIBXL_SNAPSHOT_MERGE_BACKWARD ? down : FORWARD;
+    if (merge == LIBXL_SNAPSHOT_MERGE_BACKWARD && down == FORWARD)
+        fold_say(f, "%s cannot go down into %s: it is smaller, or other files "
+                 "would have to be changed for it", child->path, base->path);
+    ret = space_check(base, child, *way != FORWARD, e);
+    other = *way == FORWARD ? down : FORWARD;
+    if (!ret || merge != LIBXL_SNAPSHOT_MERGE_AUTO || other == *way ||
+        space_check(base, child, other != FORWARD, &ignored)) {
+        error_clear(&ignored);
+        return ret;
     }
+    error_clear(e);
+    *way = other;
     return 0;
 }
 
-/* All that referred to child refers to base, which has its content now. */
-static int child_to_base(struct fold *f, const struct layers *l,
-                         xl_snapshot_record *rec, xl_snapshot_disk *disk,
-                         const struct image *base, const struct image *child,
-                         struct error *e)
+/* base's data goes into child, which is then based on what base is. */
+static int copy_up(struct fold *f, const struct image *base,
+                   const struct image *child, struct error *e)
 {
-    char *path = xls_strdup(child->path);
-    int ret = -1;
-
-    if (point_children(l, child->path, base->path, base->format, f->st, e) ||
-        fold_drop(f, rec, disk, e) ||
-        fold_follow(f->st, path, base->path, base->format, e) ||
-        fold_protect(f->st, base->path, e))
-        goto out;
-    ret = fold_discard(f, path, NULL, e);
-
-out:
-    free(path);
-    return ret;
-}
-
-static int backward(struct fold *f, const struct layers *l,
-                    enum direction direction, xl_snapshot_record *rec,
-                    xl_snapshot_disk *disk, const struct image *base,
-                    const struct image *child, struct error *e)
-{
-    /* qemu-img opens the upper image for writing as well. */
-    if (image_thaw(base->path, e) || image_thaw(child->path, e))
+    fold_say(f, "merging %s into %s", base->path, child->path);
+    if (fold_begin(f, child->path, child->format, e))
         return -1;
-    if (image_commit(child->path, e)) {
-        freeze_again(f->st, base->path, child->path);
+    if (image_rebase(child->path, base->backing, base->backing_format, false,
+                     e)) {
+        fold_abandon(f);
         return -1;
     }
-    if (direction == KEEP_BASE)
-        return child_to_base(f, l, rec, disk, base, child, e);
-    if (rename(base->path, child->path))
-        return error_errno(e, "cannot rename %s to %s", base->path,
-                           child->path);
-    if (fold_protect(f->st, child->path, e))
-        return -1;
-    return fold_drop(f, rec, disk, e);
+    return fold_protect(f, child->path, e) || fold_end(f, e) ? -1 : 0;
 }
 
 static int forward(struct fold *f, xl_snapshot_record *rec,
                    xl_snapshot_disk *disk, const struct image *base,
                    const struct image *child, struct error *e)
 {
-    if (image_thaw(child->path, e))
+    return copy_up(f, base, child, e) ||
+        fold_discard(f, base->path, rec, e) ||
+        fold_drop(f, rec, disk, e) ? -1 : 0;
+}
+
+static int take_name(const char *from, const char *to, struct error *e)
+{
+    if (rename(from, to))
+        return error_errno(e, "cannot rename %s to %s", from, to);
+    return fold_sync_directory(to, e);
+}
+
+static int backward(struct fold *f, enum direction direction,
+                    xl_snapshot_record *rec, xl_snapshot_disk *disk,
+                    const struct image *base, const struct image *child,
+                    struct error *e)
+{
+    fold_say(f, "merging %s into %s", child->path, base->path);
+    if (fold_begin(f, base->path, base->format, e))
         return -1;
-    if (image_rebase(child->path, base->backing, base->backing_format, false,
-                     e)) {
-        freeze_again(f->st, base->path, child->path);
+    /* qemu-img opens the upper image for writing as well. */
+    if (image_thaw(child->path, e) ||
+        image_commit(child->path, base->path, e)) {
+        fold_abandon(f);
         return -1;
     }
-    if (fold_protect(f->st, child->path, e) ||
-        fold_discard(f, base->path, rec, e))
-        return -1;
-    return fold_drop(f, rec, disk, e);
+    if (direction == KEEP_BASE)
+        return fold_merged(f, rec, disk->vdev, base, child->path, e);
+    return take_name(base->path, child->path, e) ||
+        fold_protect(f, child->path, e) || fold_end(f, e) ||
+        fold_drop(f, rec, disk, e) ? -1 : 0;
 }
 
 int fold_offline(struct fold *f, const struct layers *l,
@@ -141,18 +140,61 @@ int fold_offline(struct fold *f, const struct layers *l,
                  const struct layer *base, const struct layer *child,
                  struct error *e)
 {
-    enum direction direction = choose(f, &base->image, &child->image);
+    enum direction way;
 
-    if (child->image.format != LIBXL_DISK_FORMAT_QCOW2)
-        return error_set(e, "%s, which is based on %s, is no qcow2 image and "
-                         "cannot be folded", child->image.path,
-                         base->image.path);
-    fold_say(f, "folding %s and %s into one", base->image.path,
-             child->image.path);
-    if (direction == FORWARD)
+    if (choose(f, l, disk->on_delete, &base->image, &child->image, &way, e))
+        return -1;
+    if (way == FORWARD)
         return forward(f, rec, disk, &base->image, &child->image, e);
-    return backward(f, l, direction, rec, disk, &base->image, &child->image,
-                    e);
+    return backward(f, way, rec, disk, &base->image, &child->image, e);
+}
+
+/* Whether a disk of the domain is on the layer. */
+static bool is_current(const struct fold *f, const struct layers *l,
+                       const struct layer *layer)
+{
+    const struct layer *at;
+    int i, steps;
+
+    for (i = 0; i < f->st->info.num_disks; i++) {
+        at = layers_find(l, f->st->info.disks[i].top_path);
+        for (steps = 0; at && steps < l->num; steps++) {
+            if (at == layer)
+                return true;
+            at = at->image.backing ? layers_find(l, at->image.backing) : NULL;
+        }
+    }
+    return false;
+}
+
+/* The layer that base is to be folded with in the end: the domain's, so that
+ * the files that its configuration names are its active layers, or else the
+ * one that has least to write. */
+static const struct layer *last_child(const struct fold *f,
+                                      const struct layers *l,
+                                      const struct layer *base)
+{
+    const struct layer *child = NULL, *last = NULL;
+
+    while ((child = layers_next_child(l, base->image.path, child))) {
+        if (child->live || is_current(f, l, child))
+            return child;
+        if (!last || child->image.actual_size < last->image.actual_size)
+            last = child;
+    }
+    return last;
+}
+
+int fold_apart(struct fold *f, const struct layers *l,
+               const struct layer *base, struct error *e)
+{
+    const struct layer *last = last_child(f, l, base), *child;
+
+    child = layers_next_child(l, base->image.path, NULL);
+    if (child == last)
+        child = layers_next_child(l, base->image.path, child);
+    return space_check(&base->image, &child->image, false, e) ||
+        copy_up(f, &base->image, &child->image, e) ? -1 : 0;
 }
 
 static int note_top(struct fold *f, const char *vdev,
@@ -168,23 +210,49 @@ static int note_top(struct fold *f, const char *vdev,
     return store_write_info(f->st, e);
 }
 
-int fold_online(struct fold *f, const struct layers *l,
-                xl_snapshot_record *rec, xl_snapshot_disk *disk,
-                const struct layer *base, const struct layer *child,
-                struct error *e)
+/* What to ask the library for; AUTO leaves it the choice. */
+static int choose_online(const struct fold *f, libxl_snapshot_merge asked,
+                         const struct image *base, const struct image *child,
+                         libxl_snapshot_merge *merge, struct error *e)
 {
-    libxl_snapshot_merge merge = LIBXL_SNAPSHOT_MERGE_AUTO;
+    struct error ignored = { 0 };
+    bool up, down;
+
+    *merge = asked;
+    if (asked == LIBXL_SNAPSHOT_MERGE_AUTO &&
+        fold_configured(f->st, base->path) && base->format != child->format)
+        *merge = LIBXL_SNAPSHOT_MERGE_BACKWARD;
+    if (*merge != LIBXL_SNAPSHOT_MERGE_AUTO)
+        return space_check(base, child,
+                           *merge == LIBXL_SNAPSHOT_MERGE_BACKWARD, e);
+    up = !space_check(base, child, false, e);
+    down = !space_check(base, child, true, &ignored);
+    error_clear(&ignored);
+    if (!up && !down)
+        return -1;
+    error_clear(e);
+    if (!up || !down)
+        *merge = up ? LIBXL_SNAPSHOT_MERGE_FORWARD
+                    : LIBXL_SNAPSHOT_MERGE_BACKWARD;
+    return 0;
+}
+
+int fold_online(struct fold *f, xl_snapshot_record *rec,
+                xl_snapshot_disk *disk, const struct layer *base,
+                const struct layer *child, struct error *e)
+{
+    const char *path = base->image.path;
     struct fold_result result = { 0 };
     struct live_disk *live = child->live;
-    char *path = xls_strdup(base->image.path);
+    libxl_snapshot_merge merge;
     int ret;
 
-    if (fold_configured(f->st, path) &&
-             base->image.format != child->image.format)
-        merge = LIBXL_SNAPSHOT_MERGE_BACKWARD;
-    fold_say(f, "folding %s and %s into one", path, child->image.path);
-
-    ret = f->external(f->user, disk->vdev, path, merge, &result, e);
+    if (choose_online(f, disk->on_delete, &base->image, &child->image, &merge,
+                      e))
+        return -1;
+    fold_say(f, "merging %s and %s while %s runs", path, child->image.path,
+             f->st->domain);
+    ret = f->external(f->user, live->vdev, path, merge, &result, e);
     if (ret)
         goto out;
     /* What the running domain has open is another file now. */
@@ -192,15 +260,14 @@ int fold_online(struct fold *f, const struct layers *l,
         str_replace(&live->path, result.top_path);
         live->format = result.top_format;
     }
-    ret = note_top(f, disk->vdev, &result, e);
-    if (ret)
-        goto out;
     if (!str_none(result.unused_path) &&
         str_same(result.unused_path, child->image.path)) {
-        ret = child_to_base(f, l, rec, disk, &base->image, &child->image, e);
+        ret = fold_merged(f, rec, disk->vdev, &base->image, child->image.path,
+                          e);
         goto out;
     }
-    if (!child->top)
+    ret = note_top(f, disk->vdev, &result, e);
+    if (!ret && !child->top)
         ret = image_freeze(child->image.path, e);
     if (!ret && !str_none(result.unused_path))
         ret = fold_discard(f, result.unused_path, rec, e);
@@ -210,6 +277,5 @@ int fold_online(struct fold *f, const struct layers *l,
 out:
     free(result.top_path);
     free(result.unused_path);
-    free(path);
     return ret;
 }

@@ -58,6 +58,8 @@ static int from_json(const struct xls_json *v, struct image *image,
         return error_set(e, "qemu-img info gave no file name or size");
     if (!xls_json_get_uint(v, "actual-size", &image->actual_size))
         image->actual_size = image->virtual_size;
+    if (!xls_json_get_uint(v, "cluster-size", &image->cluster_size))
+        image->cluster_size = 0;
     if (!backing)
         backing = xls_json_get_str(v, "backing-filename");
     image->path = xls_strdup(path);
@@ -81,19 +83,10 @@ static int info(const char *path, libxl_disk_format format, bool chain,
                            xls_format_driver(format),
                            chain ? "--backing-chain" : "--", chain ? "--"
                            : path, chain ? path : NULL, NULL };
-    char *text = NULL, *what = NULL;
-    size_t len;
 
     *v = NULL;
-    if (check_path(path, e) || check_format(path, format, e) ||
-        run(argv, &text, &len, e))
-        return -1;
-    *v = xls_json_parse(text, len, &xls_json_limits_qmp, &what);
-    if (!*v)
-        error_set(e, "qemu-img info %s: %s", path, what);
-    free(what);
-    free(text);
-    return *v ? 0 : -1;
+    return check_path(path, e) || check_format(path, format, e) ||
+           run_json(argv, v, e) ? -1 : 0;
 }
 
 int image_info(const char *path, libxl_disk_format format, struct image *image,
@@ -209,12 +202,57 @@ int image_rebase(const char *path, const char *backing,
     return run(argv, NULL, NULL, e) || sync_file(path, e) ? -1 : 0;
 }
 
-int image_commit(const char *path, struct error *e)
+int image_commit(const char *path, const char *backing, struct error *e)
 {
     const char *argv[] = { "qemu-img", "commit", "-q", "-d", "-f", "qcow2",
                            "--", path, NULL };
 
-    return check_path(path, e) || run(argv, NULL, NULL, e) ? -1 : 0;
+    return check_path(path, e) || run(argv, NULL, NULL, e) ||
+           sync_file(backing, e) ? -1 : 0;
+}
+
+int image_repair_leaks(const char *path, struct error *e)
+{
+    const char *argv[] = { "qemu-img", "check", "-q", "-r", "leaks", "-f",
+                           "qcow2", "--", path, NULL };
+
+    return check_path(path, e) || run(argv, NULL, NULL, e) ||
+           sync_file(path, e) ? -1 : 0;
+}
+
+int image_map(const char *path, libxl_disk_format format,
+              struct image_extent **extents, int *num, struct error *e)
+{
+    const char *argv[] = { "qemu-img", "map", "-U", "--output=json", "-f",
+                           xls_format_driver(format), "--", path, NULL };
+    struct xls_json *v;
+    int i, ret = 0;
+
+    *extents = NULL;
+    *num = 0;
+    if (check_path(path, e) || check_format(path, format, e) ||
+        run_json(argv, &v, e))
+        return -1;
+    *extents = xls_calloc(xls_json_len(v) + 1, sizeof(**extents));
+    for (i = 0; !ret && i < (int)xls_json_len(v); i++) {
+        const struct xls_json *o = xls_json_at(v, i);
+        struct image_extent *x = &(*extents)[*num];
+
+        if (!xls_json_get_uint(o, "start", &x->start) ||
+            !xls_json_get_uint(o, "length", &x->length) ||
+            !xls_json_get_uint(o, "depth", &x->depth))
+            ret = error_set(e, "qemu-img map %s: an entry is not as "
+                            "expected", path);
+        else if (xls_json_get_bool(o, "data", false))
+            ++*num;
+    }
+    xls_json_free(v);
+    if (ret) {
+        free(*extents);
+        *extents = NULL;
+        *num = 0;
+    }
+    return ret;
 }
 
 int image_internal_apply(const char *path, const char *name, struct error *e)

@@ -16,7 +16,7 @@
  * format is is always said, so that the content of a raw image never decides.
  *
  * Nothing here may be used on an image that a running domain writes, but
- * image_info and image_chain.
+ * image_info, image_chain and image_map.
  */
 
 /* One layer of a chain. */
@@ -26,6 +26,7 @@ struct image {
     char *backing;              /* NULL for none */
     libxl_disk_format backing_format;
     uint64_t virtual_size, actual_size;
+    uint64_t cluster_size;      /* 0: of no qcow2 image */
     struct strings internal;    /* names of its internal snapshots */
 };
 
@@ -47,8 +48,18 @@ int image_create_overlay(const char *path, const char *backing,
 int image_rebase(const char *path, const char *backing,
                  libxl_disk_format backing_format, bool rename_only,
                  struct error *e);
-/* Writes the data of path (qcow2) into its backing file. */
-int image_commit(const char *path, struct error *e);
+/* Writes the data of path (qcow2) into backing, its backing file. */
+int image_commit(const char *path, const char *backing, struct error *e);
+/* Frees the space that an interrupted qemu-img has left unused in a qcow2. */
+int image_repair_leaks(const char *path, struct error *e);
+
+/* Where data is that an image shows; in bytes. */
+struct image_extent {
+    uint64_t start, length;
+    uint64_t depth;             /* the layer that has it; 0: path itself */
+};
+int image_map(const char *path, libxl_disk_format format,
+              struct image_extent **extents, int *num, struct error *e);
 
 int image_internal_apply(const char *path, const char *name, struct error *e);
 int image_internal_delete(const char *path, const char *name,

@@ -69,20 +69,27 @@ struct layer *layers_find(const struct layers *l, const char *path)
     return NULL;
 }
 
-int layers_children(const struct layers *l, const char *path,
-                    struct layer **child)
+struct layer *layers_next_child(const struct layers *l, const char *path,
+                                const struct layer *last)
 {
-    int i, num = 0;
+    int i;
 
-    for (i = 0; i < l->num; i++) {
+    for (i = last ? last - l->v + 1 : 0; i < l->num; i++) {
         const char *backing = l->v[i].image.backing;
 
-        if (backing && (str_same(backing, path) ||
-                        image_same(backing, path))) {
-            *child = &l->v[i];
-            num++;
-        }
+        if (backing && (str_same(backing, path) || image_same(backing, path)))
+            return &l->v[i];
     }
+    return NULL;
+}
+
+int layers_num_children(const struct layers *l, const char *path)
+{
+    const struct layer *child = NULL;
+    int num = 0;
+
+    while ((child = layers_next_child(l, path, child)))
+        num++;
     return num;
 }
 
@@ -132,6 +139,7 @@ static int add(struct layers *l, const char *path, libxl_disk_format format,
             memset(known, 0, sizeof(*known));
             known->image = images[i];
             memset(&images[i], 0, sizeof(images[i]));
+            known->foreign = foreign;
         }
         if (known->live && live && known->live != live)
             known->shared = true;

@@ -42,7 +42,8 @@ struct layer {
     bool shared;                /* more than one disk of running domains has */
     bool top;                   /* the active layer of a domain, running or
                                  * not */
-    bool foreign;               /* another domain's store names it */
+    bool foreign;               /* another domain's store needs it, and not
+                                 * only below one of this domain's layers */
 };
 struct layers {
     struct layer *v;
@@ -53,8 +54,10 @@ int layers_load(struct layers *l, const struct store *st, struct live *live,
                 struct error *e);
 void layers_free(struct layers *l);
 struct layer *layers_find(const struct layers *l, const char *path);
-/* How many layers are based on path; *child is one of them. */
-int layers_children(const struct layers *l, const char *path,
-                    struct layer **child);
+/* The layer after last (NULL: the first) that is based on path; NULL: there
+ * is no further one. */
+struct layer *layers_next_child(const struct layers *l, const char *path,
+                                const struct layer *last);
+int layers_num_children(const struct layers *l, const char *path);
 
 #endif

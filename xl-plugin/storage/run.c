@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,10 +24,13 @@ struct sink {
     size_t len, max;
 };
 
-static void child(const char *const argv[], int out, int err)
+static void child(const char *const argv[], pid_t parent, int out, int err)
 {
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
+    /* The parent may have ended before this was asked for. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
+        _exit(126);
     if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
         _exit(126);
     setenv("LC_ALL", "C", 1);
@@ -98,7 +102,7 @@ int run(const char *const argv[], char **out, size_t *len, struct error *e)
     };
     int outs[2] = { -1, -1 }, errs[2] = { -1, -1 };
     int status, ret;
-    pid_t pid = -1;
+    pid_t pid = -1, self = getpid();
 
     if (pipe2(outs, O_CLOEXEC) || pipe2(errs, O_CLOEXEC) ||
         (pid = fork()) < 0) {
@@ -106,7 +110,7 @@ int run(const char *const argv[], char **out, size_t *len, struct error *e)
         goto out;
     }
     if (pid == 0)
-        child(argv, outs[1], errs[1]);
+        child(argv, self, outs[1], errs[1]);
     close(outs[1]);
     close(errs[1]);
     outs[1] = errs[1] = -1;
@@ -134,4 +138,20 @@ out:
     free(sinks[0].text);
     free(sinks[1].text);
     return ret;
+}
+
+int run_json(const char *const argv[], struct xls_json **v, struct error *e)
+{
+    char *text = NULL, *what = NULL;
+    size_t len;
+
+    *v = NULL;
+    if (run(argv, &text, &len, e))
+        return -1;
+    *v = xls_json_parse(text, len, &xls_json_limits_qmp, &what);
+    if (!*v)
+        error_set(e, "%s %s: %s", argv[0], argv[1], what);
+    free(what);
+    free(text);
+    return *v ? 0 : -1;
 }

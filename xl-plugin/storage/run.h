@@ -4,14 +4,18 @@
 
 #include <stddef.h>
 
+#include "json/json.h"
 #include "util/error.h"
 
 /*
  * Runs argv[0] (looked up in PATH), no shell, stdin from /dev/null, and waits
  * for it. out (may be NULL) gets what it wrote to stdout, NUL-terminated and
  * at most 16 MiB. A status other than 0 is an error with the first lines of
- * stderr in it.
+ * stderr in it. It ends when this process does: what this process keeps
+ * others away from by its lock must not go on without it.
  */
 int run(const char *const argv[], char **out, size_t *len, struct error *e);
+/* The same for a program that writes JSON to stdout. */
+int run_json(const char *const argv[], struct xls_json **v, struct error *e);
 
 #endif

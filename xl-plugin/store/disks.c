@@ -128,3 +128,15 @@ int store_move_layer(struct store *st, const char *from, const char *to,
         leftover |= move(&st->info.leftovers[i], from, to, format);
     return leftover ? store_write_info(st, e) : 0;
 }
+
+void store_assume_merged(struct store *st)
+{
+    const xl_snapshot_merged *m = &st->info.merged;
+    int i;
+
+    for (i = 0; !str_none(m->from) && i < st->info.num_disks; i++)
+        if (str_same(st->info.disks[i].top_path, m->from)) {
+            str_replace(&st->info.disks[i].top_path, m->to);
+            st->info.disks[i].top_format = m->to_format;
+        }
+}

@@ -93,6 +93,20 @@ static int check_record(struct store *st, const char *file,
     return ret;
 }
 
+static int check_unfinished(struct store *st, const xl_snapshot_domain *info,
+                            struct error *e)
+{
+    const xl_snapshot_merged *m = &info->merged;
+
+    if (!str_none(info->writing) && info->writing[0] != '/')
+        return damaged(st, INFO, "writing is not absolute", info->writing, e);
+    if (!str_none(m->from) && m->from[0] != '/')
+        return damaged(st, INFO, "merged: from is not absolute", m->from, e);
+    if (!str_none(m->from) && (str_none(m->to) || m->to[0] != '/'))
+        return damaged(st, INFO, "merged: to is not absolute", m->to, e);
+    return 0;
+}
+
 static int load_info(struct store *st, struct error *e)
 {
     char *text, *what = NULL;
@@ -120,6 +134,8 @@ static int load_info(struct store *st, struct error *e)
     }
     for (i = 0; !ret && i < st->info.num_leftovers; i++)
         ret = check_disk(st, INFO, &st->info.leftovers[i], e);
+    if (!ret)
+        ret = check_unfinished(st, &st->info, e);
     st->known = !ret;
     return ret;
 }

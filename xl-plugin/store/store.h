@@ -72,6 +72,10 @@ void store_remove_leftover(struct store *st, int index);
 int store_move_layer(struct store *st, const char *from, const char *to,
                      libxl_disk_format format, struct error *e);
 
+/* A merge that was interrupted after the data was copied counts as done, for
+ * who only reads; in memory. */
+void store_assume_merged(struct store *st);
+
 /* Where a snapshot's memory image goes. */
 char *store_memory_path(const struct store *st, const char *name);
 /* Removes a snapshot's memory image from the store's own directory. */
