@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "cli/deletion.h"
+#include "store/tree.h"
 
 /* What was said on the command line. */
 struct delete_options {
@@ -64,9 +65,9 @@ int command_delete(struct cli *cli, int argc, char **argv)
     if (read_options(cli, argc, argv, &o, &code))
         return code;
     if (session_open(cli, argv[optind], false, &s, &e) ||
-        deletion_names(s.store, argv[optind + 1],
-                       o.children_only ? DELETE_CHILDREN
-                       : o.children ? DELETE_SUBTREE : DELETE_ONE, &names, &e))
+        tree_choose(s.store, argv[optind + 1],
+                    o.children_only ? TREE_BELOW
+                    : o.children ? TREE_WITH_BELOW : TREE_ONE, &names, &e))
         code = cli_fail(cli, &e);
     else if (o.metadata)
         code = deletion_forget(cli, &s, &names);

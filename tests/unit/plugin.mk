@@ -7,6 +7,17 @@ UNIT_PLUGIN_OBJS := $(addprefix $(OBJ)/xl-plugin/,cli/disk_option.o \
     $(filter $(addprefix $(OBJ)/xl-plugin/,store/% storage/% exec/% util/%), \
         $(PLUGIN_OBJS)) $(OBJ)/gen/_xl_snapshot_types.o
 
+# A domain's snapshots without a host, for the tests of what becomes of them.
+UNIT_TREES := $(UNIT_OUT)/support/trees.o
+UNIT_ON_TREES := $(addprefix $(UNIT_OUT)/,plugin-fold plugin-anywhere)
+$(UNIT_TREES): $(UNIT_OUT)/%.o: tests/unit/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(XLS_CFLAGS) -Ilibxl-snapshot -Ixl-plugin -Itests/unit -c $< -o $@
+$(UNIT_TREES): | $(GEN)/xl_snapshot_types.stamp
+$(UNIT_ON_TREES): $(UNIT_TREES)
+-include $(UNIT_TREES:.o=.d)
+
 $(UNIT_PLUGIN:=.o): private XLS_CFLAGS += -Ixl-plugin
 $(UNIT_PLUGIN:=.o): | $(GEN)/xl_snapshot_types.stamp
 $(UNIT_PLUGIN): $(UNIT_PLUGIN_OBJS)

@@ -5,28 +5,6 @@
 
 #include "store/tree.h"
 
-int deletion_names(const struct store *st, const char *name,
-                   enum deletion_range range, struct strings *names,
-                   struct error *e)
-{
-    const xl_snapshot_record *named = store_find(st, name);
-    struct strings below = { 0 };
-    int i;
-
-    if (!(named && named->hidden) && !store_must_find(st, name, e))
-        return -1;
-    /* Children first: an interruption leaves a tree that is whole. */
-    if (range != DELETE_ONE)
-        tree_subtree(st, name, &below);
-    for (i = 0; i < below.num; i++)
-        if (!str_same(below.v[i], name) && !store_find(st, below.v[i])->hidden)
-            strings_add(names, below.v[i]);
-    strings_free(&below);
-    if (range != DELETE_CHILDREN)
-        strings_add(names, name);
-    return 0;
-}
-
 static void print_json(const struct store *st, const struct strings *deleted,
                        const struct strings *files)
 {

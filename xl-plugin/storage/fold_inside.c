@@ -2,10 +2,6 @@
 /* Deleted snapshots that are inside an image. */
 #include "storage/fold_internal.h"
 
-#include <stdlib.h>
-
-#include "base/alloc.h"
-
 /* Returns 1 when the internal snapshot is gone, 0 when it has to stay. */
 static int remove_internal(struct fold *f, const struct layer *image,
                            const xl_snapshot_disk *disk, struct error *e)
@@ -34,36 +30,32 @@ static int remove_internal(struct fold *f, const struct layer *image,
 /* An image that was only kept for the snapshots inside it goes with the last
  * one. */
 static int discard_kept(struct fold *f, const struct layer *image,
-                        const char *path, struct error *e)
+                        const char *path, const xl_snapshot_record *except,
+                        struct error *e)
 {
     struct image now;
     bool empty;
 
     if (!image || image->top || image->live ||
-        fold_referred(f->st, path, -1, NULL))
+        fold_referred(f->st, path, -1, except))
         return 0;
     if (image_info(path, LIBXL_DISK_FORMAT_QCOW2, &now, e))
         return -1;
     empty = !now.internal.num;
     image_dispose(&now);
-    return empty ? fold_discard(f, path, NULL, e) : 0;
+    return empty ? fold_discard(f, path, except, e) : 0;
 }
 
 int fold_inside(struct fold *f, const struct layer *image,
                 xl_snapshot_record *rec, xl_snapshot_disk *disk,
                 struct error *e)
 {
-    char *path;
     int ret = remove_internal(f, image, disk, e);
 
     if (ret < 1)
         return ret;
-    path = xls_strdup(disk->layer_path);
-    ret = fold_drop(f, rec, disk, e);
-    if (!ret)
-        ret = discard_kept(f, image, path, e);
-    free(path);
-    return ret ? -1 : 1;
+    return discard_kept(f, image, disk->layer_path, rec, e) ||
+        fold_drop(f, rec, disk, e) ? -1 : 1;
 }
 
 int fold_leftovers(struct fold *f, struct error *e)
@@ -81,7 +73,7 @@ int fold_leftovers(struct fold *f, struct error *e)
         const struct layer *image = layers_find(&l, disk->layer_path);
 
         ret = remove_internal(f, image, disk, e);
-        if (ret > 0 && discard_kept(f, image, disk->layer_path, e))
+        if (ret > 0 && discard_kept(f, image, disk->layer_path, NULL, e))
             ret = -1;
         if (ret > 0)
             store_remove_leftover(st, i);

@@ -171,7 +171,8 @@ static int add_store(struct layers *l, const struct store *st, bool foreign,
         if (add(l, d->layer_path, d->layer_format, NULL, false, foreign, e))
             return -1;
     }
-    for (i = 0; i < st->num_records; i++)
+    /* The youngest first: what they are based on is seen with them. */
+    for (i = st->num_records - 1; i >= 0; i--)
         for (j = 0; j < st->records[i]->num_disks; j++) {
             const xl_snapshot_disk *d = &st->records[i]->disks[j];
 

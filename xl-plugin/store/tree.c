@@ -67,6 +67,28 @@ void tree_subtree(const struct store *st, const char *name,
         }
 }
 
+int tree_choose(const struct store *st, const char *name,
+                enum tree_range range, struct strings *names,
+                struct error *e)
+{
+    const xl_snapshot_record *named = store_find(st, name);
+    struct strings below = { 0 };
+    int i;
+
+    if (!(named && named->hidden) && !store_must_find(st, name, e))
+        return -1;
+    /* Children first: an interruption leaves a tree that is whole. */
+    if (range != TREE_ONE)
+        tree_subtree(st, name, &below);
+    for (i = 0; i < below.num; i++)
+        if (!str_same(below.v[i], name) && !store_find(st, below.v[i])->hidden)
+            strings_add(names, below.v[i]);
+    strings_free(&below);
+    if (range != TREE_BELOW)
+        strings_add(names, name);
+    return 0;
+}
+
 int tree_take_out(struct store *st, const char *name, struct error *e)
 {
     char *parent = xls_strdup(store_find(st, name)->parent);

@@ -25,6 +25,16 @@ bool tree_is_above(const struct store *st, const char *above,
 void tree_subtree(const struct store *st, const char *name,
                   struct strings *names);
 
+/*
+ * The snapshots that a command on the one named is about, children before
+ * parents. One that is hidden may be named, but counts as none of another's
+ * children.
+ */
+enum tree_range { TREE_ONE, TREE_WITH_BELOW, TREE_BELOW };
+int tree_choose(const struct store *st, const char *name,
+                enum tree_range range, struct strings *names,
+                struct error *e);
+
 /* Takes a snapshot out of the tree: its children get its parent, and so does
  * the domain when it is the current one. Writes what changed. */
 int tree_take_out(struct store *st, const char *name, struct error *e);
