@@ -8,7 +8,7 @@ UNIT_PLUGIN_OBJS := $(addprefix $(OBJ)/xl-plugin/,cli/disk_option.o \
         $(PLUGIN_OBJS)) $(OBJ)/gen/_xl_snapshot_types.o
 
 # A domain's snapshots without a host, for the tests of what becomes of them.
-UNIT_TREES := $(UNIT_OUT)/support/trees.o
+UNIT_TREES := $(addprefix $(UNIT_OUT)/support/,trees.o running.o)
 UNIT_ON_TREES := $(addprefix $(UNIT_OUT)/,plugin-fold plugin-anywhere)
 $(UNIT_TREES): $(UNIT_OUT)/%.o: tests/unit/%.c
 	$(call say,CC,$<)

@@ -7,6 +7,8 @@ import json
 import os
 import re
 import shutil
+import signal
+import subprocess
 import time
 
 from xenhost import (Guest, assert_records_agree, make_disk, qemu_img_check, qmp, sh,
@@ -15,6 +17,7 @@ from xenhost import (Guest, assert_records_agree, make_disk, qemu_img_check, qmp
 STORE = "/var/lib/xen/snapshots"
 DISTRIBUTION_XL = "/usr/sbin/xl"
 DISK_MB = 32
+KILLAT = "/usr/local/bin/killat.so"
 
 
 def xl(*words, check=True, timeout=240):
@@ -210,7 +213,23 @@ def disk_path(guest, vdev):
     return next(path for path, _, v in guest.disks if v == vdev)
 
 
+def killed_after(n, *words, allow=0):
+    """
+    Runs the command until its nth change; whether it came to that. ALLOW: an
+    exit code besides 0.
+    """
+    env = {**os.environ, "LD_PRELOAD": KILLAT, "KILLAT": str(n)}
+    with open(workdir("output"), "w") as out:
+        code = subprocess.run(words, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                              timeout=240).returncode
+    with open(workdir("output")) as out:
+        text = out.read()
+    os.unlink(workdir("output"))
+    assert code in (0, allow, -signal.SIGKILL), f"{words} exited with {code}\n{text}"
+    return code == -signal.SIGKILL
+
+
 __all__ = ["DISTRIBUTION_XL", "Kept", "STORE", "both", "content", "create", "current",
            "disk_path", "external", "fails", "files_beside", "healthy", "info", "is_immutable",
-           "names", "qemu_img_check", "reboot", "revert", "sha256", "start", "state_of",
-           "stray_start_is_refused", "write_args", "xl"]
+           "killed_after", "names", "qemu_img_check", "reboot", "revert", "sha256", "start",
+           "state_of", "stray_start_is_refused", "write_args", "xl"]

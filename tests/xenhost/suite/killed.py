@@ -14,26 +14,12 @@ import signal
 import subprocess
 import time
 
-from snapshots import (Kept, both, current, disk_path, files_beside, healthy, names, reboot,
-                       sha256, start, state_of, write_args, xl)
+from snapshots import (Kept, both, current, disk_path, files_beside, healthy, killed_after,
+                       names, reboot, sha256, start, state_of, write_args, xl)
 from xenhost import XEN_VERSION, assert_records_agree, domains, main, sh, test, workdir
 
 JOURNALS = "/var/lib/xen/xlsnapshot"
-KILLAT = "/usr/local/bin/killat.so"
 XL_SNAPSHOT = "/usr/local/sbin/xl-snapshot"
-
-
-def killed_after(n, *words):
-    """Runs the command until its nth change; whether it came to that."""
-    env = {**os.environ, "LD_PRELOAD": KILLAT, "KILLAT": str(n)}
-    with open(workdir("output"), "w") as out:
-        code = subprocess.run(words, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                              timeout=120).returncode
-    with open(workdir("output")) as out:
-        text = out.read()
-    os.unlink(workdir("output"))
-    assert code in (0, -signal.SIGKILL), f"{words} exited with {code}\n{text}"
-    return code != 0
 
 
 CALLER = {"disk": {"vdev": "xvdc"}, "method": "caller"}
