@@ -7,7 +7,11 @@
  */
 #include "support/trees.h"
 
+#include <sys/mount.h>
 #include <time.h>
+
+#include "storage/run.h"
+#include "storage/space.h"
 
 #define MAX_SNAPSHOTS 8
 
@@ -158,6 +162,135 @@ static void what_a_running_domain_uses_is_not_removed(void **state)
     free(path);
 }
 
+static void delete(const char *name, libxl_snapshot_merge merge)
+{
+    struct error e = { 0 };
+
+    assert_good(fold_hide(st, store_find(st, name), merge, &e), &e);
+    assert_good(fold_all(&fold, &e), &e);
+}
+
+static uint64_t needed(const char *base, libxl_disk_format format,
+                       const char *child, bool backward)
+{
+    struct image b, c;
+    struct error e = { 0 };
+    uint64_t bytes;
+
+    assert_good(image_info(base, format, &b, &e), &e);
+    assert_good(image_info(child, LIBXL_DISK_FORMAT_QCOW2, &c, &e), &e);
+    bytes = space_needed(&b, &c, backward);
+    image_dispose(&b);
+    image_dispose(&c);
+    return bytes;
+}
+
+static void write_mb(const char *path, const char *format, int from, int mb)
+{
+    char *io = xls_asprintf("write -P 5 %dM %dM", from, mb);
+    const char *const argv[] = { "qemu-io", "-f", format, "-c", io, path,
+                                 NULL };
+    struct error e = { 0 };
+
+    assert_good(run(argv, NULL, NULL, &e), &e);
+    free(io);
+}
+
+/* Base has the first MiB, child the second, of two; then child has both. */
+static void needed_space_is_what_the_other_has_not(void **state)
+{
+    const uint64_t mb = 1 << 20, tables = 600 << 10;
+    char *base, *child;
+
+    (void)state;
+    srand(4);
+    add_disk("xvda", "a.raw", LIBXL_DISK_FORMAT_RAW);
+    base = xls_strdup(st->info.disks[0].top_path);
+    write_mb(base, "raw", 0, 1);
+    snapshot("s0");
+    child = xls_strdup(st->info.disks[0].top_path);
+    write_mb(child, "qcow2", 1, 1);
+    assert_in_range(needed(base, LIBXL_DISK_FORMAT_RAW, child, false), mb,
+                    mb + tables);
+    assert_int_equal(needed(base, LIBXL_DISK_FORMAT_RAW, child, true), mb);
+    write_mb(child, "qcow2", 0, 1);
+    assert_in_range(needed(base, LIBXL_DISK_FORMAT_RAW, child, false), 0,
+                    tables);
+    assert_int_equal(needed(base, LIBXL_DISK_FORMAT_RAW, child, true), mb);
+    free(base);
+    free(child);
+}
+
+/* The images are on a file system of their own, that has no room for two
+ * layers' data in one. */
+static void without_room_nothing_is_copied(void **state)
+{
+    struct error e = { 0 };
+    xl_snapshot_record *rec;
+
+    (void)state;
+    if (mount("none", images, "tmpfs", 0, "size=3500k")) {
+        print_message("needs to mount a file system: %m\n");
+        skip();
+    }
+    srand(5);
+    add_disk("xvda", "a.raw", LIBXL_DISK_FORMAT_RAW);
+    write_mb(st->info.disks[0].top_path, "raw", 0, 1);
+    snapshot("s0");
+    rec = store_find(st, "s0");
+    write_mb(st->info.disks[0].top_path, "qcow2", 1, 1);
+    remember_tops();
+    assert_good(fold_hide(st, rec, LIBXL_SNAPSHOT_MERGE_FORWARD, &e), &e);
+    assert_error(fold_all(&fold, &e), &e, " bytes, but its file system has ");
+    assert_non_null(store_find(st, "s0"));
+    check_all();
+
+    assert_int_equal(mount("none", images, "tmpfs", MS_REMOUNT, "size=9000k"),
+                     0);
+    assert_good(fold_all(&fold, &e), &e);
+    assert_null(store_find(st, "s0"));
+    check_all();
+}
+
+static void a_file_that_the_configuration_names_stays_protected(void **state)
+{
+    (void)state;
+    srand(6);
+    add_disk("xvdb", "b.raw", LIBXL_DISK_FORMAT_RAW);
+    guest_writes();
+    snapshot("s0");
+    guest_writes();
+    remember_tops();
+    delete("s0", LIBXL_SNAPSHOT_MERGE_FORWARD);
+    assert_int_equal(st->num_records, 0);
+    assert_string_not_equal(st->info.disks[0].top_path,
+                            st->info.disks[0].config_path);
+    assert_int_equal(access(st->info.disks[0].config_path, F_OK), 0);
+    assert_int_not_equal(access(st->info.disks[0].config_path, W_OK), 0);
+    check_all();
+}
+
+/* What a merge was doing when it was killed, found by xl create. */
+static void a_noted_merge_counts_as_done(void **state)
+{
+    xl_snapshot_merged *m;
+
+    (void)state;
+    add_disk("xvdb", "b.raw", LIBXL_DISK_FORMAT_RAW);
+    m = &st->info.merged;
+    str_replace(&st->info.disks[0].top_path, "/over");
+    m->from = xls_strdup("/other");
+    m->to = xls_strdup("/base");
+    m->to_format = LIBXL_DISK_FORMAT_RAW;
+    store_assume_merged(st);
+    assert_string_equal(st->info.disks[0].top_path, "/over");
+    str_replace(&m->from, "/over");
+    st->info.disks[0].top_format = LIBXL_DISK_FORMAT_QCOW2;
+    store_assume_merged(st);
+    assert_string_equal(st->info.disks[0].top_path, "/base");
+    assert_int_equal(st->info.disks[0].top_format, LIBXL_DISK_FORMAT_RAW);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -167,6 +300,10 @@ int main(void)
         TEST(a_layer_with_two_children_goes_up_into_one_down_into_it_the_other),
         TEST(what_another_domain_needs_is_not_removed),
         TEST(what_a_running_domain_uses_is_not_removed),
+        TEST(needed_space_is_what_the_other_has_not),
+        TEST(without_room_nothing_is_copied),
+        TEST(a_file_that_the_configuration_names_stays_protected),
+        TEST(a_noted_merge_counts_as_done),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

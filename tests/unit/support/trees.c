@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "support/trees.h"
 
+#include <sys/mount.h>
+
 #include "base/format.h"
 #include "storage/fold_internal.h"
 #include "storage/run.h"
@@ -38,6 +40,8 @@ int teardown(void **state)
 {
     (void)state;
     store_close(st);
+    /* A test may have given them a file system of their own. */
+    umount2(images, MNT_DETACH);
     test_dir_remove(dir);
     strings_free(&known_keys);
     strings_free(&known_files);
