@@ -45,6 +45,25 @@ static void disk_options_are_understood(void **state)
           LIBXL_SNAPSHOT_METHOD_EXTERNAL, "/a,b", LIBXL_DISK_FORMAT_UNKNOWN);
 }
 
+static void the_way_to_merge_is_understood(void **state)
+{
+    struct disk_option o;
+    struct error e = { 0 };
+
+    (void)state;
+    assert_good(disk_option_parse("xvda,path=/a,b,on_delete=backward", &o,
+                                  &e), &e);
+    assert_string_equal(o.path, "/a,b");
+    assert_int_equal(o.on_delete, LIBXL_SNAPSHOT_MERGE_BACKWARD);
+    disk_option_dispose(&o);
+    assert_good(disk_option_parse("xvda", &o, &e), &e);
+    assert_int_equal(o.on_delete, LIBXL_SNAPSHOT_MERGE_AUTO);
+    disk_option_dispose(&o);
+    refused("xvda,on_delete=up", "\"up\"");
+    refused("xvda,method=internal,on_delete=forward", "method external only");
+    refused("xvda,on_delete=forward,method=none", "method external only");
+}
+
 static void wrong_disk_options_are_refused_with_the_value(void **state)
 {
     (void)state;
@@ -87,6 +106,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(disk_options_are_understood),
+        cmocka_unit_test(the_way_to_merge_is_understood),
         cmocka_unit_test(wrong_disk_options_are_refused_with_the_value),
         cmocka_unit_test(positional_disks_are_understood),
     };

@@ -231,6 +231,30 @@ static void damaged_files_are_named_and_kept(void **state)
     }
 }
 
+static void paths_that_a_killed_command_noted_are_distrusted(void **state)
+{
+    static const struct {
+        const char *text, *why;
+    } bad[] = {
+        { "\"writing\": \"a\"", "writing is not absolute: \"a\"" },
+        { "\"merged\": {\"from\": \"nbd:x\", \"to\": \"/b\"}",
+          "from is not absolute: \"nbd:x\"" },
+        { "\"merged\": {\"from\": \"/a\"}", "to is not absolute" },
+    };
+    struct fixture *f = *state;
+    size_t i;
+
+    store_close(open_store(f, true));
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char *text = xls_asprintf("{\"format_version\": 1, \"name\": \"web1\""
+                                  ", %s}", bad[i].text);
+
+        put(f, "domain.json", text);
+        open_fails(f, bad[i].why);
+        free(text);
+    }
+}
+
 static void a_file_half_written_is_not_seen(void **state)
 {
     struct fixture *f = *state;
@@ -340,6 +364,7 @@ int main(void)
         TEST(symlinks_are_not_followed),
         TEST(directories_of_others_are_not_trusted),
         TEST(damaged_files_are_named_and_kept),
+        TEST(paths_that_a_killed_command_noted_are_distrusted),
         TEST(a_file_half_written_is_not_seen),
         TEST(a_killed_writer_leaves_a_whole_file),
         TEST(a_second_command_is_told_who_is_busy),

@@ -121,6 +121,38 @@ static void a_subtree_comes_children_first(void **state)
     strings_free(&names);
 }
 
+static void chosen(struct store *st, const char *name, enum tree_range range,
+                   const char *expected)
+{
+    struct strings names = { 0 };
+    struct error e = { 0 };
+    char text[32] = "";
+    int i;
+
+    assert_good(tree_choose(st, name, range, &names, &e), &e);
+    for (i = 0; i < names.num; i++)
+        strcat(text, names.v[i]);
+    assert_string_equal(text, expected);
+    strings_free(&names);
+}
+
+static void one_is_chosen_with_or_without_those_below_it(void **state)
+{
+    struct store *st = ((struct fixture *)*state)->st;
+    struct strings names = { 0 };
+    struct error e = { 0 };
+
+    chosen(st, "d", TREE_ONE, "d");
+    chosen(st, "d", TREE_WITH_BELOW, "ed");
+    chosen(st, "d", TREE_BELOW, "e");
+    chosen(st, "e", TREE_BELOW, "");
+    /* A deleted one is only meant when it is named. */
+    store_find(st, "d")->hidden = true;
+    chosen(st, "a", TREE_BELOW, "ceb");
+    chosen(st, "d", TREE_ONE, "d");
+    assert_error(tree_choose(st, "nope", TREE_ONE, &names, &e), &e, "nope");
+}
+
 static void the_tree_is_drawn(void **state)
 {
     struct store *st = ((struct fixture *)*state)->st;
@@ -165,6 +197,7 @@ int main(void)
         TEST(hidden_snapshots_are_skipped),
         TEST(taking_one_out_gives_its_children_to_its_parent),
         TEST(a_subtree_comes_children_first),
+        TEST(one_is_chosen_with_or_without_those_below_it),
         TEST(the_tree_is_drawn),
         TEST(circles_and_lost_parents_end),
     };

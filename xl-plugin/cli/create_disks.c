@@ -89,6 +89,7 @@ static int plan_external(const struct create_options *o,
     struct stat st;
 
     d->external_format = LIBXL_DISK_FORMAT_QCOW2;
+    /* For the record: it is delete that asks. */
     if (option)
         d->merge = option->on_delete;
     if (option && option->path) {

@@ -69,6 +69,20 @@ static int is_open(const struct fold *f, const char *path, struct error *e)
     return ret;
 }
 
+/* What cannot be freed is only space. */
+static int free_leaks(struct fold *f, const char *path, struct error *e)
+{
+    struct error why = { 0 };
+
+    if (image_thaw(path, e))
+        return -1;
+    if (image_repair_leaks(path, &why))
+        fold_say(f, "%s, which was being written, may be larger than it need "
+                 "be: %s", path, why.text);
+    error_clear(&why);
+    return fold_protect(f, path, e);
+}
+
 static int settle_writing(struct fold *f, struct error *e)
 {
     const xl_snapshot_domain *info = &f->st->info;
@@ -79,9 +93,7 @@ static int settle_writing(struct fold *f, struct error *e)
     if (info->writing_format == LIBXL_DISK_FORMAT_QCOW2 &&
         !access(info->writing, F_OK)) {
         open = is_open(f, info->writing, e);
-        if (open < 0 || (!open && (image_thaw(info->writing, e) ||
-                                   image_repair_leaks(info->writing, e) ||
-                                   fold_protect(f, info->writing, e))))
+        if (open < 0 || (!open && free_leaks(f, info->writing, e)))
             return -1;
     }
     return protect_all(f, e) || fold_end(f, e) ? -1 : 0;
