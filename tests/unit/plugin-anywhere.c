@@ -211,7 +211,8 @@ static bool has_children(const char *path)
     return has;
 }
 
-/* No frozen layer can be written, but for one that is about to be unlinked. */
+/* No frozen layer can be written, but for one that is about to be unlinked, or
+ * that a running domain has been merged into since. */
 static void check_protection(void)
 {
     int i, j;
@@ -225,6 +226,7 @@ static void check_protection(void)
                 continue;
             close(fd);
             if (d->method == LIBXL_SNAPSHOT_METHOD_EXTERNAL &&
+                !fold_active(&fold, d->layer_path) &&
                 !(st->records[i]->hidden && !has_children(d->layer_path)))
                 fail_msg("%s is not protected", d->layer_path);
         }
