@@ -16,11 +16,13 @@
  */
 enum direction { FORWARD, KEEP_CHILD, KEEP_BASE };
 
-static bool one_file_system(const char *a, const char *b)
+/* Whether a can be renamed to b; a symlink would lose what it leads to. */
+static bool can_take_name(const char *a, const char *b)
 {
     struct stat sa, sb;
 
-    return !stat(a, &sa) && !stat(b, &sb) && sa.st_dev == sb.st_dev;
+    return !lstat(a, &sa) && !lstat(b, &sb) && sa.st_dev == sb.st_dev &&
+           S_ISREG(sa.st_mode) && S_ISREG(sb.st_mode);
 }
 
 /* Which way child can go down into base; FORWARD: it cannot. */
@@ -35,7 +37,7 @@ static enum direction way_down(const struct fold *f, const struct layers *l,
     if (fold_configured(f->st, base->path))
         return KEEP_BASE;
     if (base->format == child->format &&
-        one_file_system(base->path, child->path))
+        can_take_name(base->path, child->path))
         return KEEP_CHILD;
     while ((above = layers_next_child(l, child->path, above)))
         if (above->foreign)
