@@ -25,6 +25,23 @@ enum xls_job_until {
 int xls_job_wait(struct xls_op *op, const char *id, enum xls_job_until until,
                  const char *what, const char *phase);
 
+/* What QEMU says of a block job. */
+struct xls_job_state {
+    bool there;                 /* QEMU knows it */
+    bool ready, concluded;
+    char *error;                /* of a concluded one that failed */
+    uint64_t offset, length, speed;
+};
+int xls_job_look(struct xls_op *op, const char *id,
+                 struct xls_job_state *state);
+void xls_job_state_dispose(struct xls_job_state *state);
+
+/* QEMU forgets a concluded job. */
+int xls_job_dismiss(struct xls_op *op, const char *id);
+/* Tells a job to end. force: at once, rather than, for one that is ready, with
+ * all copied. */
+int xls_job_stop(struct xls_op *op, const char *id, bool force);
+
 /* Cancels a job, waits for its end and dismisses it. A job that is not there
  * is fine. */
 void xls_job_cancel(struct xls_op *op, const char *id);

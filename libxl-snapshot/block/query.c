@@ -53,16 +53,6 @@ void xls_block_query_dispose(struct xls_block_query *query)
     memset(query, 0, sizeof(*query));
 }
 
-const char *xls_block_query_job(const struct xls_block_query *query)
-{
-    const char *id;
-
-    if (!xls_json_len(query->jobs))
-        return NULL;
-    id = xls_json_get_str(xls_json_at(query->jobs, 0), "device");
-    return id ? id : "";
-}
-
 static const struct xls_json *find(const struct xls_json *list,
                                    const char *key, const char *value)
 {

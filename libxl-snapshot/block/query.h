@@ -17,9 +17,6 @@ struct xls_block_query {
 int xls_block_query(struct xls_qmp *qmp, struct xls_block_query *query);
 void xls_block_query_dispose(struct xls_block_query *query);
 
-/* The id of a block job that has not ended, or NULL. */
-const char *xls_block_query_job(const struct xls_block_query *query);
-
 /* Fills disk->layers with the chain of a device, given its entry of
  * query->stats; nonzero when that does not tell it. */
 int xls_block_query_chain(const struct xls_block_query *query,
