@@ -51,11 +51,25 @@ char *xls_disk_job_id(struct xls_op *op, int devid);
 char **xls_disk_job_files(const char *uuid, uint32_t domid, int devid);
 void xls_disk_job_files_free(char **paths);
 
-/* job/start.c: starts the job that the fold is, on a disk that
- * xls_disks_named gave. Takes the fold in every case. */
+/*
+ * job/start.c: begin writes the file of the job that the fold is, on a disk that
+ * xls_disks_named gave, and takes the fold in every case; go starts it. When go
+ * fails, or drop is called instead, nothing is left of it. j is to be disposed
+ * of.
+ */
+int xls_disk_job_begin(struct xls_op *op, const struct xls_disk *disk,
+                       libxl_disk_job_type type, struct xls_fold *fold,
+                       uint64_t speed, struct xls_disk_job *j);
+int xls_disk_job_go(struct xls_op *op, const struct xls_disk *disk,
+                    struct xls_disk_job *j);
+void xls_disk_job_drop(struct xls_op *op, struct xls_disk_job *j);
+/* begin and go. */
 int xls_disk_job_start(struct xls_op *op, const struct xls_disk *disk,
                        libxl_disk_job_type type, struct xls_fold *fold,
                        uint64_t speed);
+/* Whether after this error of go the job may have begun all the same: QEMU did
+ * not answer. The next look finds out. */
+bool xls_disk_job_unknown(int rc);
 
 /* job/look.c */
 

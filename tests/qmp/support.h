@@ -55,6 +55,8 @@ struct qmp_vm {
 /* disks may be NULL: all default. */
 struct qmp_vm *vm_start(int ndisks, const struct vm_disk *disks);
 void vm_stop(struct qmp_vm *vm);                        /* NULL is fine */
+/* Ends QEMU alone, as if it had crashed; the directory stays. */
+void vm_kill(struct qmp_vm *vm);
 /* A cmocka teardown: stops whatever was started and not stopped. */
 int vm_teardown(void **state);
 
