@@ -165,3 +165,23 @@ void xls_disk_job_files_free(char **paths)
         free(*p);
     free(paths);
 }
+
+int xls_disk_jobs_none(struct xls_op *op)
+{
+    char **paths = xls_disk_job_files(op->uuid, op->domid, -1), **p;
+    int rc = 0;
+
+    for (p = paths; p && *p && !rc; p++) {
+        struct xls_disk_job j;
+
+        rc = xls_disk_job_read(op, *p, &j);
+        if (!rc && xls_disk_job_active(&j)) {
+            XLS_ERROR(&op->log, "a block job runs on disk %s of domain %s; "
+                      "wait for its end or cancel it", j.job.vdev, op->name);
+            rc = ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE;
+        }
+        xls_disk_job_dispose(&j);
+    }
+    xls_disk_job_files_free(paths);
+    return rc;
+}

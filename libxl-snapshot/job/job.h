@@ -43,6 +43,9 @@ int xls_disk_job_write(struct xls_op *op, const struct xls_disk_job *j);
 /* The id of the job on a disk of op's domain that has not ended by its file;
  * malloc'ed, NULL for none. */
 char *xls_disk_job_id(struct xls_op *op, int devid);
+/* ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE, logged, when a job of op's domain has not
+ * ended by its file. */
+int xls_disk_jobs_none(struct xls_op *op);
 /*
  * The files of jobs: all of a uuid (NULL: any), of a domid (XLS_NO_DOMID: any)
  * and of a disk (-1: any). Malloc'ed, and each path in it, NULL at the end;
