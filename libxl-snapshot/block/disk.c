@@ -188,6 +188,16 @@ int xls_disks_load(struct xls_op *op, struct xls_disks *disks)
             need_qemu = true;
     }
     rc = need_qemu ? xls_disks_requery(op, disks) : 0;
+    /* With the lock, that was done at the beginning. */
+    if (rc == ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE && op->lock_fd < 0) {
+        rc = xls_disk_jobs_settle_unlocked(op);
+        if (!rc)
+            rc = xls_disks_requery(op, disks);
+    }
+    if (rc == ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE)
+        XLS_ERROR(&op->log, "a block job in the QEMU of domain %s has ended "
+                  "and its outcome was not looked at; try again, or dismiss "
+                  "it if another program began it", op->name);
 
 out:
     if (rc)

@@ -122,6 +122,11 @@ bool xls_fold_pivots(const struct xls_fold *fold)
     return fold->backward && child_is_active(fold);
 }
 
+bool xls_fold_waits(const struct xls_fold *fold)
+{
+    return !fold->backward && child_is_active(fold);
+}
+
 char *xls_fold_what(const struct xls_fold *fold)
 {
     return xls_asprintf(fold->copy ? "copying %s to %s" : "merging %s into %s",
@@ -272,6 +277,21 @@ static void leave_child(struct xls_op *op, const struct xls_fold *fold)
         xls_file_freeze(&op->log, fold->above_path);
 }
 
+int xls_fold_finalize(struct xls_op *op, const struct xls_disk *disk,
+                      const struct xls_fold *fold, const char *job)
+{
+    char *what = xls_fold_what(fold);
+    int rc;
+
+    rc = xls_layer_flush(op, disk, xls_disk_discards(disk));
+    if (!rc)
+        rc = xls_job_finalize(op, job);
+    if (!rc)
+        rc = xls_job_wait(op, job, XLS_JOB_CONCLUDED, what, NULL);
+    free(what);
+    return rc;
+}
+
 int xls_fold_pivot(struct xls_op *op, const struct xls_disk *disk,
                    const struct xls_fold *fold, const char *job, bool *changed)
 {
@@ -317,8 +337,15 @@ int xls_fold_run(struct xls_op *op, const struct xls_disk *disk,
     *changed = false;
     rc = xls_fold_start(op, disk, fold, job, 0);
     if (!rc)
-        rc = xls_job_wait(op, job, pivots ? XLS_JOB_READY : XLS_JOB_CONCLUDED,
+        rc = xls_job_wait(op, job, pivots ? XLS_JOB_READY
+                          : xls_fold_waits(fold) ? XLS_JOB_PENDING
+                                                 : XLS_JOB_CONCLUDED,
                           what, phase);
+    if (!rc && xls_fold_waits(fold)) {
+        rc = xls_fold_finalize(op, disk, fold, job);
+        if (rc)
+            xls_job_cancel(op, job);
+    }
     if (!rc && pivots) {
         rc = xls_fold_pivot(op, disk, fold, job, changed);
         if (rc && !*changed)

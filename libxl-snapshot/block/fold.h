@@ -44,6 +44,19 @@ void xls_fold_dispose(struct xls_fold *fold);
 
 /* Whether the job of it becomes ready and waits for a pivot. */
 bool xls_fold_pivots(const struct xls_fold *fold);
+/*
+ * Whether the job of it becomes pending and waits for xls_fold_finalize. QEMU's
+ * block-stream into the active layer drops what is below without having
+ * flushed it: until the guest's next flush, the end of QEMU's process would take
+ * with it the tables that lead to the data (seen with 7.2: they are read as
+ * zeros). Layers that become read-only again, and what a mirror has written, are
+ * flushed by QEMU.
+ */
+bool xls_fold_waits(const struct xls_fold *fold);
+/* Flushes, and has the job come to its end; it is dismissed. disk->layers is
+ * what QEMU has. */
+int xls_fold_finalize(struct xls_op *op, const struct xls_disk *disk,
+                      const struct xls_fold *fold, const char *job);
 /* "merging … into …", for messages; malloc'ed. */
 char *xls_fold_what(const struct xls_fold *fold);
 /* Calls f with every file that leaves the chain and is still there. */

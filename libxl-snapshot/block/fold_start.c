@@ -28,6 +28,7 @@ static int prepare_stream(struct xls_op *op, const struct xls_disk *disk,
     int i;
 
     xls_json_set_str(args, "device", fold->child_node);
+    xls_json_set_bool(args, "auto-finalize", !xls_fold_waits(fold));
     for (i = 0; i + 1 < disk->num_layers; i++)
         if (!strcmp(disk->layers[i].node, fold->layer_node))
             below = &disk->layers[i + 1];

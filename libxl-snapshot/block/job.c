@@ -65,6 +65,7 @@ int xls_job_look(struct xls_op *op, const char *id,
         status = xls_json_get_str(job, "status");
         state->there = true;
         state->ready = status && !strcmp(status, "ready");
+        state->pending = status && !strcmp(status, "pending");
         state->concluded = status && !strcmp(status, "concluded");
         state->error = xls_strdup(xls_json_get_str(job, "error"));
         xls_json_get_uint(job, "offset", &state->offset);
@@ -81,13 +82,23 @@ void xls_job_state_dispose(struct xls_job_state *state)
     state->error = NULL;
 }
 
-int xls_job_dismiss(struct xls_op *op, const char *id)
+static int command(struct xls_op *op, const char *id, const char *name,
+                   const char *what)
 {
     int rc = xls_op_qmp(op);
 
-    return rc ? rc : xls_qmp_must(op->qmp, "dismissing a block job",
-                                  "job-dismiss", id_arg(id), XLS_QMP_FAST,
-                                  NULL);
+    return rc ? rc : xls_qmp_must(op->qmp, what, name, id_arg(id),
+                                  XLS_QMP_SLOW, NULL);
+}
+
+int xls_job_finalize(struct xls_op *op, const char *id)
+{
+    return command(op, id, "job-finalize", "finishing a block job");
+}
+
+int xls_job_dismiss(struct xls_op *op, const char *id)
+{
+    return command(op, id, "job-dismiss", "dismissing a block job");
 }
 
 int xls_job_stop(struct xls_op *op, const char *id, bool force)
@@ -138,7 +149,8 @@ static int check(struct xls_op *op, const char *id, enum xls_job_until until,
         rc = error ? ERROR_SNAPSHOT_QEMU : rc ? rc : 1;
         goto out;
     }
-    if (until == XLS_JOB_READY && status && !strcmp(status, "ready")) {
+    if (status && ((until == XLS_JOB_READY && !strcmp(status, "ready")) ||
+                   (until == XLS_JOB_PENDING && !strcmp(status, "pending")))) {
         rc = 1;
         goto out;
     }

@@ -81,6 +81,21 @@ int xls_reopen(struct xls_op *op, const char *what, struct xls_json *options)
                         NULL);
 }
 
+int xls_layer_flush(struct xls_op *op, const struct xls_disk *disk,
+                    bool discard)
+{
+    const struct xls_layer *top = &disk->layers[0];
+    int rc = xls_op_qmp(op);
+
+    return rc ? rc
+              : xls_reopen(op, "flushing the active layer",
+                           xls_format_options(
+                               top->driver, top->node, top->read_only,
+                               disk->num_layers > 1 ? disk->layers[1].node
+                                                    : NULL,
+                               xls_json_string(top->file_node), top, discard));
+}
+
 void xls_node_del(struct xls_op *op, const char *node)
 {
     int rc;

@@ -14,6 +14,11 @@ struct xls_block_query {
     struct xls_json *jobs;      /* query-block-jobs */
 };
 
+/*
+ * ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE, not logged: a block-stream has ended and
+ * has not been dismissed. QEMU 7.2 was seen to crash when it lists its nodes then
+ * (10.0 not): the job's filter is still among them.
+ */
 int xls_block_query(struct xls_qmp *qmp, struct xls_block_query *query);
 void xls_block_query_dispose(struct xls_block_query *query);
 

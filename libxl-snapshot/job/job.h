@@ -97,6 +97,8 @@ int xls_disk_job_current(struct xls_op *op, const char *func, libxl_ctx *ctx,
  * the domain are lost.
  */
 int xls_disk_jobs_settle(struct xls_op *op);
+/* Takes the lock for it. */
+int xls_disk_jobs_settle_unlocked(struct xls_op *op);
 /* Of one job on the domain as it runs now that QEMU has ended, or, with
  * pivot, that is ready. */
 int xls_disk_job_settle(struct xls_op *op, struct xls_disk_job *j, bool pivot);

@@ -24,7 +24,7 @@ int xls_disk_job_look(struct xls_op *op, struct xls_disk_job *j, bool *ended)
         *ended = xls_op_qemu_gone(op);
         return *ended ? 0 : rc;
     }
-    *ended = !state.there || state.concluded;
+    *ended = !state.there || state.pending || state.concluded;
     if (state.there) {
         j->job.offset = state.offset;
         j->job.length = state.length;

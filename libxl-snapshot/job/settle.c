@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "block/job.h"
@@ -65,23 +66,69 @@ static void set_outcome(struct xls_disk_job *j, bool changed)
         set_text(&j->job.error, NULL);
 }
 
-/* QEMU's part is over, and QEMU may forget the job; why it failed is kept
- * first. */
-static int dismiss(struct xls_op *op, struct xls_disk_job *j)
+/* A job that waits for its end comes to it. */
+static int finalize(struct xls_op *op, const struct xls_disk *disk,
+                    struct xls_disk_job *j)
+{
+    int rc;
+
+    if (j->cancelling) {
+        xls_job_cancel(op, j->id);
+        return 0;
+    }
+    rc = xls_fold_finalize(op, disk, &j->fold, j->id);
+    if (rc == ERROR_SNAPSHOT_QEMU) {
+        /* Nothing has changed then, and the reason is in the log. */
+        xls_job_cancel(op, j->id);
+        set_text(&j->job.error, "QEMU could not finish the job");
+        rc = 0;
+    }
+    return rc;
+}
+
+/* Where QEMU's part is over, QEMU may forget the job; why it failed is kept
+ * first. *pending: it waits for its end. */
+static int end(struct xls_op *op, struct xls_disk_job *j, bool *pending)
 {
     struct xls_job_state state;
     int rc;
 
+    *pending = false;
     rc = xls_job_look(op, j->id, &state);
-    if (rc || !state.there)
+    if (rc)
         return rc;
-    if (state.error && !j->ending) {
+    *pending = state.pending;
+    if (state.concluded && state.error && !j->ending) {
         set_text(&j->job.error, state.error);
         j->ending = true;
         rc = xls_disk_job_write(op, j);
     }
+    if (!rc && state.concluded)
+        rc = xls_job_dismiss(op, j->id);
     xls_job_state_dispose(&state);
-    return rc ? rc : xls_job_dismiss(op, j->id);
+    return rc;
+}
+
+/* QEMU's nodes may not be asked for as long as one of its jobs is concluded
+ * (see xls_block_query): those of the other disks are dismissed, too. */
+static int end_others(struct xls_op *op, const struct xls_disk_job *mine)
+{
+    char **paths = xls_disk_job_files(op->uuid, op->domid, -1), **p;
+    bool pending;
+    int rc = 0;
+
+    for (p = paths; p && *p && !rc; p++) {
+        struct xls_disk_job j;
+
+        if (!strcmp(*p, mine->path))
+            continue;
+        rc = xls_disk_job_read(op, *p, &j);
+        if (!rc && j.this_boot && xls_disk_job_active(&j))
+            rc = end(op, &j, &pending);
+        xls_disk_job_dispose(&j);
+    }
+    xls_disk_job_files_free(paths);
+    return rc;
 }
 
 /* The pivot, and where QEMU refused it, whether the job goes on. */
@@ -126,10 +173,12 @@ int xls_disk_job_settle(struct xls_op *op, struct xls_disk_job *j,
 {
     struct xls_disks disks = { 0 };
     struct xls_disk *disk;
-    bool changed = false, goes_on = false;
+    bool changed = false, goes_on = false, pending = false;
     int pivot_rc = 0, rc;
 
-    rc = pivot_now ? 0 : dismiss(op, j);
+    rc = pivot_now ? 0 : end(op, j, &pending);
+    if (!rc)
+        rc = end_others(op, j);
     if (!rc)
         rc = xls_disks_load(op, &disks);
     if (rc)
@@ -146,7 +195,9 @@ int xls_disk_job_settle(struct xls_op *op, struct xls_disk_job *j,
         rc = pivot_rc;
         goto out;
     }
-    if (pivot_now)
+    if (pending)
+        rc = finalize(op, disk, j);
+    if (!rc)
         rc = xls_disks_requery(op, &disks);
     if (!rc && (!pivot_now || pivot_rc))
         rc = xls_fold_finish(op, disk, &j->fold, &changed);
@@ -324,5 +375,18 @@ int xls_disk_jobs_settle(struct xls_op *op)
         rc = handle(op, *p);
     xls_disk_job_files_free(paths);
     xls_op_qmp_close(op);
+    return rc;
+}
+
+int xls_disk_jobs_settle_unlocked(struct xls_op *op)
+{
+    int rc;
+
+    rc = xls_op_lock(op, op->domid, &op->lock_fd);
+    if (rc)
+        return rc;
+    rc = xls_disk_jobs_settle(op);
+    close(op->lock_fd);
+    op->lock_fd = -1;
     return rc;
 }

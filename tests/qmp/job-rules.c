@@ -90,6 +90,10 @@ static void layers_with_other_users_are_not_written(void **state)
     host_teardown(NULL);
 
     chain_start(1, 3);
+    free(one);
+    free(two);
+    one = layer_path(1);
+    two = layer_path(2);
     strcpy(host.other_disk, two);
     expect(commit(NULL, NULL, 0), ERROR_SNAPSHOT_CHAIN_SHARED, two);
     expect(commit(NULL, one, 0), ERROR_SNAPSHOT_CHAIN_SHARED, two);
@@ -115,6 +119,9 @@ static void one_job_per_disk_and_no_snapshot_of_it_meanwhile(void **state)
     (void)state;
     chain_start(2, 3);
     one = layer_path(1);
+    /* More than what each drained section lets a limited job do. */
+    vm_write(host.vm, "xvda", 8192 * KB, 8192 * KB, 9);
+    assert_int_equal(snapshot(8), 0);
     assert_int_equal(pull(one, SLOW), 0);
     assert_int_equal(phase_now(), LIBXL_DISK_JOB_PHASE_RUNNING);
     expect(pull(NULL, 0), ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE, "xvda");
@@ -149,6 +156,7 @@ static void one_job_per_disk_and_no_snapshot_of_it_meanwhile(void **state)
         fail_msg("%s", vm_logged());
     libxl_domain_snapshot_args_dispose(&args);
 
+    assert_int_equal(phase_now(), LIBXL_DISK_JOB_PHASE_RUNNING);
     assert_int_equal(set_speed(0), 0);
     wait_until(LIBXL_DISK_JOB_PHASE_COMPLETED);
     all_is_right(2);
@@ -373,7 +381,7 @@ static void a_pivot_is_killed_after_each_change(void **state)
     (void)state;
     for (n = 1, killed = true; killed; n++) {
         chain_start(1, 3);
-        begin_commit_of_active();
+        assert_int_equal(commit(NULL, NULL, 0), 0);
         wait_until(LIBXL_DISK_JOB_PHASE_READY);
         guest_writes(20, 0x20);
         /* The process's memory goes, and with it that it paused the guest; but
@@ -460,13 +468,29 @@ static void a_reboot_after_a_pull_is_told(void **state)
     assert_int_equal(pull(NULL, 0), 0);
     jobs = vm_run(host.vm, "query-jobs", NULL);
     vm_wait_job(host.vm, xls_json_get_str(xls_json_at(jobs, 0), "id"),
+                "pending");
+    vm_do(host.vm, "job-finalize",
+          json("{'id':'%s'}", xls_json_get_str(xls_json_at(jobs, 0), "id")));
+    vm_wait_job(host.vm, xls_json_get_str(xls_json_at(jobs, 0), "id"),
                 "concluded");
     xls_json_free(jobs);
+    vm_write(host.vm, "xvda", 0, 0, 0);     /* and its flush */
     host_reboot();
     get_info(&job);
     assert_int_equal(job.phase, LIBXL_DISK_JOB_PHASE_COMPLETED);
     assert_int_equal(job.num_unused, 2);
     libxl_disk_job_dispose(&job);
+    all_is_right(1);
+}
+
+/* All was copied, and QEMU ends without another flush of the guest's. */
+static void what_was_pulled_is_on_disk_when_it_counts_as_done(void **state)
+{
+    (void)state;
+    chain_start(1, 3);
+    assert_int_equal(pull(NULL, 0), 0);
+    wait_until(LIBXL_DISK_JOB_PHASE_COMPLETED);
+    host_reboot();
     all_is_right(1);
 }
 
@@ -490,6 +514,8 @@ static void qemu_or_the_domain_goes_under_a_job(void **state)
     host_teardown(NULL);
 
     chain_start(1, 3);
+    free(two);
+    two = layer_path(2);
     assert_int_equal(commit(NULL, NULL, SLOW), 0);
     vm_kill(host.vm);
     domid = host.domid;
@@ -606,6 +632,7 @@ int main(void)
         TEST(settling_is_killed_after_each_change),
         TEST(a_reboot_under_a_job_is_told),
         TEST(a_reboot_after_a_pull_is_told),
+        TEST(what_was_pulled_is_on_disk_when_it_counts_as_done),
         TEST(qemu_or_the_domain_goes_under_a_job),
         TEST(events_come_through_a_descriptor),
         TEST(waiting_can_be_given_up),
