@@ -198,15 +198,14 @@ static int open_nodes(struct xls_op *op, const struct xls_disk *disk,
         rc = node_size(op, file_node, &size, NULL);
     if (rc)
         return rc;
-    if (raw && (size < top->virtual_size ||
-                (size > top->virtual_size && target->kind == XLS_TARGET_FILE)))
+    /* QEMU could use the beginning of a larger one, but neither would its name of
+     * that be one for libxl's records, nor a restart leave it at that. */
+    if (raw && size != top->virtual_size)
         return wrong_size(op, target, size, top->virtual_size);
     options = xls_format_options(target->driver, node, false,
                                  args->shallow && disk->num_layers > 1
                                      ? disk->layers[1].node : NULL,
                                  xls_json_string(file_node), top, discard);
-    if (raw && size > top->virtual_size)
-        xls_json_set(options, "size", xls_json_uint(top->virtual_size));
     rc = xls_qmp_must(op->qmp, what, "blockdev-add", options, XLS_QMP_SLOW,
                       NULL);
     if (!rc)

@@ -299,9 +299,10 @@ int libxl_disk_commit(libxl_ctx *ctx, uint32_t domid,
  * A target that does not exist is made as a file, with the owner and mode of
  * the disk's; so is one that exists and is empty. A file that holds something
  * is refused (EXISTS) but for reuse_external. A block device and an NBD export
- * are written over as they are, must be as large as the disk (else ERROR_INVAL)
- * and may, in raw format, be larger. Without a pivot the target, whatever it
- * holds, is the caller's: it is never removed.
+ * are written over as they are, and so is what reuse_external names. A raw
+ * target must be exactly as large as the disk, and so must a prepared image
+ * (else ERROR_INVAL). Without a pivot the target, whatever it holds, is the
+ * caller's: it is never removed.
  *
  * libxl cannot start a domain on an NBD export: after a pivot to one libxl's
  * records name it, so that a restart fails rather than goes back.

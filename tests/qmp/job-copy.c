@@ -3,6 +3,7 @@
 #include "qmp/job_support.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 static libxl_disk_copy_args args;
@@ -235,10 +236,11 @@ static pid_t serve(const char *file, const char *size, const char *socket)
 {
     pid_t pid;
 
-    sh("rm -f '%s'; truncate -s %s '%s'", file, size, file);
+    sh("rm -f '%s' '%s'; truncate -s %s '%s'", file, socket, size, file);
     pid = fork();
     assert_int_not_equal(pid, -1);
     if (!pid) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         execlp("qemu-nbd", "qemu-nbd", "-k", socket, "-x", "disk", "-f", "raw",
                "-t", file, (char *)NULL);
         _exit(127);
@@ -266,6 +268,9 @@ static void copies_to_an_nbd_export(void **state)
     uri = xls_asprintf("nbd+unix:///disk?socket=%s", socket);
     server = serve(file, "15M", socket);
     expect(copy(uri), ERROR_INVAL, "15728640");
+    end_server(server);
+    server = serve(file, "17M", socket);
+    expect(copy(uri), ERROR_INVAL, "17825792");
     args.format = LIBXL_DISK_FORMAT_QCOW2;
     expect(copy(uri), ERROR_INVAL, "not formatted");
     args.format = LIBXL_DISK_FORMAT_UNKNOWN;
@@ -273,9 +278,7 @@ static void copies_to_an_nbd_export(void **state)
     expect(copy(uri), ERROR_SNAPSHOT_QEMU, "opening the target");
     all_is_right(2);
 
-    /* One that is larger is used from its start. */
-    sh("rm -f '%s'", socket);
-    server = serve(file, "20M", socket);
+    server = serve(file, "16M", socket);
     assert_int_equal(copy(uri), 0);
     pivots_to(uri, LIBXL_DISK_FORMAT_RAW);
     guest_reads_its_data();

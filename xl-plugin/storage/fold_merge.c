@@ -97,6 +97,19 @@ out:
     return ret;
 }
 
+int fold_moved(struct fold *f, const char *from, const char *to,
+               libxl_disk_format to_format, struct error *e)
+{
+    struct layers l;
+    int ret;
+
+    if (layers_load(&l, f->st, f->live, e))
+        return -1;
+    ret = point_children(&l, from, to, to_format, f->st, e);
+    layers_free(&l);
+    return ret ? ret : fold_follow(f->st, from, to, to_format, e);
+}
+
 static int backward(struct fold *f, const struct layers *l,
                     enum direction direction, xl_snapshot_record *rec,
                     xl_snapshot_disk *disk, const struct image *base,
