@@ -274,6 +274,9 @@ static bool killed_in(void (*f)(void), long n)
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFEXITED(status));
+    /* QEMU sends the reply to whoever is there: until it has seen that its
+     * client went. */
+    usleep(300000);
     host_back(0);
     assert_in_range(WEXITSTATUS(status), 0, 99);
     return WEXITSTATUS(status) == 99;
