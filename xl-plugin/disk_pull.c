@@ -4,6 +4,7 @@
 static int start(struct disk_job *d, uint32_t domid,
                  const libxl_snapshot_how *how, const void *args)
 {
+    job_note(d, NULL, NULL);
     return libxl_disk_pull(d->cli->ctx, domid, args, how);
 }
 
@@ -32,7 +33,7 @@ int command_disk_pull(struct cli *cli, int argc, char **argv)
         return code;
     args.vdev = (char *)d.vdev;
     args.speed = d.speed;
-    code = job_run(&d, start, &args, NULL, NULL);
+    code = job_run(&d, start, &args);
     libxl_disk_job_dispose(&d.job);
     return code;
 }

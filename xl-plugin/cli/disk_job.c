@@ -99,15 +99,22 @@ void job_print(struct disk_job *d)
         printf("No longer in use by it: %s\n", j->unused[i]);
 }
 
-static void note(struct disk_job *d, const char *from, const char *to)
+static void write_info(struct disk_job *d)
+{
+    struct error e = { 0 };
+
+    if (store_write_info(d->s.store, &e))
+        cli_say(d->cli, "%s", e.text);
+    error_clear(&e);
+}
+
+void job_note(struct disk_job *d, const char *from, const char *to)
 {
     xl_snapshot_domain *info = &d->s.store->info;
-    struct error e = { 0 };
     xl_snapshot_job *job;
 
-    /* Without snapshots there is nothing to follow. */
-    if (!d->s.store->num_records)
-        return;
+    /* What the domain's configuration names, as long as that is known. */
+    identity_note_tops(d->s.store, &d->s.live, d->s.domain.domid);
     info->jobs = xls_realloc(info->jobs, info->num_jobs + 1,
                              sizeof(*info->jobs));
     job = &info->jobs[info->num_jobs++];
@@ -116,9 +123,7 @@ static void note(struct disk_job *d, const char *from, const char *to)
     job->domid = d->s.domain.domid;
     job->from_path = xls_strdup(from);
     job->to_path = xls_strdup(to);
-    if (store_write_info(d->s.store, &e))
-        cli_say(d->cli, "%s", e.text);
-    error_clear(&e);
+    write_info(d);
 }
 
 static void forget(struct store *st, int i)
@@ -137,6 +142,7 @@ static int apply(struct session *s, struct cli *cli,
 {
     struct fold fold = { .st = s->store, .live = &s->live,
                          .domid = s->domain.domid };
+    xl_snapshot_domain_disk *disk = store_disk(s->store, noted->vdev);
     bool moved = false;
     int i;
 
@@ -156,6 +162,11 @@ static int apply(struct session *s, struct cli *cli,
                 cli_say(cli, "%s, which the domain's configuration names, is "
                         "protected from being started on", job->unused[i]);
             }
+    /* That the disk has moved is nothing that its configuration says. */
+    if (disk && !str_none(job->path)) {
+        str_replace(&disk->top_path, job->path);
+        disk->top_format = job->format;
+    }
     identity_note_tops(s->store, &s->live, s->domain.domid);
     identity_note_alone(s->store, &s->live, s->domain.domid, noted->vdev);
     return 0;
@@ -263,7 +274,7 @@ int job_wait(struct disk_job *d)
 int job_run(struct disk_job *d,
             int (*start)(struct disk_job *d, uint32_t domid,
                          const libxl_snapshot_how *how, const void *args),
-            const void *args, const char *from, const char *to)
+            const void *args)
 {
     libxl_snapshot_how how = make_how(d);
     struct error e = { 0 };
@@ -276,8 +287,8 @@ int job_run(struct disk_job *d,
         if (rc) {
             cli_error_rc(&e, rc, "the job was not begun");
             code = cli_fail(d->cli, &e);
-        } else {
-            note(d, from, to);
+            forget(d->s.store, d->s.store->info.num_jobs - 1);
+            write_info(d);
         }
     }
     /* Others may work on the domain while it runs. */

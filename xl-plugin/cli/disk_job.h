@@ -29,14 +29,15 @@ int job_option(struct disk_job *d, int opt);
 int job_words(struct disk_job *d, int argc, char **argv, const char **target);
 
 /*
- * Opens the store, has start call the library, notes the job in the store
- * (from, to: see xl_snapshot_job; may be NULL), and waits for it and ends it as
- * d says. Returns the exit code.
+ * Opens the store, has start call the library, and waits for the job and ends it
+ * as d says. Returns the exit code. start calls job_note before the library:
+ * from, to: see xl_snapshot_job; may be NULL.
  */
 int job_run(struct disk_job *d,
             int (*start)(struct disk_job *d, uint32_t domid,
                          const libxl_snapshot_how *how, const void *args),
-            const void *args, const char *from, const char *to);
+            const void *args);
+void job_note(struct disk_job *d, const char *from, const char *to);
 /* From where it runs: waits, and ends it. Returns the exit code. */
 int job_wait(struct disk_job *d);
 void job_print(struct disk_job *d);
