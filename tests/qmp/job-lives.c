@@ -45,6 +45,8 @@ static void begin_commit_of_middle(void)
                                     .base = base };
 
     libxl_disk_commit(host_ctx, host.domid, &args, &host_how);
+    free(top);
+    free(base);
 }
 
 static void begin_pull(void)
