@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "block/chain.h"
+#include "job/job.h"
 #include "records/records.h"
 
 /* A block job that ends between two of the queries changes the graph. */
@@ -21,6 +22,14 @@ static int read_once(struct xls_op *op, const struct xls_disk *disk,
     int rc;
 
     rc = xls_block_query(op->qmp, &query);
+    /* An old QEMU cannot be asked before a job that has ended is seen to. */
+    if (rc == ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE) {
+        rc = xls_disk_jobs_settle_unlocked(op);
+        if (!rc)
+            rc = xls_op_qmp(op);
+        if (!rc)
+            rc = xls_block_query(op->qmp, &query);
+    }
     if (rc)
         return rc;
     stats = xls_block_query_device(op, &query, disk);

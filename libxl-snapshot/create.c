@@ -177,6 +177,9 @@ static int validate(struct xls_create *c)
             return rc;
     }
     rc = xls_disks_load(&c->op, &c->disks);
+    /* The memory's state goes with that of all disks. */
+    if (!rc && a->memory)
+        rc = xls_disks_check_job(&c->op, &c->disks, NULL);
     if (rc)
         return rc;
     c->todo = xls_calloc(a->num_disks, sizeof(*c->todo));

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "block/fold.h"
+#include "block/fold_check.h"
 #include "block/node.h"
 #include "domain/domain.h"
 #include "files/files.h"
@@ -17,33 +18,6 @@ struct target {
     bool keep_child_path;
 };
 
-static bool same_driver(const struct xls_layer *a, const struct xls_layer *b)
-{
-    return !strcmp(a->driver, b->driver);
-}
-
-/* QEMU 7.2 was seen to abort (qemu_mutex_unlock_impl) when the backing node of
- * a disk that an I/O thread serves is exchanged; since 9.0 there are no such
- * locks. */
-static bool can_adopt(struct xls_op *op)
-{
-    return !xls_op_qmp(op) && xls_qmp_version(op->qmp) >= 9000000;
-}
-
-/*
- * A layer can only take another's path on a node that can be reopened. And a
- * frozen layer on a node of QEMU's own that was merged into stays open for
- * writing, by which every later change of the chain fails (seen with 10.0, not
- * with 7.2).
- */
-static bool needs_adoption(struct xls_op *op, const struct target *t, int k)
-{
-    if (t->backward)
-        return t->keep_child_path && xls_layer_implicit(&t->disk->layers[k]);
-    return k > 1 && xls_layer_implicit(&t->disk->layers[k - 1]) &&
-           can_adopt(op);
-}
-
 /*
  * Which way to fold layer k of a disk. Where the formats differ, the layer
  * keeps its own path: images above that are not in this chain are then for
@@ -56,62 +30,14 @@ static void choose_way(struct xls_op *op, struct target *t, int k)
     const struct xls_layer *layer = &t->disk->layers[k];
     const struct xls_layer *child = &t->disk->layers[k - 1];
 
-    t->keep_child_path = same_driver(layer, child);
+    t->keep_child_path = xls_fold_keeps_path(t->disk, k - 1, k);
     if (t->args->merge != LIBXL_SNAPSHOT_MERGE_AUTO)
         t->backward = t->args->merge == LIBXL_SNAPSHOT_MERGE_BACKWARD;
     else if (t->keep_child_path)
         t->backward = child->actual_size <= layer->actual_size &&
-                      (!xls_layer_implicit(layer) || can_adopt(op));
+                      (!xls_layer_implicit(layer) || xls_can_adopt(op));
     else
         t->backward = k == 1;
-}
-
-/* An internal snapshot reads what its image does not have from the backing
- * file as it is now; folding keeps what the image itself shows, no more. */
-static int check_internal(struct xls_op *op, const struct target *t, int k)
-{
-    int i;
-
-    for (i = k - 1; i <= k; i++)
-        if (t->disk->layers[i].internal) {
-            XLS_ERROR(&op->log, "disk %s: %s holds internal snapshots, which "
-                      "folding would destroy; delete them first",
-                      t->disk->rec->vdev, t->disk->layers[i].path);
-            return ERROR_SNAPSHOT_CHAIN_SHARED;
-        }
-    return 0;
-}
-
-/* Other running domains whose disks are one of the files concerned. */
-static int check_users(struct xls_op *op, const struct target *t, int k)
-{
-    libxl_dominfo *list;
-    int i, j, n, num, rc = 0;
-
-    list = libxl_list_domain(op->ctx, &num);
-    for (i = 0; list && i < num && !rc; i++) {
-        libxl_device_disk *disks;
-
-        if (list[i].domid == op->domid)
-            continue;
-        disks = libxl_device_disk_list(op->ctx, list[i].domid, &n);
-        for (j = 0; disks && j < n && !rc; j++) {
-            const char *path = disks[j].pdev_path;
-            const char *layer = t->disk->layers[k].path;
-            const char *child = t->disk->layers[k - 1].path;
-
-            if (path && (xls_same_file(path, layer) ||
-                         xls_same_file(path, child))) {
-                XLS_ERROR(&op->log, "disk %s: %s is in use by domain %u too; "
-                          "nothing may write it", t->disk->rec->vdev, path,
-                          list[i].domid);
-                rc = ERROR_SNAPSHOT_CHAIN_SHARED;
-            }
-        }
-        libxl_device_disk_list_free(disks, n);
-    }
-    libxl_dominfo_list_free(list, num);
-    return rc;
 }
 
 static int find_layer(struct xls_op *op, struct target *t, int *k)
@@ -159,15 +85,12 @@ static int check_target(struct xls_op *op, struct xls_disks *disks,
     if (rc)
         return rc;
     choose_way(op, t, k);
-    if (t->backward && t->keep_child_path &&
-        xls_layer_implicit(&t->disk->layers[k]) && !can_adopt(op)) {
-        XLS_ERROR(&op->log, "disk %s: this QEMU is older than 9.0 and cannot "
-                  "merge backward into a layer that it opened by itself; "
-                  "merge forward", t->disk->rec->vdev);
-        return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
-    }
-    rc = check_internal(op, t, k);
-    return rc ? rc : check_users(op, t, k);
+    rc = xls_fold_check_internal(op, t->disk, k - 1, k);
+    if (!rc)
+        rc = xls_fold_check_running(op, t->disk, k - 1, k);
+    if (!rc && t->backward)
+        rc = xls_fold_check_backward(op, t->disk, k - 1, k);
+    return rc;
 }
 
 static int delete_internal(struct xls_op *op, struct target *t)
@@ -218,14 +141,11 @@ static int delete_external(struct xls_op *op, struct xls_disks *disks,
         rc = find_layer(op, t, &k);
     if (rc)
         return rc;
-    if (needs_adoption(op, t, k)) {
-        rc = xls_disk_adopt(op, t->disk, xls_disk_discards(t->disk));
-        if (!rc)
-            rc = xls_disks_requery(op, disks);
-        if (rc)
-            return rc;
-    }
-    xls_fold_plan(&fold, t->disk, k, t->backward, t->keep_child_path);
+    rc = xls_fold_adopt(op, disks, t->disk, k - 1, k, t->backward);
+    if (rc)
+        return rc;
+    xls_fold_plan(&fold, t->disk, k - 1, k, t->backward, t->keep_child_path);
+    fold.release = true;
     rc = write_journal(op, t->disk, &fold);
     if (!rc) {
         rc = xls_fold_run(op, t->disk, &fold, "merge", &changed);

@@ -8,7 +8,10 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -16,6 +19,23 @@
 #include "paths.h"
 
 static const libxl_snapshot_how no_how;
+
+#define LOCK_POLL_MS 50
+
+/* flock, asked for again and again as long as op has patience. */
+static int lock_patiently(const struct xls_op *op, int fd)
+{
+    struct timespec pause = { 0, LOCK_POLL_MS * 1000000L };
+    unsigned waited = 0;
+
+    while (flock(fd, LOCK_EX | LOCK_NB)) {
+        if (errno != EWOULDBLOCK || waited >= op->patience_ms)
+            return -1;
+        nanosleep(&pause, NULL);
+        waited += LOCK_POLL_MS;
+    }
+    return 0;
+}
 
 int xls_op_lock(struct xls_op *op, uint32_t domid, int *fd)
 {
@@ -38,7 +58,7 @@ int xls_op_lock(struct xls_op *op, uint32_t domid, int *fd)
         rc = ERROR_SNAPSHOT_STORAGE;
         goto out;
     }
-    if (flock(*fd, LOCK_EX | LOCK_NB)) {
+    if (lock_patiently(op, *fd)) {
         if (errno != EWOULDBLOCK) {
             XLS_ERRORE(&op->log, "cannot lock %s", path);
             rc = ERROR_SNAPSHOT_STORAGE;
@@ -87,12 +107,14 @@ void xls_op_begin_inactive(struct xls_op *op, const char *func, libxl_ctx *ctx,
     libxl_dominfo_init(&op->info);
 }
 
-int xls_op_begin(struct xls_op *op, const char *func, libxl_ctx *ctx,
-                 uint32_t domid, const libxl_snapshot_how *how, bool lock)
+static int begin(struct xls_op *op, const char *func, libxl_ctx *ctx,
+                 uint32_t domid, const libxl_snapshot_how *how, bool lock,
+                 unsigned patience_ms)
 {
     int rc;
 
     xls_op_begin_inactive(op, func, ctx, how);
+    op->patience_ms = patience_ms;
     op->domid = domid;
     if (domid == 0) {
         XLS_ERROR(&op->log, "domain 0 cannot be snapshotted");
@@ -124,6 +146,19 @@ out:
     return rc;
 }
 
+int xls_op_begin(struct xls_op *op, const char *func, libxl_ctx *ctx,
+                 uint32_t domid, const libxl_snapshot_how *how, bool lock)
+{
+    return begin(op, func, ctx, domid, how, lock, 0);
+}
+
+int xls_op_begin_patient(struct xls_op *op, const char *func, libxl_ctx *ctx,
+                         uint32_t domid, const libxl_snapshot_how *how,
+                         unsigned patience_ms)
+{
+    return begin(op, func, ctx, domid, how, true, patience_ms);
+}
+
 void xls_op_end(struct xls_op *op)
 {
     xls_op_qmp_close(op);
@@ -143,6 +178,11 @@ char *xls_userdata_path(const struct xls_op *op, const char *kind,
                         op->domid, op->uuid, id);
 }
 
+static char *monitor_path(const struct xls_op *op)
+{
+    return xls_asprintf("%s/qmp-libxl-%u", XLS_XEN_RUN_DIR, op->domid);
+}
+
 int xls_op_qmp(struct xls_op *op)
 {
     char *socket, *lock;
@@ -150,7 +190,7 @@ int xls_op_qmp(struct xls_op *op)
 
     if (op->qmp)
         return 0;
-    socket = xls_asprintf("%s/qmp-libxl-%u", XLS_XEN_RUN_DIR, op->domid);
+    socket = monitor_path(op);
     lock = xls_userdata_path(op, "l", "qmp-socket-lock");
     rc = xls_qmp_open(&op->log, socket, lock, XLS_QMP_SLOW, &op->qmp);
     free(socket);
@@ -162,6 +202,22 @@ void xls_op_qmp_close(struct xls_op *op)
 {
     xls_qmp_close(op->qmp);
     op->qmp = NULL;
+}
+
+bool xls_op_qemu_gone(const struct xls_op *op)
+{
+    struct sockaddr_un un = { .sun_family = AF_UNIX };
+    char *path = monitor_path(op);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool gone;
+
+    snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
+    gone = fd >= 0 && connect(fd, (struct sockaddr *)&un, sizeof(un)) &&
+           (errno == ECONNREFUSED || errno == ENOENT);
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    return gone;
 }
 
 int xls_op_progress(struct xls_op *op, const char *phase, uint64_t done,

@@ -29,6 +29,7 @@ struct xls_op {
     char *name;                         /* the domain's */
     char *uuid;
     int lock_fd;                        /* -1: not locked */
+    unsigned patience_ms;               /* how long to wait for it */
     struct xls_qmp *qmp;                /* NULL: not connected */
 };
 
@@ -40,6 +41,10 @@ struct xls_op {
  */
 int xls_op_begin(struct xls_op *op, const char *func, libxl_ctx *ctx,
                  uint32_t domid, const libxl_snapshot_how *how, bool lock);
+/* The same with the lock, waiting for it so many milliseconds. */
+int xls_op_begin_patient(struct xls_op *op, const char *func, libxl_ctx *ctx,
+                         uint32_t domid, const libxl_snapshot_how *how,
+                         unsigned patience_ms);
 void xls_op_end(struct xls_op *op);
 /* The same without a domain: what is left is the log and libxl. */
 void xls_op_begin_inactive(struct xls_op *op, const char *func, libxl_ctx *ctx,
@@ -63,6 +68,9 @@ char *xls_userdata_path(const struct xls_op *op, const char *kind,
  * connected while libxl is called: it uses the same socket. */
 int xls_op_qmp(struct xls_op *op);
 void xls_op_qmp_close(struct xls_op *op);
+/* Whether nobody is at QEMU's end of the socket: it has ended. To be asked when
+ * xls_op_qmp failed. */
+bool xls_op_qemu_gone(const struct xls_op *op);
 
 /* Reports progress; nonzero when the caller wants the operation cancelled. */
 int xls_op_progress(struct xls_op *op, const char *phase, uint64_t done,

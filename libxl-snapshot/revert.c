@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "domain/memfile.h"
+#include "job/job.h"
 #include "journal/journal.h"
 
 /* How long memory freed by a destroyed domain may take to be there, s. */
@@ -86,7 +87,9 @@ static int prepare(struct xls_revert *r, const libxl_domain_config *config)
         XLS_ERROR(&r->op.log, "reverting to memory needs memory_path");
         return ERROR_INVAL;
     }
-    rc = xls_revert_prepare_disks(r);
+    rc = r->op.domid != XLS_NO_DOMID ? xls_disk_jobs_none(&r->op) : 0;
+    if (!rc)
+        rc = xls_revert_prepare_disks(r);
     if (!rc && a->memory)
         rc = xls_memfile_open(&r->op.log, a->memory_path, &r->memory_fd);
     return rc;

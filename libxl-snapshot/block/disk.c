@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "block/query.h"
 #include "files/files.h"
+#include "job/job.h"
 
 void xls_disk_drop_layers(struct xls_disk *disk)
 {
@@ -32,9 +33,10 @@ void xls_disks_dispose(struct xls_disks *disks)
         xls_disk_drop_layers(&disks->disks[i]);
         free(disks->disks[i].no_node);
         free(disks->disks[i].why_not);
+        free(disks->disks[i].job);
     }
     free(disks->disks);
-    free(disks->job_id);
+    free(disks->foreign_job);
     libxl_domain_config_dispose(&disks->config);
     memset(disks, 0, sizeof(*disks));
 }
@@ -103,6 +105,55 @@ static void judge_record(struct xls_op *op, struct xls_disk *disk)
                                      libxl_disk_format_to_string(rec->format)));
 }
 
+int xls_disk_query(struct xls_op *op, struct xls_disk *disk)
+{
+    struct xls_block_query query;
+    char *why = NULL;
+    int rc;
+
+    rc = xls_op_qmp(op);
+    if (!rc)
+        rc = xls_block_query(op->qmp, &query);
+    if (rc)
+        return rc;
+    xls_disk_drop_layers(disk);
+    rc = xls_block_query_disk(op, &query, disk, &why);
+    if (why) {
+        XLS_ERROR(&op->log, "disk %s of domain %s: %s", disk->rec->vdev,
+                  op->name, why);
+        rc = ERROR_SNAPSHOT_DISK_UNSUPPORTED;
+    }
+    free(why);
+    xls_block_query_dispose(&query);
+    return rc;
+}
+
+/* Which of QEMU's block jobs is on which disk. */
+static void assign_jobs(struct xls_op *op, struct xls_disks *disks,
+                        const struct xls_json *jobs)
+{
+    size_t j;
+    int i;
+
+    free(disks->foreign_job);
+    disks->foreign_job = NULL;
+    for (i = 0; i < disks->num; i++) {
+        free(disks->disks[i].job);
+        disks->disks[i].job =
+            xls_json_len(jobs) ? xls_disk_job_id(op, disks->disks[i].devid)
+                               : NULL;
+    }
+    for (j = 0; j < xls_json_len(jobs); j++) {
+        const char *id = xls_json_get_str(xls_json_at(jobs, j), "device");
+        bool ours = false;
+
+        for (i = 0; i < disks->num && id; i++)
+            ours |= disks->disks[i].job && !strcmp(disks->disks[i].job, id);
+        if (!ours && !disks->foreign_job)
+            disks->foreign_job = xls_strdup(id ? id : "");
+    }
+}
+
 int xls_disks_requery(struct xls_op *op, struct xls_disks *disks)
 {
     struct xls_block_query query;
@@ -115,9 +166,7 @@ int xls_disks_requery(struct xls_op *op, struct xls_disks *disks)
     if (rc)
         return rc;
 
-    free(disks->job_id);
-    disks->job_id = xls_strdup(xls_block_query_job(&query));
-    disks->jobs = disks->job_id != NULL;
+    assign_jobs(op, disks, query.jobs);
     for (i = 0; i < disks->num; i++) {
         struct xls_disk *disk = &disks->disks[i];
         char *why = NULL;
@@ -170,6 +219,16 @@ int xls_disks_load(struct xls_op *op, struct xls_disks *disks)
     for (i = 0; i < disks->num; i++)
         need_qemu |= !disks->disks[i].why_not;
     rc = need_qemu ? xls_disks_requery(op, disks) : 0;
+    /* With the lock, that was done at the beginning. */
+    if (rc == ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE && op->lock_fd < 0) {
+        rc = xls_disk_jobs_settle_unlocked(op);
+        if (!rc)
+            rc = xls_disks_requery(op, disks);
+    }
+    if (rc == ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE)
+        XLS_ERROR(&op->log, "a block job in the QEMU of domain %s has ended "
+                  "and its outcome was not looked at; try again, or dismiss "
+                  "it if another program began it", op->name);
     if (rc)
         xls_disks_dispose(disks);
     return rc;
@@ -233,6 +292,28 @@ int xls_disks_must_find(struct xls_op *op, struct xls_disks *disks,
     return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
 }
 
+int xls_disks_check_job(struct xls_op *op, const struct xls_disks *disks,
+                        const struct xls_disk *disk)
+{
+    int i;
+
+    for (i = 0; i < disks->num; i++) {
+        const struct xls_disk *d = &disks->disks[i];
+
+        if (d->job && (!disk || disk == d)) {
+            XLS_ERROR(&op->log, "a block job runs on disk %s of domain %s; "
+                      "wait for its end or cancel it", d->rec->vdev, op->name);
+            return ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE;
+        }
+    }
+    if (!disks->foreign_job)
+        return 0;
+    XLS_ERROR(&op->log, "block job \"%s\" of another program runs in the QEMU "
+              "of domain %s; wait for its end or cancel it",
+              disks->foreign_job, op->name);
+    return ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE;
+}
+
 int xls_disks_named(struct xls_op *op, struct xls_disks *disks,
                     const libxl_device_disk *wanted, struct xls_disk **out)
 {
@@ -248,11 +329,9 @@ int xls_disks_named(struct xls_op *op, struct xls_disks *disks,
                   wanted->vdev, op->name, disk->why_not);
         return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
     }
-    if (disks->jobs) {
-        XLS_ERROR(&op->log, "block job \"%s\" runs in the QEMU of domain %s; "
-                  "wait for its end or cancel it", disks->job_id, op->name);
-        return ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE;
-    }
+    rc = xls_disks_check_job(op, disks, disk);
+    if (rc)
+        return rc;
     if (wanted->pdev_path && wanted->pdev_path[0] &&
         xls_disk_layer(disk, wanted->pdev_path) != 0) {
         XLS_ERROR(&op->log, "the top layer of disk %s is %s, not %s",

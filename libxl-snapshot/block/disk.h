@@ -33,14 +33,16 @@ struct xls_disk {
                                  * or read-only */
     struct xls_layer *layers;   /* [0] is the top; num_layers 0: no node */
     int num_layers;
+    char *job;                  /* id of the block job of ours on it; NULL:
+                                 * none */
 };
 
 struct xls_disks {
     libxl_domain_config config;
     struct xls_disk *disks;     /* one per config.disks, in that order */
     int num;
-    bool jobs;                  /* a block job runs in this QEMU */
-    char *job_id;               /* its id */
+    char *foreign_job;          /* id of a block job that is not ours: nothing
+                                 * tells on which disk; NULL: none */
 };
 
 /* Reads the records alone. */
@@ -54,6 +56,8 @@ int xls_disks_load(struct xls_op *op, struct xls_disks *disks);
 /* Asks QEMU again: after the graph was changed. */
 int xls_disks_requery(struct xls_op *op, struct xls_disks *disks);
 void xls_disks_dispose(struct xls_disks *disks);
+/* Asks QEMU for the layers of one disk, of which rec and devid are set. */
+int xls_disk_query(struct xls_op *op, struct xls_disk *disk);
 
 void xls_disk_drop_layers(struct xls_disk *disk);
 
@@ -69,6 +73,11 @@ int xls_disks_must_find(struct xls_op *op, struct xls_disks *disks,
  */
 int xls_disks_named(struct xls_op *op, struct xls_disks *disks,
                     const libxl_device_disk *wanted, struct xls_disk **disk);
+
+/* ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE, logged, when a job runs on the disk (NULL:
+ * on any). */
+int xls_disks_check_job(struct xls_op *op, const struct xls_disks *disks,
+                        const struct xls_disk *disk);
 
 /* The index of the layer whose image is path, or -1. */
 int xls_disk_layer(const struct xls_disk *disk, const char *path);

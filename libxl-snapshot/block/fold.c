@@ -43,37 +43,68 @@ static void sweep_file_nodes(struct xls_op *op)
     xls_json_free(nodes);
 }
 
-static struct xls_json *job_args(const char *job, const char *device)
+static void add_between(struct xls_fold *fold, const struct xls_layer *layer)
 {
-    struct xls_json *args = xls_json_object();
+    int n = fold->num_between++;
 
-    xls_json_set_str(args, "job-id", job);
-    xls_json_set_str(args, "device", device);
-    xls_json_set_bool(args, "auto-dismiss", false);
-    return args;
+    fold->between_nodes = xls_realloc(fold->between_nodes, n + 1,
+                                      sizeof(*fold->between_nodes));
+    fold->between_paths = xls_realloc(fold->between_paths, n + 1,
+                                      sizeof(*fold->between_paths));
+    fold->between_nodes[n] = xls_strdup(layer->node);
+    fold->between_paths[n] = xls_strdup(layer->path);
 }
 
 void xls_fold_plan(struct xls_fold *fold, const struct xls_disk *disk,
-                   int frozen, bool backward, bool keep_child_path)
+                   int child, int layer, bool backward, bool keep_child_path)
 {
-    const struct xls_layer *layer = &disk->layers[frozen];
-    const struct xls_layer *child = &disk->layers[frozen - 1];
+    const struct xls_layer *l = disk->layers;
+    int i;
 
     *fold = (struct xls_fold){
         .backward = backward,
         .keep_child_path = backward && keep_child_path,
-        .layer_node = xls_strdup(layer->node),
-        .layer_path = xls_strdup(layer->path),
-        .child_node = xls_strdup(child->node),
-        .child_path = xls_strdup(child->path),
-        .above_path =
-            frozen > 1 ? xls_strdup(disk->layers[frozen - 2].path) : NULL,
-        .above_frozen = frozen > 2,
+        .layer_node = xls_strdup(l[layer].node),
+        .layer_path = xls_strdup(l[layer].path),
+        .child_node = xls_strdup(l[child].node),
+        .child_path = xls_strdup(l[child].path),
+        .above_path = child ? xls_strdup(l[child - 1].path) : NULL,
+        .above_frozen = child > 1,
     };
+    for (i = child + 1; i < layer; i++)
+        add_between(fold, &l[i]);
+}
+
+void xls_fold_plan_copy(struct xls_fold *fold, const struct xls_disk *disk,
+                        const char *node, const char *path, bool full,
+                        bool keep_child_path)
+{
+    const struct xls_layer *l = disk->layers;
+    int i;
+
+    *fold = (struct xls_fold){
+        .backward = true,
+        .copy = true,
+        .keep_child_path = keep_child_path,
+        .layer_node = xls_strdup(node),
+        .layer_path = xls_strdup(path),
+        .child_node = xls_strdup(l[0].node),
+        .child_path = xls_strdup(l[0].path),
+    };
+    for (i = 1; full && i < disk->num_layers; i++)
+        add_between(fold, &l[i]);
 }
 
 void xls_fold_dispose(struct xls_fold *fold)
 {
+    int i;
+
+    for (i = 0; i < fold->num_between; i++) {
+        free(fold->between_nodes[i]);
+        free(fold->between_paths[i]);
+    }
+    free(fold->between_nodes);
+    free(fold->between_paths);
     free(fold->layer_node);
     free(fold->layer_path);
     free(fold->child_node);
@@ -86,6 +117,37 @@ static bool child_is_active(const struct xls_fold *fold)
     return !fold->above_path;
 }
 
+bool xls_fold_pivots(const struct xls_fold *fold)
+{
+    return fold->backward && child_is_active(fold);
+}
+
+bool xls_fold_waits(const struct xls_fold *fold)
+{
+    return !fold->backward && child_is_active(fold);
+}
+
+char *xls_fold_what(const struct xls_fold *fold)
+{
+    return xls_asprintf(fold->copy ? "copying %s to %s" : "merging %s into %s",
+                        fold->backward ? fold->child_path : fold->layer_path,
+                        fold->backward ? fold->layer_path : fold->child_path);
+}
+
+void xls_fold_unused(const struct xls_fold *fold,
+                     void (*f)(void *user, const char *path), void *user)
+{
+    int i;
+
+    /* Where the path was taken over, its former file is gone. */
+    if (fold->backward && !fold->keep_child_path)
+        f(user, fold->child_path);
+    for (i = 0; i < fold->num_between; i++)
+        f(user, fold->between_paths[i]);
+    if (!fold->backward)
+        f(user, fold->layer_path);
+}
+
 static int node_index(const struct xls_disk *disk, const char *node)
 {
     int i;
@@ -96,11 +158,29 @@ static int node_index(const struct xls_disk *disk, const char *node)
     return -1;
 }
 
-/* As it was before: what is below the active layer is protected. */
-static void give_up(struct xls_op *op, const struct xls_fold *fold)
+static void leave_nodes(struct xls_op *op, const struct xls_fold *fold)
+{
+    int i;
+
+    if (fold->backward)
+        xls_node_del(op, fold->child_node);
+    for (i = 0; i < fold->num_between; i++)
+        xls_node_del(op, fold->between_nodes[i]);
+    if (!fold->backward)
+        xls_node_del(op, fold->layer_node);
+    sweep_file_nodes(op);
+}
+
+void xls_fold_give_up(struct xls_op *op, const struct xls_fold *fold)
 {
     if (fold->keep_child_path)
         xls_file_take_path_drop(&op->log, fold->child_path);
+    if (fold->copy) {
+        xls_node_del(op, fold->layer_node);
+        sweep_file_nodes(op);
+        return;
+    }
+    /* What is below the active layer is protected. */
     xls_file_freeze(&op->log, fold->layer_path);
     if (!child_is_active(fold))
         xls_file_freeze(&op->log, fold->child_path);
@@ -111,40 +191,11 @@ static void give_up(struct xls_op *op, const struct xls_fold *fold)
 /* Forward: the layer is in nobody's chain any more. */
 static void leave_layer(struct xls_op *op, const struct xls_fold *fold)
 {
-    xls_node_del(op, fold->layer_node);
-    sweep_file_nodes(op);
-    /* For whoever removes it. */
-    xls_file_thaw(&op->log, fold->layer_path);
+    leave_nodes(op, fold);
+    if (fold->release)
+        xls_file_thaw(&op->log, fold->layer_path);
     if (!child_is_active(fold))
         xls_file_freeze(&op->log, fold->child_path);
-}
-
-static int forward(struct xls_op *op, const struct xls_disk *disk,
-                   const struct xls_fold *fold, const char *job,
-                   const char *what, const char *phase, bool *changed)
-{
-    int layer = node_index(disk, fold->layer_node), rc = 0;
-    struct xls_json *args;
-
-    if (!child_is_active(fold))
-        rc = xls_file_thaw(&op->log, fold->child_path);
-    if (!rc)
-        rc = xls_op_qmp(op);
-    if (rc)
-        return rc;
-    args = job_args(job, fold->child_node);
-    if (layer + 1 < disk->num_layers) {
-        xls_json_set_str(args, "base-node", disk->layers[layer + 1].node);
-        xls_json_set_str(args, "backing-file", disk->layers[layer + 1].path);
-    }
-    rc = xls_qmp_must(op->qmp, what, "block-stream", args, XLS_QMP_SLOW, NULL);
-    if (!rc)
-        rc = xls_job_wait(op, job, XLS_JOB_CONCLUDED, what, phase);
-    if (rc)
-        return rc;
-    *changed = true;
-    leave_layer(op, fold);
-    return 0;
 }
 
 /*
@@ -166,7 +217,8 @@ static int take_child_path(struct xls_op *op, const struct xls_disk *disk,
             rc = xls_file_take_path(&op->log, fold->layer_path,
                                     fold->child_path);
     }
-    if (!rc && child_is_active(fold))
+    /* A raw image does not grow. */
+    if (!rc && child_is_active(fold) && strcmp(layer->driver, "raw"))
         rc = xls_file_headroom(&op->log, fold->child_path, IN_FLIGHT_BYTES);
     if (!rc && strcmp(layer->path, fold->child_path))
         rc = xls_node_rename(op, layer, fold->child_path,
@@ -180,9 +232,10 @@ static int take_child_path(struct xls_op *op, const struct xls_disk *disk,
 
 /* Backward, after QEMU's part: names and libxl's records. */
 static int settle(struct xls_op *op, const struct xls_disk *disk,
-                  const struct xls_fold *fold, int layer)
+                  const struct xls_fold *fold)
 {
-    const struct xls_layer *l = &disk->layers[layer];
+    int layer = node_index(disk, fold->layer_node);
+    const struct xls_layer *l = &disk->layers[layer < 0 ? 0 : layer];
     struct xls_record record = {
         .vdev = disk->rec->vdev,
         .devid = disk->devid,
@@ -191,6 +244,11 @@ static int settle(struct xls_op *op, const struct xls_disk *disk,
     };
     int rc = 0;
 
+    if (layer < 0) {
+        XLS_ERROR(&op->log, "disk %s: QEMU has not gone over to %s",
+                  disk->rec->vdev, fold->layer_path);
+        return ERROR_SNAPSHOT_QEMU;
+    }
     if (fold->keep_child_path)
         rc = take_child_path(op, disk, fold, l,
                              layer + 1 < disk->num_layers ? l + 1 : NULL);
@@ -210,8 +268,7 @@ static int settle(struct xls_op *op, const struct xls_disk *disk,
 /* Backward: the child is in nobody's chain any more. */
 static void leave_child(struct xls_op *op, const struct xls_fold *fold)
 {
-    xls_node_del(op, fold->child_node);
-    sweep_file_nodes(op);
+    leave_nodes(op, fold);
     if (child_is_active(fold))
         return;
     xls_file_freeze(&op->log, fold->keep_child_path ? fold->child_path
@@ -220,18 +277,33 @@ static void leave_child(struct xls_op *op, const struct xls_fold *fold)
         xls_file_freeze(&op->log, fold->above_path);
 }
 
-/* The switch to the layer below, with the guest paused. */
-static int pivot(struct xls_op *op, const struct xls_disk *disk,
-                 const struct xls_fold *fold, const char *job, const char *what,
-                 bool *changed)
+int xls_fold_finalize(struct xls_op *op, const struct xls_disk *disk,
+                      const struct xls_fold *fold, const char *job)
 {
+    char *what = xls_fold_what(fold);
+    int rc;
+
+    rc = xls_layer_flush(op, disk, xls_disk_discards(disk));
+    if (!rc)
+        rc = xls_job_finalize(op, job);
+    if (!rc)
+        rc = xls_job_wait(op, job, XLS_JOB_CONCLUDED, what, NULL);
+    free(what);
+    return rc;
+}
+
+int xls_fold_pivot(struct xls_op *op, const struct xls_disk *disk,
+                   const struct xls_fold *fold, const char *job, bool *changed)
+{
+    struct xls_disk after = { .rec = disk->rec, .devid = disk->devid };
+    char *what = xls_fold_what(fold);
     bool paused = false;
     int rc;
 
+    *changed = false;
     rc = xls_domain_pause(op, &paused);
-    if (rc)
-        return rc;
-    rc = xls_op_qmp(op);
+    if (!rc)
+        rc = xls_op_qmp(op);
     if (!rc)
         rc = xls_qmp_must(op->qmp, what, "job-complete",
                           xls_json_set_str(xls_json_object(), "id", job),
@@ -239,101 +311,86 @@ static int pivot(struct xls_op *op, const struct xls_disk *disk,
     if (!rc)
         rc = xls_job_wait(op, job, XLS_JOB_CONCLUDED, what, NULL);
     *changed = !rc;
-    if (!rc)
-        rc = settle(op, disk, fold, node_index(disk, fold->layer_node));
-    if (paused)
-        xls_domain_unpause(op);
-    return rc;
-}
-
-static int backward(struct xls_op *op, const struct xls_disk *disk,
-                    const struct xls_fold *fold, const char *job,
-                    const char *what, const char *phase, bool *changed)
-{
-    bool active = child_is_active(fold);
-    struct xls_json *args;
-    int rc;
-
-    rc = xls_file_thaw(&op->log, fold->layer_path);
-    /* What can lack space or permission comes before the switch. */
-    if (!rc && fold->keep_child_path)
-        rc = xls_file_take_path_prepare(&op->log, fold->layer_path,
-                                        fold->child_path);
-    /* QEMU rewrites the backing file name in the image above the child. */
-    if (!rc && !active)
-        rc = xls_file_thaw(&op->log, fold->above_path);
-    if (!rc)
-        rc = xls_op_qmp(op);
-    if (rc)
-        return rc;
-    args = job_args(job, disk->layers[0].node);
-    xls_json_set_str(args, "top-node", fold->child_node);
-    xls_json_set_str(args, "base-node", fold->layer_node);
-    if (!active)
-        xls_json_set_str(args, "backing-file",
-                         fold->keep_child_path ? fold->child_path
-                                               : fold->layer_path);
-    rc = xls_qmp_must(op->qmp, what, "block-commit", args, XLS_QMP_SLOW, NULL);
-    if (!rc)
-        rc = xls_job_wait(op, job, active ? XLS_JOB_READY : XLS_JOB_CONCLUDED,
-                          what, phase);
-    if (rc)
-        return rc;
-    if (active) {
-        rc = pivot(op, disk, fold, job, what, changed);
-        if (rc && !*changed)
-            xls_job_cancel(op, job);
-    } else {
-        *changed = true;
-        rc = settle(op, disk, fold, node_index(disk, fold->layer_node));
+    if (!rc && fold->copy) {
+        rc = xls_disk_query(op, &after);
+        disk = &after;
     }
     if (!rc)
+        rc = settle(op, disk, fold);
+    if (paused)
+        xls_domain_unpause(op);
+    if (!rc)
         leave_child(op, fold);
+    xls_disk_drop_layers(&after);
+    free(what);
     return rc;
 }
 
 int xls_fold_run(struct xls_op *op, const struct xls_disk *disk,
                  const struct xls_fold *fold, const char *phase, bool *changed)
 {
-    const char *from = fold->backward ? fold->child_path : fold->layer_path;
-    const char *to = fold->backward ? fold->layer_path : fold->child_path;
     char *job = xls_unique_name(disk->rec->vdev);
-    char *what = xls_asprintf("merging %s into %s", from, to);
+    bool pivots = xls_fold_pivots(fold);
+    char *what = xls_fold_what(fold);
     int rc;
 
     *changed = false;
-    rc = (fold->backward ? backward : forward)(op, disk, fold, job, what, phase,
-                                               changed);
+    rc = xls_fold_start(op, disk, fold, job, 0);
+    if (!rc)
+        rc = xls_job_wait(op, job, pivots ? XLS_JOB_READY
+                          : xls_fold_waits(fold) ? XLS_JOB_PENDING
+                                                 : XLS_JOB_CONCLUDED,
+                          what, phase);
+    if (!rc && xls_fold_waits(fold)) {
+        rc = xls_fold_finalize(op, disk, fold, job);
+        if (rc)
+            xls_job_cancel(op, job);
+    }
+    if (!rc && pivots) {
+        rc = xls_fold_pivot(op, disk, fold, job, changed);
+        if (rc && !*changed)
+            xls_job_cancel(op, job);
+    } else if (!rc) {
+        *changed = true;
+        if (fold->backward)
+            rc = settle(op, disk, fold);
+        if (!rc)
+            (fold->backward ? leave_child : leave_layer)(op, fold);
+    }
     if (rc && !*changed)
-        give_up(op, fold);
+        xls_fold_give_up(op, fold);
     free(job);
     free(what);
     return rc;
 }
 
 int xls_fold_finish(struct xls_op *op, const struct xls_disk *disk,
-                    const struct xls_fold *fold)
+                    const struct xls_fold *fold, bool *changed)
 {
     int layer = node_index(disk, fold->layer_node);
     int child = node_index(disk, fold->child_node);
     bool paused = false;
     int rc;
 
-    if (fold->backward && layer >= 0 && child < 0) {
-        rc = xls_file_thaw(&op->log, fold->layer_path);
-        if (!rc && child_is_active(fold))
-            rc = xls_domain_pause(op, &paused);
-        if (!rc)
-            rc = settle(op, disk, fold, layer);
-        if (paused)
-            xls_domain_unpause(op);
-        if (!rc)
-            leave_child(op, fold);
-        return rc;
+    *changed = fold->backward ? layer >= 0 && child < 0
+                              : layer < 0 && child >= 0;
+    if (!*changed) {
+        if (child >= 0)
+            xls_fold_give_up(op, fold);
+        return 0;
     }
-    if (!fold->backward && layer < 0 && child >= 0)
+    if (!fold->backward) {
         leave_layer(op, fold);
-    else if (layer >= 0 && child >= 0)
-        give_up(op, fold);
-    return 0;
+        return 0;
+    }
+    rc = fold->copy ? 0 : xls_file_thaw(&op->log, fold->layer_path);
+    if (!rc && child_is_active(fold))
+        rc = xls_domain_pause(op, &paused);
+    if (!rc)
+        rc = settle(op, disk, fold);
+    if (paused)
+        xls_domain_unpause(op);
+    if (!rc)
+        leave_child(op, fold);
+    return rc;
 }

@@ -8,63 +8,104 @@
 #include "base/alloc.h"
 #include "block/fold.h"
 
-void xls_fold_journal(struct xls_json *journal, const struct xls_disk *disk,
-                      const struct xls_fold *fold)
+struct xls_json *xls_fold_json(const struct xls_fold *fold)
 {
-    struct xls_json *o = xls_json_object();
+    struct xls_json *o = xls_json_object(), *between = xls_json_array();
+    int i;
 
-    xls_json_set_str(o, "vdev", disk->rec->vdev);
     xls_json_set_bool(o, "backward", fold->backward);
+    xls_json_set_bool(o, "copy", fold->copy);
     xls_json_set_bool(o, "keep_child_path", fold->keep_child_path);
+    xls_json_set_bool(o, "release", fold->release);
     xls_json_set_str(o, "layer_node", fold->layer_node);
     xls_json_set_str(o, "layer_path", fold->layer_path);
     xls_json_set_str(o, "child_node", fold->child_node);
     xls_json_set_str(o, "child_path", fold->child_path);
-    if (fold->above_path)
-        xls_json_set_str(o, "above_path", fold->above_path);
+    for (i = 0; i < fold->num_between; i++) {
+        struct xls_json *b = xls_json_object();
+
+        xls_json_set_str(b, "node", fold->between_nodes[i]);
+        xls_json_set_str(b, "path", fold->between_paths[i]);
+        xls_json_append(between, b);
+    }
+    xls_json_set(o, "between", between);
+    xls_json_set_str(o, "above_path", fold->above_path);
     xls_json_set_bool(o, "above_frozen", fold->above_frozen);
-    xls_json_set(journal, "fold", o);
+    return o;
 }
 
 static char *text(const struct xls_json *o, const char *key)
 {
-    const char *s = xls_json_get_str(o, key);
-
-    return s ? xls_strdup(s) : NULL;
+    return xls_strdup(xls_json_get_str(o, key));
 }
 
-int xls_fold_recover(struct xls_op *op, const struct xls_json *journal)
+int xls_fold_from_json(const struct xls_json *o, struct xls_fold *fold)
 {
-    const struct xls_json *o = xls_json_get(journal, "fold");
-    struct xls_fold fold = {0};
-    struct xls_disks disks = {0};
-    struct xls_disk *disk;
-    int rc;
+    const struct xls_json *between = xls_json_get(o, "between");
+    size_t i, num = xls_json_len(between);
+    bool whole;
 
-    if (!o)
-        return 0;
-    fold = (struct xls_fold){
+    *fold = (struct xls_fold){
         .backward = xls_json_get_bool(o, "backward", false),
+        .copy = xls_json_get_bool(o, "copy", false),
         .keep_child_path = xls_json_get_bool(o, "keep_child_path", false),
+        .release = xls_json_get_bool(o, "release", false),
         .layer_node = text(o, "layer_node"),
         .layer_path = text(o, "layer_path"),
         .child_node = text(o, "child_node"),
         .child_path = text(o, "child_path"),
         .above_path = text(o, "above_path"),
         .above_frozen = xls_json_get_bool(o, "above_frozen", false),
+        .between_nodes = xls_calloc(num, sizeof(char *)),
+        .between_paths = xls_calloc(num, sizeof(char *)),
+        .num_between = (int)num,
     };
-    rc = xls_disks_load(op, &disks);
-    if (rc)
-        goto out;
-    disk = xls_disks_find(&disks, xls_json_get_str(o, "vdev"));
-    if (!disk || !fold.layer_node || !fold.layer_path || !fold.child_node ||
-        !fold.child_path) {
+    whole = fold->layer_node && fold->layer_path && fold->child_node &&
+            fold->child_path;
+    for (i = 0; i < num; i++) {
+        const struct xls_json *b = xls_json_at(between, i);
+
+        fold->between_nodes[i] = text(b, "node");
+        fold->between_paths[i] = text(b, "path");
+        whole = whole && fold->between_nodes[i] && fold->between_paths[i];
+    }
+    return whole ? 0 : ERROR_SNAPSHOT_INCOMPLETE;
+}
+
+void xls_fold_journal(struct xls_json *journal, const struct xls_disk *disk,
+                      const struct xls_fold *fold)
+{
+    struct xls_json *o = xls_fold_json(fold);
+
+    xls_json_set_str(o, "vdev", disk->rec->vdev);
+    xls_json_set(journal, "fold", o);
+}
+
+int xls_fold_recover(struct xls_op *op, const struct xls_json *journal)
+{
+    const struct xls_json *o = xls_json_get(journal, "fold");
+    struct xls_fold fold = { 0 };
+    struct xls_disks disks = { 0 };
+    struct xls_disk *disk = NULL;
+    bool changed;
+    int rc;
+
+    if (!o)
+        return 0;
+    rc = xls_fold_from_json(o, &fold);
+    if (!rc) {
+        rc = xls_disks_load(op, &disks);
+        if (rc)
+            goto out;
+        disk = xls_disks_find(&disks, xls_json_get_str(o, "vdev"));
+    }
+    if (!disk) {
         XLS_ERROR(&op->log, "the journal of an interrupted merge of layers "
                   "does not fit domain %s", op->name);
         rc = ERROR_SNAPSHOT_INCOMPLETE;
         goto out;
     }
-    rc = xls_fold_finish(op, disk, &fold);
+    rc = xls_fold_finish(op, disk, &fold, &changed);
 
 out:
     xls_op_qmp_close(op);

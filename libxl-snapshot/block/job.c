@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "block/job.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "base/alloc.h"
 
 #define POLL_FIRST_MS   1
 #define POLL_MAX_MS     100
@@ -34,6 +37,81 @@ static int look(struct xls_op *op, const char *id, struct xls_json **jobs,
             *job = xls_json_at(*jobs, i);
     }
     return 0;
+}
+
+int xls_job_look(struct xls_op *op, const char *id,
+                 struct xls_job_state *state)
+{
+    struct xls_json *jobs = NULL;
+    const struct xls_json *job = NULL;
+    const char *status;
+    size_t i;
+    int rc;
+
+    memset(state, 0, sizeof(*state));
+    rc = xls_op_qmp(op);
+    if (!rc)
+        rc = xls_qmp_must(op->qmp, "asking QEMU for its block jobs",
+                          "query-block-jobs", NULL, XLS_QMP_FAST, &jobs);
+    if (rc)
+        return rc;
+    for (i = 0; i < xls_json_len(jobs) && !job; i++) {
+        const char *s = xls_json_get_str(xls_json_at(jobs, i), "device");
+
+        if (s && !strcmp(s, id))
+            job = xls_json_at(jobs, i);
+    }
+    if (job) {
+        status = xls_json_get_str(job, "status");
+        state->there = true;
+        state->ready = status && !strcmp(status, "ready");
+        state->pending = status && !strcmp(status, "pending");
+        state->concluded = status && !strcmp(status, "concluded");
+        state->error = xls_strdup(xls_json_get_str(job, "error"));
+        xls_json_get_uint(job, "offset", &state->offset);
+        xls_json_get_uint(job, "len", &state->length);
+        xls_json_get_uint(job, "speed", &state->speed);
+    }
+    xls_json_free(jobs);
+    return 0;
+}
+
+void xls_job_state_dispose(struct xls_job_state *state)
+{
+    free(state->error);
+    state->error = NULL;
+}
+
+static int command(struct xls_op *op, const char *id, const char *name,
+                   const char *what)
+{
+    int rc = xls_op_qmp(op);
+
+    return rc ? rc : xls_qmp_must(op->qmp, what, name, id_arg(id),
+                                  XLS_QMP_SLOW, NULL);
+}
+
+int xls_job_finalize(struct xls_op *op, const char *id)
+{
+    return command(op, id, "job-finalize", "finishing a block job");
+}
+
+int xls_job_dismiss(struct xls_op *op, const char *id)
+{
+    return command(op, id, "job-dismiss", "dismissing a block job");
+}
+
+int xls_job_stop(struct xls_op *op, const char *id, bool force)
+{
+    struct xls_json *args;
+    int rc = xls_op_qmp(op);
+
+    if (rc)
+        return rc;
+    args = xls_json_set_str(xls_json_object(), "device", id);
+    xls_json_set_bool(args, "force", force);
+    return xls_qmp_must(op->qmp, "cancelling a block job", "block-job-cancel",
+                        args, XLS_QMP_FAST, NULL);
 }
 
 static void pause_ms(unsigned ms)
@@ -71,7 +149,8 @@ static int check(struct xls_op *op, const char *id, enum xls_job_until until,
         rc = error ? ERROR_SNAPSHOT_QEMU : rc ? rc : 1;
         goto out;
     }
-    if (until == XLS_JOB_READY && status && !strcmp(status, "ready")) {
+    if (status && ((until == XLS_JOB_READY && !strcmp(status, "ready")) ||
+                   (until == XLS_JOB_PENDING && !strcmp(status, "pending")))) {
         rc = 1;
         goto out;
     }

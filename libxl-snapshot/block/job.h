@@ -12,6 +12,8 @@
 
 enum xls_job_until {
     XLS_JOB_CONCLUDED,
+    XLS_JOB_PENDING,    /* all but the end is done; or concluded, with an
+                         * error */
     XLS_JOB_READY,      /* or concluded, with an error */
 };
 
@@ -24,6 +26,25 @@ enum xls_job_until {
  */
 int xls_job_wait(struct xls_op *op, const char *id, enum xls_job_until until,
                  const char *what, const char *phase);
+
+/* What QEMU says of a block job. */
+struct xls_job_state {
+    bool there;                 /* QEMU knows it */
+    bool ready, pending, concluded;
+    char *error;                /* of a concluded one that failed */
+    uint64_t offset, length, speed;
+};
+int xls_job_look(struct xls_op *op, const char *id,
+                 struct xls_job_state *state);
+void xls_job_state_dispose(struct xls_job_state *state);
+
+/* Has a pending job come to its end. */
+int xls_job_finalize(struct xls_op *op, const char *id);
+/* QEMU forgets a concluded job. */
+int xls_job_dismiss(struct xls_op *op, const char *id);
+/* Tells a job to end. force: at once, rather than, for one that is ready, with
+ * all copied. */
+int xls_job_stop(struct xls_op *op, const char *id, bool force);
 
 /* Cancels a job, waits for its end and dismisses it. A job that is not there
  * is fine. */

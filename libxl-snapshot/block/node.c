@@ -54,6 +54,23 @@ struct xls_json *xls_format_options(const char *driver, const char *node,
     return options;
 }
 
+struct xls_json *xls_file_node_options(const char *path, const char *node,
+                                       const struct xls_layer *like,
+                                       bool discard)
+{
+    struct xls_json *file = xls_file_options(path, like);
+
+    xls_json_set_str(file, "node-name", node);
+    /* A frozen layer's file is immutable: opened for writing only when the
+     * layer is written again. */
+    xls_json_set_bool(file, "auto-read-only", true);
+    if (like->direct || like->no_flush)
+        xls_json_set(file, "cache", cache_mode(like));
+    if (discard)
+        xls_json_set_str(file, "discard", "unmap");
+    return file;
+}
+
 int xls_reopen(struct xls_op *op, const char *what, struct xls_json *options)
 {
     struct xls_json *list = xls_json_array(), *args = xls_json_object();
@@ -62,6 +79,21 @@ int xls_reopen(struct xls_op *op, const char *what, struct xls_json *options)
     xls_json_set(args, "options", list);
     return xls_qmp_must(op->qmp, what, "blockdev-reopen", args, XLS_QMP_SLOW,
                         NULL);
+}
+
+int xls_layer_flush(struct xls_op *op, const struct xls_disk *disk,
+                    bool discard)
+{
+    const struct xls_layer *top = &disk->layers[0];
+    int rc = xls_op_qmp(op);
+
+    return rc ? rc
+              : xls_reopen(op, "flushing the active layer",
+                           xls_format_options(
+                               top->driver, top->node, top->read_only,
+                               disk->num_layers > 1 ? disk->layers[1].node
+                                                    : NULL,
+                               xls_json_string(top->file_node), top, discard));
 }
 
 void xls_node_del(struct xls_op *op, const char *node)
@@ -138,7 +170,6 @@ int xls_node_rename(struct xls_op *op, const struct xls_layer *layer,
                     const char *path, bool read_only, const char *backing,
                     bool discard)
 {
-    struct xls_json *file;
     char *node = xls_unique_name("file");
     char *what = xls_asprintf("telling QEMU the new name %s of an image", path);
     int rc;
@@ -146,16 +177,9 @@ int xls_node_rename(struct xls_op *op, const struct xls_layer *layer,
     rc = xls_op_qmp(op);
     if (rc)
         goto out;
-    file = xls_file_options(path, layer);
-    xls_json_set_str(file, "node-name", node);
-    /* A frozen layer's file is immutable: opened for writing only when the
-     * layer is written again. */
-    xls_json_set_bool(file, "auto-read-only", true);
-    if (layer->direct || layer->no_flush)
-        xls_json_set(file, "cache", cache_mode(layer));
-    if (discard)
-        xls_json_set_str(file, "discard", "unmap");
-    rc = xls_qmp_must(op->qmp, what, "blockdev-add", file, XLS_QMP_SLOW, NULL);
+    rc = xls_qmp_must(op->qmp, what, "blockdev-add",
+                      xls_file_node_options(path, node, layer, discard),
+                      XLS_QMP_SLOW, NULL);
     if (rc)
         goto out;
 

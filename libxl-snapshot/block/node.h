@@ -35,6 +35,11 @@ int xls_disk_adopt(struct xls_op *op, const struct xls_disk *disk,
 /* Whether a layer is on a node that QEMU made up. */
 bool xls_layer_implicit(const struct xls_layer *layer);
 
+/* Has QEMU write out what it holds of the disk's active layer: no command does
+ * just that, but reopening a node does, here with the options it has. */
+int xls_layer_flush(struct xls_op *op, const struct xls_disk *disk,
+                    bool discard);
+
 /* Drops a node. A node that is not there is fine; any other failure is
  * logged as a warning. */
 void xls_node_del(struct xls_op *op, const char *node);

@@ -10,6 +10,10 @@
  * default). */
 struct xls_json *xls_file_options(const char *path,
                                   const struct xls_layer *like);
+/* Of one as a node of its own, under a format node like that one. */
+struct xls_json *xls_file_node_options(const char *path, const char *node,
+                                       const struct xls_layer *like,
+                                       bool discard);
 /*
  * Of a format node, in the cache modes of like. backing: the node below, NULL
  * for none (a format that has no backing gets nothing). file: a node's name or

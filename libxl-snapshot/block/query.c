@@ -16,11 +16,36 @@
 
 #define MAX_LAYERS 1024
 
+/* Whether a stream has ended and has not been dismissed. */
+static bool ended_stream(const struct xls_json *jobs)
+{
+    size_t i;
+
+    for (i = 0; i < xls_json_len(jobs); i++) {
+        const struct xls_json *job = xls_json_at(jobs, i);
+        const char *status = xls_json_get_str(job, "status");
+        const char *type = xls_json_get_str(job, "type");
+
+        if (status && !strcmp(status, "concluded") && type &&
+            !strcmp(type, "stream"))
+            return true;
+    }
+    return false;
+}
+
 int xls_block_query(struct xls_qmp *qmp, struct xls_block_query *query)
 {
     int rc;
 
     memset(query, 0, sizeof(*query));
+    rc = xls_qmp_must(qmp, "asking QEMU for its block jobs",
+                      "query-block-jobs", NULL, XLS_QMP_FAST, &query->jobs);
+    if (rc)
+        goto out;
+    if (xls_qmp_version(qmp) < 9000000 && ended_stream(query->jobs)) {
+        rc = ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE;
+        goto out;
+    }
     rc = xls_qmp_must(qmp, "asking QEMU for its block devices", "query-block",
                       NULL, XLS_QMP_FAST, &query->block);
     if (rc)
@@ -33,10 +58,6 @@ int xls_block_query(struct xls_qmp *qmp, struct xls_block_query *query)
                       "query-named-block-nodes",
                       xls_json_set_bool(xls_json_object(), "flat", true),
                       XLS_QMP_FAST, &query->nodes);
-    if (rc)
-        goto out;
-    rc = xls_qmp_must(qmp, "asking QEMU for its block jobs",
-                      "query-block-jobs", NULL, XLS_QMP_FAST, &query->jobs);
 
 out:
     if (rc)
@@ -51,16 +72,6 @@ void xls_block_query_dispose(struct xls_block_query *query)
     xls_json_free(query->nodes);
     xls_json_free(query->jobs);
     memset(query, 0, sizeof(*query));
-}
-
-const char *xls_block_query_job(const struct xls_block_query *query)
-{
-    const char *id;
-
-    if (!xls_json_len(query->jobs))
-        return NULL;
-    id = xls_json_get_str(xls_json_at(query->jobs, 0), "device");
-    return id ? id : "";
 }
 
 const struct xls_json *xls_block_query_find(const struct xls_json *list,

@@ -125,7 +125,7 @@ int xls_disks_sweep(struct xls_op *op, const struct xls_disks *disks)
                                      strlen(OURS_FILE));
     }
     /* A job has nodes of its own in use. */
-    if (any && !xls_block_query_job(&query))
+    if (any && !xls_json_len(query.jobs))
         for (pass = 0; pass < MAX_PASSES; pass++)
             if (!drop(op, &query, orphans))
                 break;

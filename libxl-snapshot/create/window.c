@@ -174,7 +174,7 @@ static int fold_top(struct xls_create *c, const struct xls_disk *disk,
     bool changed;
     int rc;
 
-    xls_fold_plan(&fold, disk, 1, true, keep_path);
+    xls_fold_plan(&fold, disk, 0, 1, true, keep_path);
     c->fold = &fold;
     c->fold_disk = disk;
     /* Only a second kill would need it: no reason not to go back. */

@@ -33,7 +33,8 @@ extern "C" {
 /*
  * Progress of the part of an operation that takes time.
  *
- * phase: a word: "memory" (create), "restore" (revert), "merge" (delete).
+ * phase: a word: "memory" (create), "restore" (revert), "merge" (delete),
+ * "pull", "commit", "copy" (jobs).
  * done, total: bytes; total is an estimate and 0 when unknown.
  */
 typedef struct libxl_snapshot_progress {
@@ -72,6 +73,14 @@ typedef struct libxl_snapshot_how {
      * the operation. Required when a disk's method asks for it. */
     int (*storage)(void *user, libxl_snapshot_storage_step step,
                    uint32_t domid, const libxl_disk_snapshot *disk);
+    /* Before a layer is written or leaves a chain for good by a merge downwards
+     * (delete, commit): who needs what it shows now, besides the disk vdev of
+     * the domain: a snapshot, another domain, another image? *users is set to a
+     * malloc'ed text that names them, which fails the operation with
+     * ERROR_SNAPSHOT_CHAIN_SHARED, or left NULL. Returns 0, or an error, which
+     * fails the operation. NULL: nobody does. */
+    int (*layer_users)(void *user, uint32_t domid, const char *vdev,
+                       const char *path, char **users);
     void *user;
 } libxl_snapshot_how;
 
@@ -297,6 +306,172 @@ int libxl_disk_chain_child(const libxl_disk_chain *chain, int parent,
  */
 char *libxl_disk_chain_to_nested_json(libxl_ctx *ctx,
                                       const libxl_disk_chain *chain);
+
+/*
+ * Block jobs: a disk of a running domain is reshaped or copied while the guest
+ * runs. Each of the three functions that start one returns once QEMU has begun;
+ * the job goes on by itself, whether or not the process that started it lives,
+ * and libxl and this library work on the domain meanwhile. There is one job per
+ * disk at a time; while it has not ended, a snapshot of that disk, and a save
+ * or revert of the domain, are refused with ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE.
+ *
+ * What has to follow QEMU's part (names of files, their protection, libxl's
+ * records) is done by the first call of this library, of whichever process,
+ * that finds the job ended: _info, _wait and _abort below, or any operation
+ * on the domain. Until then everything is consistent, too.
+ *
+ * A layer below the active one is immutable; the layer that a job writes is
+ * made writable for the job alone. A disk whose layers are of one format keeps
+ * its path through a pull or commit: the path names the active layer, and the
+ * path of the uppermost layer that was committed names the result.
+ *
+ * Errors of the three:
+ *   ERROR_INVAL                       the arguments contradict each other or
+ *                                     there is nothing to do
+ *   ERROR_DOMAIN_NOTFOUND             no such running domain
+ *   ERROR_SNAPSHOT_STATE              the domain is dying, shut down, being
+ *                                     saved or migrated
+ *   ERROR_SNAPSHOT_DISK_UNSUPPORTED   the disk cannot take part
+ *   ERROR_SNAPSHOT_CHAIN_MISMATCH     base or top is not in the disk's chain,
+ *                                     or not in that order
+ *   ERROR_SNAPSHOT_CHAIN_SHARED       (commit, copy) a layer or the target has
+ *                                     other users, who are named: running
+ *                                     domains, internal snapshots, or what
+ *                                     how->layer_users told; (pull) the active
+ *                                     layer holds internal snapshots
+ *   ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE   a job runs on the disk
+ *   ERROR_SNAPSHOT_EXISTS             (copy) the target is a file that holds
+ *                                     something
+ *   ERROR_SNAPSHOT_STORAGE            a file could not be made or changed
+ *   ERROR_SNAPSHOT_QEMU, _QMP         QEMU refused or cannot be reached
+ *   ERROR_SNAPSHOT_BUSY               another operation holds the domain
+ * On failure nothing has changed.
+ */
+
+/*
+ * Copies what is in the layers below the active one, and above args->base, into
+ * the active one, which is then based on args->base alone. These layers leave
+ * the chain; their files are not touched.
+ */
+int libxl_disk_pull(libxl_ctx *ctx, uint32_t domid,
+                    const libxl_disk_pull_args *args,
+                    const libxl_snapshot_how *how);
+
+/*
+ * Writes what is in the layers from args->top down to right above args->base
+ * into args->base, which then stands for args->top: it takes over its path,
+ * where the formats are the same, and what is based on args->top in this chain.
+ * Images outside this chain that are based on args->top are the caller's to
+ * rebase where the path changed.
+ *
+ * With the active layer as args->top the job does not end by itself: it becomes
+ * READY, and libxl_disk_job_abort ends it, with a pivot or without.
+ */
+int libxl_disk_commit(libxl_ctx *ctx, uint32_t domid,
+                      const libxl_disk_commit_args *args,
+                      const libxl_snapshot_how *how);
+
+/*
+ * Mirrors the disk to args->target. The job becomes READY and is ended by
+ * libxl_disk_job_abort: with a pivot the domain goes on on the target, and
+ * libxl's records name it; without, it stays on what it has.
+ *
+ * A target that does not exist is made as a file, with the owner and mode of
+ * the disk's; so is one that exists and is empty. A file that holds something
+ * is refused (EXISTS) but for reuse_external. A block device and an NBD export
+ * are written over as they are, and so is what reuse_external names. A raw
+ * target must be exactly as large as the disk, and so must a prepared image
+ * (else ERROR_INVAL). Without a pivot the target, whatever it holds, is the
+ * caller's: it is never removed.
+ *
+ * libxl cannot start a domain on an NBD export: after a pivot to one libxl's
+ * records name it, so that a restart fails rather than goes back.
+ */
+int libxl_disk_copy(libxl_ctx *ctx, uint32_t domid,
+                    const libxl_disk_copy_args *args,
+                    const libxl_snapshot_how *how);
+
+/*
+ * What is known of the latest job on a disk: it runs, or how it ended. phase
+ * NONE: there has been none since the domain was created.
+ *
+ * It also tells of a job whose domain was rebooted (asked for by the new
+ * domid, if the uuid is the same) or destroyed (by the old domid) under it:
+ * phase LOST. job is to be initialised by the caller.
+ *
+ * Errors: ERROR_DOMAIN_NOTFOUND (and no job of that domid is known),
+ * ERROR_SNAPSHOT_DISK_UNSUPPORTED (vdev is no disk's name),
+ * ERROR_SNAPSHOT_INCOMPLETE (the job has ended, but what follows could not be
+ * done now; the log says why; the next call tries again),
+ * ERROR_SNAPSHOT_BUSY (the same, since another operation holds the domain),
+ * ERROR_SNAPSHOT_QMP.
+ */
+int libxl_disk_job_info(libxl_ctx *ctx, uint32_t domid, const char *vdev,
+                        const libxl_snapshot_how *how, libxl_disk_job *job);
+
+/*
+ * Limits a job that runs to so many bytes per second; 0: no limit.
+ * ERROR_NOTFOUND when none runs on the disk.
+ */
+int libxl_disk_job_set_speed(libxl_ctx *ctx, uint32_t domid, const char *vdev,
+                             uint64_t speed, const libxl_snapshot_how *how);
+
+/* Asks for the end and returns at once; libxl_disk_job_info tells when it is
+ * there. */
+#define LIBXL_DISK_JOB_ABORT_ASYNC  (1U << 0)
+/* Ends a copy, or a commit of the active layer, by going over to the other
+ * side. */
+#define LIBXL_DISK_JOB_ABORT_PIVOT  (1U << 1)
+
+/*
+ * Ends a job and, unless flags have ASYNC, waits for the end. The guest stands
+ * still for the moment of a pivot; without one nothing has changed for it. A
+ * copy that was READY leaves a target that holds all of the disk
+ * (target_complete). A job that has ended by itself meanwhile is no failure:
+ * job (may be NULL) tells what became of it.
+ *
+ * Errors: ERROR_INVAL (ASYNC with PIVOT, or unknown flags), ERROR_NOTFOUND (no
+ * job is known), ERROR_SNAPSHOT_BLOCK_JOB_NOT_READY (PIVOT, and the job is not
+ * READY, or of a kind that does not become so; it goes on),
+ * ERROR_SNAPSHOT_QEMU (QEMU could not pivot; the job has ended or goes on, as
+ * job says), and those of _info.
+ */
+int libxl_disk_job_abort(libxl_ctx *ctx, uint32_t domid, const char *vdev,
+                         unsigned flags, const libxl_snapshot_how *how,
+                         libxl_disk_job *job);
+
+/*
+ * Waits until a job is READY or has ended. how->progress is called meanwhile;
+ * when it asks for an end, ERROR_ABORTED, and the job goes on. That a job failed
+ * is no error of this function: see job->phase.
+ *
+ * Errors: ERROR_NOTFOUND (no job is known), ERROR_ABORTED, those of _info.
+ */
+int libxl_disk_job_wait(libxl_ctx *ctx, uint32_t domid, const char *vdev,
+                        const libxl_snapshot_how *how, libxl_disk_job *job);
+
+/*
+ * Tells of the jobs of a domain through a file descriptor, for a poll loop.
+ * vdev: one disk, or NULL for all. interval_ms: how often QEMU is looked at,
+ * 50 to 60000, 0 for 500; nothing is held in between.
+ *
+ * _fd: readable (POLLIN) when it is time to call _next.
+ * _next: fills job (initialised by the caller) with a job that has become
+ * READY, COMPLETED, FAILED, CANCELLED or LOST since it was last told;
+ * ERROR_NOT_READY when there is no more to tell. Call it until then. Jobs that
+ * had ended before _open are not told. Otherwise the errors of _info.
+ *
+ * ctx must live, and how->logger, too.
+ */
+typedef struct libxl_disk_job_events libxl_disk_job_events;
+int libxl_disk_job_events_open(libxl_ctx *ctx, uint32_t domid,
+                               const char *vdev, unsigned interval_ms,
+                               const libxl_snapshot_how *how,
+                               libxl_disk_job_events **events);
+int libxl_disk_job_events_fd(const libxl_disk_job_events *events);
+int libxl_disk_job_events_next(libxl_disk_job_events *events,
+                               libxl_disk_job *job);
+void libxl_disk_job_events_close(libxl_disk_job_events *events);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

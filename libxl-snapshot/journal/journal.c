@@ -76,9 +76,9 @@ static int write_file(struct xls_op *op, const char *path, const char *text)
     return rc;
 }
 
-int xls_journal_write(struct xls_op *op, const struct xls_json *content)
+int xls_journal_write_to(struct xls_op *op, const char *path,
+                         const struct xls_json *content)
 {
-    char *path = xls_journal_path(op->uuid, op->domid);
     char *tmp = xls_asprintf("%s.new", path);
     char *text = xls_json_print(content, true);
     int rc;
@@ -98,9 +98,17 @@ int xls_journal_write(struct xls_op *op, const struct xls_json *content)
         rc = xls_dir_sync(&op->log, path);
 
 out:
-    free(path);
     free(tmp);
     free(text);
+    return rc;
+}
+
+int xls_journal_write(struct xls_op *op, const struct xls_json *content)
+{
+    char *path = xls_journal_path(op->uuid, op->domid);
+    int rc = xls_journal_write_to(op, path, content);
+
+    free(path);
     return rc;
 }
 

@@ -20,6 +20,9 @@ struct xls_json *xls_journal_new(const struct xls_op *op,
                                  const char *operation);
 int xls_journal_write(struct xls_op *op, const struct xls_json *content);
 int xls_journal_remove(struct xls_op *op);
+/* The same care for another file in the journals' directory. */
+int xls_journal_write_to(struct xls_op *op, const char *path,
+                         const struct xls_json *content);
 
 /*
  * journal/recover.c: deals with what killed processes have left of the domain,
@@ -28,7 +31,7 @@ int xls_journal_remove(struct xls_op *op);
  */
 int xls_recover(struct xls_op *op);
 
-/* For recover.c. The directory of the journals, the file of a domain's
+/* For recover.c and job/. The directory of the journals, the file of a domain's
  * (malloc'ed), and its content; ERROR_SNAPSHOT_INCOMPLETE when it cannot be
  * read. */
 char *xls_journal_path(const char *uuid, uint32_t domid);
@@ -36,5 +39,7 @@ int xls_journal_read(struct xls_op *op, const char *path,
                      struct xls_json **content);
 /* Whether it was written since the host was started. */
 bool xls_journal_of_this_boot(const struct xls_json *journal);
+/* Whether op's uuid is that of the running domain of this id. */
+bool xls_journal_lives(struct xls_op *op, uint64_t domid);
 
 #endif

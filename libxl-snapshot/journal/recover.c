@@ -11,11 +11,29 @@
 #include "create.h"
 #include "domain/domain.h"
 #include "files/files.h"
+#include "job/job.h"
 #include "paths.h"
 #include "revert.h"
 
-/* Jobs of a killed process go on in QEMU; with the domain's lock held, none
- * of ours has an owner. */
+/* Whether a job has a file, and with it goes on without a process. */
+static bool has_file(struct xls_op *op, const char *id)
+{
+    char **paths = xls_disk_job_files(op->uuid, op->domid, -1), **p;
+    bool has = false;
+
+    for (p = paths; p && *p && !has; p++) {
+        struct xls_disk_job j;
+
+        /* One that cannot be read may be anyone's. */
+        has = xls_disk_job_read(op, *p, &j) || (j.id && !strcmp(j.id, id));
+        xls_disk_job_dispose(&j);
+    }
+    xls_disk_job_files_free(paths);
+    return has;
+}
+
+/* Jobs that a killed process waited for go on in QEMU; with the domain's lock
+ * held, none of these has an owner. */
 static void drop_orphan_jobs(struct xls_op *op)
 {
     struct xls_json *jobs = NULL;
@@ -27,7 +45,7 @@ static void drop_orphan_jobs(struct xls_op *op)
         for (i = 0; i < xls_json_len(jobs); i++) {
             const char *id = xls_json_get_str(xls_json_at(jobs, i), "id");
 
-            if (id && !strncmp(id, "xls-", 4))
+            if (id && !strncmp(id, "xls-", 4) && !has_file(op, id))
                 xls_job_cancel(op, id);
         }
     }
@@ -74,20 +92,25 @@ static int recover(struct xls_op *op, const struct xls_json *journal)
     return rc ? rc : xls_op_refresh(op);
 }
 
-static bool alive(struct xls_op *op, const struct xls_json *journal)
+bool xls_journal_lives(struct xls_op *op, uint64_t domid)
 {
     libxl_dominfo info;
-    uint64_t domid;
     bool is;
 
-    if (!xls_journal_of_this_boot(journal) ||
-        !xls_json_get_uint(journal, "domid", &domid))
-        return false;
     libxl_dominfo_init(&info);
     is = !libxl_domain_info(op->ctx, &info, (uint32_t)domid) &&
          !memcmp(&info.uuid, &op->info.uuid, sizeof(info.uuid));
     libxl_dominfo_dispose(&info);
     return is;
+}
+
+static bool alive(struct xls_op *op, const struct xls_json *journal)
+{
+    uint64_t domid;
+
+    return xls_journal_of_this_boot(journal) &&
+           xls_json_get_uint(journal, "domid", &domid) &&
+           xls_journal_lives(op, domid);
 }
 
 /*
@@ -149,5 +172,5 @@ int xls_recover(struct xls_op *op)
     if (dir)
         closedir(dir);
     free(mine);
-    return rc;
+    return rc ? rc : xls_disk_jobs_settle(op);
 }

@@ -3,17 +3,33 @@
 # ($QEMU in the environment, or qemu-system-x86_64).
 QMP_OUT   := $(BUILD)/tests/qmp
 QMP_OBJS  := $(patsubst tests/qmp/%.c,$(QMP_OUT)/%.o,$(wildcard tests/qmp/*.c))
-QMP_PROGS := $(patsubst %.o,%,$(filter-out $(QMP_OUT)/support.o,$(QMP_OBJS)))
+QMP_PROGS := $(patsubst %.o,%,$(filter-out $(QMP_OUT)/support.o \
+                 $(QMP_OUT)/host.o,$(QMP_OBJS)))
+# tests/qmp/job-*.c call the library's public functions, with host.c in libxl's
+# place and these parts built to keep their files below the build directory.
+QMP_HOST  := $(abspath $(QMP_OUT))/host
+QMP_HOST_DIRS := -DHOST_DIR='"$(QMP_HOST)"' -DXLS_XEN_LIB_DIR='"$(QMP_HOST)/lib"' \
+                 -DXLS_XEN_RUN_DIR='"$(QMP_HOST)/run"'
+QMP_HOST_OBJS := $(patsubst %,$(QMP_OUT)/at/%.o,op journal/journal \
+                     journal/recover job/file)
 
 $(QMP_OBJS): | $(GEN)/libxl_snapshot_types.stamp
 $(QMP_OBJS): $(QMP_OUT)/%.o: tests/qmp/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(XLS_CFLAGS) -Ilibxl-snapshot -Itests -c $< -o $@
+	$(Q)$(CC) $(XLS_CFLAGS) $(QMP_HOST_DIRS) -Ilibxl-snapshot -Itests -c $< -o $@
 
+$(QMP_HOST_OBJS): | $(GEN)/libxl_snapshot_types.stamp
+$(QMP_HOST_OBJS): $(QMP_OUT)/at/%.o: libxl-snapshot/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(XLS_CFLAGS) $(QMP_HOST_DIRS) -Ilibxl-snapshot -c $< -o $@
+
+$(filter $(QMP_OUT)/job-%,$(QMP_PROGS)): $(QMP_OUT)/host.o $(QMP_HOST_OBJS)
+$(filter $(QMP_OUT)/job-%,$(QMP_PROGS)): private LDFLAGS += -Wl,--wrap=xls_block_query_disk
 $(QMP_PROGS): %: %.o $(QMP_OUT)/support.o $(LIBOUT)/libxlsnapshot.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(SAN) -pthread $^ $(LDFLAGS) $(LIB_LIBS) -lcmocka -o $@
+	$(Q)$(CC) $(SAN) -pthread $(filter %.o,$^) $(filter %.a,$^) $(LDFLAGS) $(LIB_LIBS) -lcmocka -o $@
 
 # Its monitor is at another place than libxl's.
 $(QMP_OUT)/qmp-chain-get: private LDFLAGS += -Wl,--wrap=xls_qmp_open
@@ -26,4 +42,4 @@ check-qmp: $(QMP_PROGS)
 	done; \
 	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
--include $(QMP_OBJS:.o=.d)
+-include $(QMP_OBJS:.o=.d) $(QMP_HOST_OBJS:.o=.d)

@@ -114,6 +114,7 @@ static struct qmp_vm *running[8];
 static void start_guard(struct qmp_vm *vm)
 {
     int ends[2];
+    size_t i;
     char c;
 
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
@@ -122,6 +123,10 @@ static void start_guard(struct qmp_vm *vm)
     if (!vm->guard_pid) {
         setsid();
         close(ends[1]);
+        /* Those of others are to close when they stop. */
+        for (i = 0; i < sizeof(running) / sizeof(running[0]); i++)
+            if (running[i] && running[i]->guard >= 0)
+                close(running[i]->guard);
         while (read(ends[0], &c, 1) < 0 && errno == EINTR)
             ;
         execlp("rm", "rm", "-rf", vm->dir, (char *)NULL);
@@ -272,6 +277,17 @@ struct qmp_vm *vm_start_with(int ndisks, const struct vm_disk *disks,
     return vm;
 }
 
+void vm_kill(struct qmp_vm *vm)
+{
+    xls_qmp_close(vm->qmp);
+    vm->qmp = NULL;
+    if (vm->pid > 0) {
+        kill(vm->pid, SIGKILL);
+        waitpid(vm->pid, NULL, 0);
+    }
+    vm->pid = 0;
+}
+
 void vm_stop(struct qmp_vm *vm)
 {
     size_t i;
@@ -282,11 +298,7 @@ void vm_stop(struct qmp_vm *vm)
         if (running[i] == vm)
             running[i] = NULL;
     }
-    xls_qmp_close(vm->qmp);
-    if (vm->pid > 0) {
-        kill(vm->pid, SIGKILL);
-        waitpid(vm->pid, NULL, 0);
-    }
+    vm_kill(vm);
     if (vm->guard >= 0) {
         close(vm->guard);
         waitpid(vm->guard_pid, NULL, 0);

@@ -58,6 +58,8 @@ struct qmp_vm *vm_start(int ndisks, const struct vm_disk *disks);
 struct qmp_vm *vm_start_with(int ndisks, const struct vm_disk *disks,
                              const char *device);
 void vm_stop(struct qmp_vm *vm);                        /* NULL is fine */
+/* Ends QEMU alone, as if it had crashed; the directory stays. */
+void vm_kill(struct qmp_vm *vm);
 /* A cmocka teardown: stops whatever was started and not stopped. */
 int vm_teardown(void **state);
 

@@ -55,6 +55,39 @@ const struct command commands[] = {
       "--validate             compare with the images' headers and libxl's\n"
       "                       records; exit status 1 if something disagrees\n",
       command_disk_chain, false },
+    { "disk-pull", "DOMAIN VDEV [--base=PATH] [--speed=BYTES] [--async]",
+      "Pull lower layers' data up into the active layer of a disk in use",
+      "--base=PATH            down to this layer, which stays\n"
+      "--speed=BYTES          per second at most; K, M and G may follow\n"
+      "--async                do not wait for the end\n",
+      command_disk_pull, false },
+    { "disk-commit", "DOMAIN VDEV [--top=PATH] [--base=PATH] [--speed=BYTES] "
+      "[--async]",
+      "Write upper layers' data down into a lower layer of a disk in use",
+      "--top=PATH             from this layer down; else the active one\n"
+      "--base=PATH            into this layer; else the one below the top\n"
+      "--speed=BYTES          per second at most; K, M and G may follow\n"
+      "--async                do not wait for the end\n",
+      command_disk_commit, false },
+    { "disk-copy", "DOMAIN VDEV TARGET [--pivot|--finish] [OPTIONS]",
+      "Mirror a disk in use to a file, a block device or an NBD export",
+      "--pivot                go over to the copy when it is complete\n"
+      "--finish               end with a complete copy, without going over\n"
+      "--shallow              the active layer alone, on the same lower ones\n"
+      "--reuse-external       the target is an image made for this\n"
+      "--format=raw|qcow2     of the copy\n"
+      "--speed=BYTES          per second at most; K, M and G may follow\n"
+      "--async                do not wait until it is complete\n",
+      command_disk_copy, false },
+    { "disk-job", "DOMAIN VDEV [--info|--wait|--abort|--pivot|--speed=BYTES]",
+      "Look after a job on a disk",
+      "--info                 what is known of it (the default)\n"
+      "--wait                 wait until it is ready or has ended\n"
+      "--abort                end it without going over to the other side\n"
+      "--pivot                end it by going over to the other side\n"
+      "--speed=BYTES          per second at most; 0 for no limit\n"
+      "--async                with --abort: do not wait for the end\n",
+      command_disk_job, false },
     { "snapshot-help", "[COMMAND]", "Explain these commands", NULL,
       command_help_run, false },
     { "exec-create", "XL WORDS...", "", NULL, command_exec_create, true },

@@ -44,10 +44,37 @@ static double seconds(const struct timespec *from, const struct timespec *to)
     return to->tv_sec - from->tv_sec + (to->tv_nsec - from->tv_nsec) * 1e-9;
 }
 
+/* Time left at the rate so far; "" when it cannot be told. */
+static void time_left(const libxl_snapshot_progress *progress, double passed,
+                      char *text, size_t size)
+{
+    double left;
+
+    text[0] = '\0';
+    if (passed < 1 || !progress->done || progress->done >= progress->total)
+        return;
+    left = passed * (progress->total - progress->done) / progress->done;
+    if (left < 360000)
+        snprintf(text, size, "  %d:%02d left", (int)left / 60, (int)left % 60);
+}
+
+static void print_line(struct progress *p,
+                       const libxl_snapshot_progress *progress)
+{
+    int percent = progress->total
+        ? (int)(progress->done * 100.0 / progress->total) : 0;
+
+    if (percent / 10 * 10 <= p->told || percent > 100)
+        return;
+    p->told = percent / 10 * 10;
+    fprintf(stderr, "%s: %d%% of %.0f MiB\n", progress->phase, p->told,
+            progress->total / (double)(1 << 20));
+}
+
 static void show(struct progress *p, const libxl_snapshot_progress *progress)
 {
     const double mib = 1 << 20;
-    char bar[21], rate[48] = "";
+    char bar[21], rate[48] = "", left[32];
     struct timespec now;
     double passed;
     int percent;
@@ -67,8 +94,10 @@ static void show(struct progress *p, const libxl_snapshot_progress *progress)
         memset(bar, ' ', sizeof(bar) - 1);
         memset(bar, '#', percent / 5);
         bar[sizeof(bar) - 1] = 0;
-        fprintf(stderr, "\r%-8s [%s] %3d%%  %.0f MiB  %s\033[K",
-                progress->phase, bar, percent, progress->done / mib, rate);
+        time_left(progress, passed, left, sizeof(left));
+        fprintf(stderr, "\r%-8s [%s] %3d%%  %.0f MiB  %s%s\033[K",
+                progress->phase, bar, percent, progress->done / mib, rate,
+                left);
     }
     fflush(stderr);
     p->shown = true;
@@ -79,5 +108,7 @@ int progress_report(struct progress *p,
 {
     if (p->terminal)
         show(p, progress);
+    else if (p->lines)
+        print_line(p, progress);
     return cancelled;
 }

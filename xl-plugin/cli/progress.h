@@ -8,12 +8,14 @@
 #include <libxl_snapshot.h>
 
 /*
- * While an operation of the library runs: how far it is, on a terminal and
- * nowhere else, and Ctrl-C (or SIGTERM, SIGHUP), which cancels it instead of
+ * While an operation of the library runs: how far it is, on a terminal (and
+ * nowhere else, unless lines is set), and Ctrl-C (or SIGTERM, SIGHUP), which cancels it instead of
  * ending the process in the middle.
  */
 struct progress {
     bool terminal, shown;
+    bool lines;                 /* elsewhere than on a terminal, plain lines */
+    int told;                   /* the last one, percent */
     struct timespec start;
 };
 void progress_start(struct progress *p);

@@ -6,6 +6,7 @@
 #include <libxl_utils.h>
 
 #include "base/alloc.h"
+#include "cli/disk_job.h"
 #include "cli/interrupted.h"
 #include "storage/identity.h"
 #include "store/names.h"
@@ -135,6 +136,8 @@ int session_open(struct cli *cli, const char *domain, bool running,
         ret = interrupted_settle_fold(s, cli, e);
     if (!ret)
         ret = interrupted_settle_revert(s, cli, e);
+    if (!ret)
+        ret = job_follow(s, cli, e);
     if (!ret)
         ret = identity_settle(s->store, &s->live, s->domain.domid, &told, e);
     if (!ret && told)

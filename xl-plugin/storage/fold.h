@@ -67,4 +67,9 @@ int fold_discard(struct fold *f, const char *path,
 int fold_follow(struct store *st, const char *from, const char *to,
                 libxl_disk_format to_format, struct error *e);
 
+/* What was in the layer from, of the running domain's chain, is in the layer to
+ * now: so for the store, and for images outside the chain. */
+int fold_moved(struct fold *f, const char *from, const char *to,
+               libxl_disk_format to_format, struct error *e);
+
 #endif

@@ -134,6 +134,13 @@ static int point_children(struct fold *f, const char *from, const char *to,
     return ret ? -1 : 0;
 }
 
+int fold_moved(struct fold *f, const char *from, const char *to,
+               libxl_disk_format to_format, struct error *e)
+{
+    return point_children(f, from, to, to_format, e) ||
+        fold_follow(f->st, from, to, to_format, e) ? -1 : 0;
+}
+
 static int finish_merged(struct fold *f, struct error *e)
 {
     const xl_snapshot_merged *m = &f->st->info.merged;

@@ -2,6 +2,7 @@
 #include "storage/identity.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -33,6 +34,41 @@ static bool is_layer_of(const struct store *st, const char *vdev,
     return false;
 }
 
+static uint64_t inode(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) ? 0 : st.st_ino;
+}
+
+static bool is_alone(const xl_snapshot_domain_disk *d, const char *top)
+{
+    return d && d->alone_inode && d->alone_inode == inode(top);
+}
+
+void identity_note_alone(struct store *st, const struct live *live,
+                         uint32_t domid, const char *vdev)
+{
+    xl_snapshot_domain_disk *d = store_disk(st, vdev);
+    struct error ignored = { 0 };
+    libxl_disk_format format;
+    struct image *chain;
+    bool found = false;
+    const char *top;
+    int i, num;
+
+    identity_top(st, live, domid, vdev, &top, &format);
+    if (!d || str_none(top) || image_chain(top, format, &chain, &num,
+                                           &ignored)) {
+        error_clear(&ignored);
+        return;
+    }
+    for (i = 0; i < num; i++)
+        found |= is_layer_of(st, vdev, chain[i].path);
+    image_list_free(chain, num);
+    d->alone_inode = found ? 0 : inode(top);
+}
+
 static int check_disk(const struct store *st, const char *vdev,
                       const char *layer, const char *top,
                       libxl_disk_format format, struct error *e)
@@ -53,7 +89,7 @@ static int check_disk(const struct store *st, const char *vdev,
     for (i = 0; i < num; i++)
         found |= is_layer_of(st, vdev, chain[i].path);
     image_list_free(chain, num);
-    if (found)
+    if (found || is_alone(store_disk(st, vdev), top))
         return 0;
     return error_set(e, "disk %s of %s is now %s, which is not based on %s or "
                      "any other layer of its snapshots: this is not the "

@@ -41,4 +41,9 @@ void identity_top(const struct store *st, const struct live *live,
 void identity_note_tops(struct store *st, const struct live *live,
                         uint32_t domid);
 
+/* Notes (in memory) whether a disk's active layer is based on no layer of the
+ * store any more, so that it is known by itself from here on. */
+void identity_note_alone(struct store *st, const struct live *live,
+                         uint32_t domid, const char *vdev);
+
 #endif

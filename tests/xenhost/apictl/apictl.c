@@ -9,15 +9,24 @@
  *   apictl revert DOMID|none CONFIG.json ARGS.json [--storage COMMAND]
  *   apictl chain-changed DOMID VDEV [PATH FORMAT]
  *   apictl recover DOMID
+ *   apictl pull|commit|copy DOMID ARGS.json [--users TEXT]
+ *   apictl job-info|job-wait DOMID VDEV
+ *   apictl job-abort DOMID VDEV [async] [pivot]
+ *   apictl job-speed DOMID VDEV BYTES
+ *   apictl events DOMID VDEV|all COUNT
  *   apictl time-transaction DOMID ACTIONS.json
  *
  * The last one sends the actions as one QMP transaction by the library's own
  * client and prints the microseconds from sent to reply, to set beside the
  * window_us of a create.
  *
+ * events prints so many jobs as they are told of. TEXT is what is answered when
+ * the library asks for the users of a layer.
+ *
  * COMMAND is run by sh with the step's number and the vdev as $1 and $2.
  */
 #include <getopt.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +72,16 @@ static int on_progress(void *user, const libxl_snapshot_progress *p)
 {
     (void)user;
     return cancel_at && p->done >= cancel_at;
+}
+
+static const char *users_text;
+
+static int layer_users(void *user, uint32_t domid, const char *vdev,
+                       const char *path, char **users)
+{
+    (void)user, (void)domid, (void)vdev, (void)path;
+    *users = strdup(users_text);
+    return 0;
 }
 
 static char *slurp(const char *path)
@@ -157,6 +176,98 @@ static int time_transaction(libxl_ctx *ctx, char **argv,
     return rc;
 }
 
+static int print_job(libxl_ctx *ctx, int rc, libxl_disk_job *job)
+{
+    char *json = rc ? NULL : libxl_disk_job_to_json(ctx, job);
+
+    if (json)
+        printf("%s\n", json);
+    fflush(stdout);
+    free(json);
+    return rc;
+}
+
+#define START_JOB(name)                                                       \
+    if (!strcmp(argv[0], #name)) {                                            \
+        libxl_disk_##name##_args args;                                        \
+                                                                              \
+        libxl_disk_##name##_args_init(&args);                                 \
+        if (libxl_disk_##name##_args_from_json(ctx, &args, text, &error))     \
+            die(argv[2], error);                                              \
+        rc = libxl_disk_##name(ctx, read_domid(argv[1]), &args, how);         \
+        libxl_disk_##name##_args_dispose(&args);                              \
+    }
+
+static int start_job(libxl_ctx *ctx, char **argv, const libxl_snapshot_how *how)
+{
+    char *text = slurp(argv[2]), *error = NULL;
+    int rc = ERROR_INVAL;
+
+    START_JOB(pull)
+    START_JOB(commit)
+    START_JOB(copy)
+    free(text);
+    return rc;
+}
+
+static int print_events(libxl_ctx *ctx, char **argv,
+                        const libxl_snapshot_how *how)
+{
+    libxl_disk_job_events *events;
+    int left = atoi(argv[3]), rc;
+    libxl_disk_job job;
+
+    rc = libxl_disk_job_events_open(ctx, read_domid(argv[1]),
+                                    strcmp(argv[2], "all") ? argv[2] : NULL,
+                                    0, how, &events);
+    if (rc)
+        return rc;
+    libxl_disk_job_init(&job);
+    while (left && (!rc || rc == ERROR_NOT_READY)) {
+        struct pollfd pfd = { .fd = libxl_disk_job_events_fd(events),
+                              .events = POLLIN };
+
+        poll(&pfd, 1, -1);
+        rc = libxl_disk_job_events_next(events, &job);
+        if (!rc) {
+            print_job(ctx, 0, &job);
+            left--;
+        }
+    }
+    libxl_disk_job_dispose(&job);
+    libxl_disk_job_events_close(events);
+    return rc;
+}
+
+static int job_command(libxl_ctx *ctx, int argc, char **argv,
+                       const libxl_snapshot_how *how)
+{
+    uint32_t domid = read_domid(argv[1]);
+    libxl_disk_job job;
+    unsigned flags = 0;
+    int i, rc;
+
+    libxl_disk_job_init(&job);
+    if (!strcmp(argv[0], "job-info")) {
+        rc = libxl_disk_job_info(ctx, domid, argv[2], how, &job);
+    } else if (!strcmp(argv[0], "job-wait")) {
+        rc = libxl_disk_job_wait(ctx, domid, argv[2], how, &job);
+    } else if (!strcmp(argv[0], "job-abort")) {
+        for (i = 3; i < argc; i++)
+            flags |= !strcmp(argv[i], "async") ? LIBXL_DISK_JOB_ABORT_ASYNC
+                                               : LIBXL_DISK_JOB_ABORT_PIVOT;
+        rc = libxl_disk_job_abort(ctx, domid, argv[2], flags, how, &job);
+    } else {
+        rc = libxl_disk_job_set_speed(ctx, domid, argv[2],
+                                      strtoull(argv[3], NULL, 10), how);
+        libxl_disk_job_dispose(&job);
+        return rc;
+    }
+    print_job(ctx, rc, &job);
+    libxl_disk_job_dispose(&job);
+    return rc;
+}
+
 static int run(libxl_ctx *ctx, int argc, char **argv,
                const libxl_snapshot_how *how,
                libxl_domain_snapshot_result *result)
@@ -191,6 +302,15 @@ static int run(libxl_ctx *ctx, int argc, char **argv,
         rc = chain_changed(ctx, argc, argv, how);
     } else if (argc == 2 && !strcmp(argv[0], "recover")) {
         rc = libxl_domain_snapshot_recover(ctx, read_domid(argv[1]), how);
+    } else if (argc == 3 && (!strcmp(argv[0], "pull") ||
+                             !strcmp(argv[0], "commit") ||
+                             !strcmp(argv[0], "copy"))) {
+        rc = start_job(ctx, argv, how);
+    } else if (argc == 4 && !strcmp(argv[0], "events")) {
+        rc = print_events(ctx, argv, how);
+    } else if (argc >= (!strcmp(argv[0], "job-speed") ? 4 : 3) &&
+               !strncmp(argv[0], "job-", 4)) {
+        rc = job_command(ctx, argc, argv, how);
     } else if (argc == 3 && !strcmp(argv[0], "time-transaction")) {
         rc = time_transaction(ctx, argv, how);
     } else {
@@ -205,6 +325,7 @@ int main(int argc, char **argv)
     static const struct option options[] = {
         { "storage", required_argument, NULL, 's' },
         { "cancel-at", required_argument, NULL, 'c' },
+        { "users", required_argument, NULL, 'u' },
         { 0 },
     };
     xentoollog_logger_stdiostream *lg;
@@ -220,11 +341,15 @@ int main(int argc, char **argv)
             storage_command = optarg;
         else if (c == 'c')
             cancel_at = strtoull(optarg, NULL, 10);
+        else if (c == 'u')
+            users_text = optarg;
         else
             return 2;
     }
     if (storage_command)
         how.storage = run_storage;
+    if (users_text)
+        how.layer_users = layer_users;
     lg = xtl_createlogger_stdiostream(stderr, XTL_NOTICE, 0);
     how.logger = (xentoollog_logger *)lg;
     if (!lg || libxl_ctx_alloc(&ctx, LIBXL_VERSION, 0, how.logger))

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#ifndef XLS_BLOCK_FOLD_CHECK_H
+#define XLS_BLOCK_FOLD_CHECK_H
+
+#include "block/disk.h"
+
+/*
+ * What may be folded: everything that can be known before anything is written.
+ * from (the child) and to (the layer) are indices of layers of the disk, those
+ * between them included. What stands against it is logged.
+ */
+
+/* Whether the layer takes over the child's path when they are merged
+ * downwards. */
+bool xls_fold_keeps_path(const struct xls_disk *disk, int child, int layer);
+
+/* An internal snapshot in one of them would be destroyed. */
+int xls_fold_check_internal(struct xls_op *op, const struct xls_disk *disk,
+                            int from, int to);
+/* One of them is the disk of another running domain. */
+int xls_fold_check_running(struct xls_op *op, const struct xls_disk *disk,
+                           int from, int to);
+/* This QEMU cannot merge them downwards, or the toolstack knows of users of
+ * what the layers from below the child on show. */
+int xls_fold_check_backward(struct xls_op *op, const struct xls_disk *disk,
+                            int child, int layer);
+
+/* Another running domain has the file at path as a disk. */
+int xls_check_no_domain_uses(struct xls_op *op, const struct xls_disk *disk,
+                             const char *path);
+
+/* Whether this QEMU can put nodes of ours in the place of its own, and where
+ * the fold needs that, does it. */
+bool xls_can_adopt(struct xls_op *op);
+int xls_fold_adopt(struct xls_op *op, struct xls_disks *disks,
+                   struct xls_disk *disk, int child, int layer, bool backward);
+
+#endif

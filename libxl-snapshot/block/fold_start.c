@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/* QEMU's jobs that fold layers, and what must be so before them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "block/fold.h"
+#include "files/files.h"
+
+static struct xls_json *job_args(const char *job, const char *device,
+                                 uint64_t speed)
+{
+    struct xls_json *args = xls_json_object();
+
+    xls_json_set_str(args, "job-id", job);
+    xls_json_set_str(args, "device", device);
+    xls_json_set_bool(args, "auto-dismiss", false);
+    if (speed)
+        xls_json_set(args, "speed", xls_json_uint(speed));
+    return args;
+}
+
+/* Up into the child. */
+static int prepare_stream(struct xls_op *op, const struct xls_disk *disk,
+                          const struct xls_fold *fold, struct xls_json *args)
+{
+    const struct xls_layer *below = NULL;
+    int i;
+
+    xls_json_set_str(args, "device", fold->child_node);
+    xls_json_set_bool(args, "auto-finalize", !xls_fold_waits(fold));
+    for (i = 0; i + 1 < disk->num_layers; i++)
+        if (!strcmp(disk->layers[i].node, fold->layer_node))
+            below = &disk->layers[i + 1];
+    if (below) {
+        xls_json_set_str(args, "base-node", below->node);
+        xls_json_set_str(args, "backing-file", below->path);
+    }
+    return fold->above_path ? xls_file_thaw(&op->log, fold->child_path) : 0;
+}
+
+/* Down into the layer. */
+static int prepare_commit(struct xls_op *op, const struct xls_fold *fold,
+                          struct xls_json *args)
+{
+    int rc;
+
+    xls_json_set_str(args, "top-node", fold->child_node);
+    xls_json_set_str(args, "base-node", fold->layer_node);
+    rc = xls_file_thaw(&op->log, fold->layer_path);
+    if (rc || !fold->above_path)
+        return rc;
+    /* QEMU rewrites the backing file name in the image above the child. */
+    xls_json_set_str(args, "backing-file",
+                     fold->keep_child_path ? fold->child_path
+                                           : fold->layer_path);
+    return xls_file_thaw(&op->log, fold->above_path);
+}
+
+static int prepare_mirror(const struct xls_disk *disk,
+                          const struct xls_fold *fold, struct xls_json *args)
+{
+    bool full = fold->num_between == disk->num_layers - 1;
+
+    xls_json_set_str(args, "target", fold->layer_node);
+    xls_json_set_str(args, "sync", full ? "full" : "top");
+    return 0;
+}
+
+int xls_fold_start(struct xls_op *op, const struct xls_disk *disk,
+                   const struct xls_fold *fold, const char *job,
+                   uint64_t speed)
+{
+    struct xls_json *args = job_args(job, disk->layers[0].node, speed);
+    const char *command = fold->copy ? "blockdev-mirror"
+                          : fold->backward ? "block-commit" : "block-stream";
+    char *what = xls_fold_what(fold);
+    int rc;
+
+    rc = fold->copy ? prepare_mirror(disk, fold, args)
+         : fold->backward ? prepare_commit(op, fold, args)
+                          : prepare_stream(op, disk, fold, args);
+    /* What can lack space or permission comes before the switch. */
+    if (!rc && fold->keep_child_path)
+        rc = xls_file_take_path_prepare(&op->log, fold->layer_path,
+                                        fold->child_path);
+    if (!rc)
+        rc = xls_op_qmp(op);
+    if (rc)
+        xls_json_free(args);
+    else
+        rc = xls_qmp_must(op->qmp, what, command, args, XLS_QMP_SLOW, NULL);
+    free(what);
+    return rc;
+}

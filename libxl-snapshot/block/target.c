@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "block/target.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "block/fold_check.h"
+#include "block/node.h"
+#include "block/options.h"
+#include "files/files.h"
+
+static int wrong(struct xls_op *op, const struct xls_target *target,
+                 const char *why)
+{
+    XLS_ERROR(&op->log, "the target %s: %s", target->spec, why);
+    return ERROR_INVAL;
+}
+
+static int check_format(struct xls_op *op, const struct xls_disk *disk,
+                        const libxl_disk_copy_args *args,
+                        struct xls_target *target)
+{
+    const char *its = disk->layers[0].driver;
+
+    target->driver = args->format != LIBXL_DISK_FORMAT_UNKNOWN
+                         ? xls_format_driver(args->format)
+                     : args->shallow ? "qcow2"
+                     : target->kind == XLS_TARGET_FILE ? its : "raw";
+    if (!target->driver || (strcmp(target->driver, "raw") &&
+                            strcmp(target->driver, "qcow2")))
+        return wrong(op, target, "a copy can be of format raw or qcow2");
+    if (args->shallow && strcmp(target->driver, "qcow2"))
+        return wrong(op, target, "a shallow copy is based on other layers, "
+                     "which only the format qcow2 can be");
+    if (target->kind == XLS_TARGET_NBD && !args->reuse_external &&
+        strcmp(target->driver, "raw"))
+        return wrong(op, target, "an NBD export is not formatted: make the "
+                     "qcow2 image in it beforehand and say reuse_external");
+    if (args->keep_path && (target->kind != XLS_TARGET_FILE ||
+                            strcmp(target->driver, its)))
+        return wrong(op, target, "only a file of the disk's own format can "
+                     "take over its path");
+    return 0;
+}
+
+/* Nothing else writes or reads it. */
+static int check_users(struct xls_op *op, const struct xls_disks *disks,
+                       const struct xls_disk *disk,
+                       const struct xls_target *target)
+{
+    int i;
+
+    for (i = 0; i < disks->num; i++)
+        if (xls_disk_layer(&disks->disks[i], target->spec) >= 0) {
+            XLS_ERROR(&op->log, "the target %s is in use as disk %s of this "
+                      "domain", target->spec, disks->disks[i].rec->vdev);
+            return ERROR_SNAPSHOT_CHAIN_SHARED;
+        }
+    return xls_check_no_domain_uses(op, disk, target->spec);
+}
+
+static int check_file(struct xls_op *op, const libxl_disk_copy_args *args,
+                      struct xls_target *target)
+{
+    struct stat st;
+
+    if (stat(target->spec, &st)) {
+        if (args->reuse_external) {
+            XLS_ERRORE(&op->log, "the target %s, which is to be used as it is",
+                       target->spec);
+            return ERROR_SNAPSHOT_STORAGE;
+        }
+        return xls_file_check_new(&op->log, target->spec);
+    }
+    if (!S_ISREG(st.st_mode))
+        return wrong(op, target, "neither a file nor a block device");
+    if (st.st_size && !args->reuse_external) {
+        XLS_ERROR(&op->log, "the target %s is there already and not empty; "
+                  "remove it, or say reuse_external if it was prepared for "
+                  "this", target->spec);
+        return ERROR_SNAPSHOT_EXISTS;
+    }
+    target->was_empty = !st.st_size;
+    return 0;
+}
+
+int xls_target_check(struct xls_op *op, const struct xls_disks *disks,
+                     const struct xls_disk *disk,
+                     const libxl_disk_copy_args *args,
+                     struct xls_target *target)
+{
+    int rc;
+
+    rc = xls_target_parse(&op->log, args->target, target);
+    if (!rc)
+        rc = check_format(op, disk, args, target);
+    if (!rc)
+        rc = check_users(op, disks, disk, target);
+    if (!rc && target->kind == XLS_TARGET_FILE)
+        rc = check_file(op, args, target);
+    return rc;
+}
+
+/* A file with nothing in it, or for raw of the disk's size. */
+static int make_file(struct xls_op *op, const struct xls_disk *disk,
+                     struct xls_target *target)
+{
+    uint64_t size = disk->layers[0].virtual_size;
+    const char *like = disk->layers[0].path;
+    int fd, rc = 0;
+
+    if (!target->was_empty) {
+        rc = xls_file_create(&op->log, target->spec,
+                             like[0] == '/' ? like : NULL, &fd);
+        if (rc)
+            return rc;
+        target->made = true;
+        close(fd);
+    }
+    if (!strcmp(target->driver, "raw") && truncate(target->spec, size)) {
+        XLS_ERRORE(&op->log, "cannot make %s %llu bytes long", target->spec,
+                   (unsigned long long)size);
+        rc = ERROR_SNAPSHOT_STORAGE;
+    }
+    return rc ? rc : xls_dir_sync(&op->log, target->spec);
+}
+
+/* Size in bytes of what QEMU has as a node, and its name of it (malloc'ed, may
+ * be NULL). */
+static int node_size(struct xls_op *op, const char *node, uint64_t *size,
+                     char **name)
+{
+    struct xls_json *nodes = NULL;
+    size_t i;
+    int rc;
+
+    rc = xls_qmp_must(op->qmp, "asking QEMU for its block nodes",
+                      "query-named-block-nodes",
+                      xls_json_set_bool(xls_json_object(), "flat", true),
+                      XLS_QMP_FAST, &nodes);
+    if (rc)
+        return rc;
+    rc = ERROR_SNAPSHOT_QMP;
+    for (i = 0; i < xls_json_len(nodes); i++) {
+        const struct xls_json *n = xls_json_at(nodes, i);
+        const char *its = xls_json_get_str(n, "node-name");
+
+        if (!its || strcmp(its, node) ||
+            !xls_json_get_uint(xls_json_get(n, "image"), "virtual-size", size))
+            continue;
+        if (name)
+            *name = xls_strdup(xls_json_get_str(n, "file"));
+        rc = 0;
+    }
+    if (rc)
+        XLS_ERROR(&op->log, "QEMU does not tell the size of its node %s",
+                  node);
+    xls_json_free(nodes);
+    return rc;
+}
+
+static int wrong_size(struct xls_op *op, const struct xls_target *target,
+                      uint64_t size, uint64_t wanted)
+{
+    XLS_ERROR(&op->log, "the target %s is of %llu bytes, the disk of %llu",
+              target->spec, (unsigned long long)size,
+              (unsigned long long)wanted);
+    return ERROR_INVAL;
+}
+
+static int open_nodes(struct xls_op *op, const struct xls_disk *disk,
+                      const libxl_disk_copy_args *args,
+                      const struct xls_target *target, const char *file_node,
+                      const char *node, const char *what, char **name)
+{
+    const struct xls_layer *top = &disk->layers[0];
+    bool raw = !strcmp(target->driver, "raw");
+    bool discard = xls_disk_discards(disk);
+    struct xls_json *options;
+    uint64_t size;
+    int rc;
+
+    if (target->nbd) {
+        options = xls_json_copy(target->nbd);
+        xls_json_set_str(options, "node-name", file_node);
+        if (discard)
+            xls_json_set_str(options, "discard", "unmap");
+    } else {
+        options = xls_file_node_options(target->spec, file_node, top, discard);
+    }
+    rc = xls_qmp_must(op->qmp, what, "blockdev-add", options, XLS_QMP_SLOW,
+                      NULL);
+    if (!rc)
+        rc = node_size(op, file_node, &size, NULL);
+    if (rc)
+        return rc;
+    /* QEMU could use the beginning of a larger one, but neither would its name of
+     * that be one for libxl's records, nor a restart leave it at that. */
+    if (raw && size != top->virtual_size)
+        return wrong_size(op, target, size, top->virtual_size);
+    options = xls_format_options(target->driver, node, false,
+                                 args->shallow && disk->num_layers > 1
+                                     ? disk->layers[1].node : NULL,
+                                 xls_json_string(file_node), top, discard);
+    rc = xls_qmp_must(op->qmp, what, "blockdev-add", options, XLS_QMP_SLOW,
+                      NULL);
+    if (!rc)
+        rc = node_size(op, node, &size, name);
+    if (!rc && size != top->virtual_size)
+        rc = wrong_size(op, target, size, top->virtual_size);
+    return rc;
+}
+
+int xls_target_open(struct xls_op *op, const struct xls_disk *disk,
+                    const libxl_disk_copy_args *args,
+                    struct xls_target *target, const char *node, char **name)
+{
+    const struct xls_layer *below =
+        args->shallow && disk->num_layers > 1 ? &disk->layers[1] : NULL;
+    char *what = xls_asprintf("opening the target %s", target->spec);
+    char *file_node = xls_unique_name("file");
+    int rc = 0;
+
+    *name = NULL;
+    if (!args->reuse_external && target->kind == XLS_TARGET_FILE)
+        rc = make_file(op, disk, target);
+    if (!rc && !args->reuse_external && !strcmp(target->driver, "qcow2"))
+        rc = xls_overlay_format(op, target->spec, disk->layers[0].virtual_size,
+                                below ? below->path : NULL,
+                                below ? below->driver : NULL);
+    if (!rc)
+        rc = xls_op_qmp(op);
+    if (!rc)
+        rc = open_nodes(op, disk, args, target, file_node, node, what, name);
+    if (!rc && !*name)
+        *name = xls_strdup(target->spec);
+    if (rc) {
+        xls_node_del(op, node);
+        xls_node_del(op, file_node);
+        xls_target_undo(op, target);
+    }
+    free(file_node);
+    free(what);
+    return rc;
+}
+
+void xls_target_undo(struct xls_op *op, const struct xls_target *target)
+{
+    if (target->made)
+        xls_file_unlink(&op->log, target->spec);
+    else if (target->was_empty && truncate(target->spec, 0))
+        XLS_WARN(&op->log, "%s was empty and is not any more", target->spec);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "block/fold_check.h"
+#include "domain/domain.h"
+#include "job/job.h"
+
+static int find_layers(struct xls_op *op, const struct xls_disk *disk,
+                       const libxl_disk_commit_args *args, int *top, int *base)
+{
+    const char *vdev = disk->rec->vdev;
+
+    *top = args->top ? xls_disk_layer(disk, args->top) : 0;
+    if (*top < 0) {
+        XLS_ERROR(&op->log, "disk %s: %s is not in its backing chain", vdev,
+                  args->top);
+        return ERROR_SNAPSHOT_CHAIN_MISMATCH;
+    }
+    *base = args->base ? xls_disk_layer(disk, args->base) : *top + 1;
+    if (*base < 0) {
+        XLS_ERROR(&op->log, "disk %s: %s is not in its backing chain", vdev,
+                  args->base);
+        return ERROR_SNAPSHOT_CHAIN_MISMATCH;
+    }
+    if (*base >= disk->num_layers) {
+        XLS_ERROR(&op->log, "disk %s: there is no layer below %s to commit "
+                  "into", vdev, disk->layers[*top].path);
+        return ERROR_INVAL;
+    }
+    if (*base <= *top) {
+        XLS_ERROR(&op->log, "disk %s: %s is not below %s", vdev,
+                  disk->layers[*base].path, disk->layers[*top].path);
+        return ERROR_SNAPSHOT_CHAIN_MISMATCH;
+    }
+    return 0;
+}
+
+static int commit(struct xls_op *op, struct xls_disks *disks,
+                  const libxl_disk_commit_args *args)
+{
+    libxl_device_disk wanted = { .vdev = args->vdev };
+    struct xls_disk *disk;
+    struct xls_fold fold;
+    int top, base, rc;
+
+    rc = xls_disks_load(op, disks);
+    if (!rc)
+        rc = xls_disks_named(op, disks, &wanted, &disk);
+    if (!rc)
+        rc = find_layers(op, disk, args, &top, &base);
+    if (!rc)
+        rc = xls_fold_check_internal(op, disk, top, base);
+    if (!rc)
+        rc = xls_fold_check_running(op, disk, top, base);
+    if (!rc)
+        rc = xls_fold_check_backward(op, disk, top, base);
+    if (!rc)
+        rc = xls_fold_adopt(op, disks, disk, top, base, true);
+    if (rc)
+        return rc;
+    xls_fold_plan(&fold, disk, top, base, true,
+                  xls_fold_keeps_path(disk, top, base));
+    return xls_disk_job_start(op, disk, LIBXL_DISK_JOB_TYPE_COMMIT, &fold,
+                              args->speed);
+}
+
+int libxl_disk_commit(libxl_ctx *ctx, uint32_t domid,
+                      const libxl_disk_commit_args *args,
+                      const libxl_snapshot_how *how)
+{
+    struct xls_disks disks = { 0 };
+    struct xls_op op;
+    int rc;
+
+    rc = xls_op_begin(&op, __func__, ctx, domid, how, true);
+    if (!rc)
+        rc = xls_domain_check(&op, false, false);
+    if (!rc)
+        rc = commit(&op, &disks, args);
+    xls_disks_dispose(&disks);
+    xls_op_end(&op);
+    return rc;
+}

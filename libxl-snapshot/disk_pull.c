@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "block/fold_check.h"
+#include "domain/domain.h"
+#include "job/job.h"
+
+/* The lowest layer that is pulled up. */
+static int find_lowest(struct xls_op *op, const struct xls_disk *disk,
+                       const char *base, int *lowest)
+{
+    int k = base ? xls_disk_layer(disk, base) : disk->num_layers;
+
+    if (k < 1) {
+        XLS_ERROR(&op->log, "disk %s: %s is %s; xl disk-chain shows the chain",
+                  disk->rec->vdev, base, k ? "not in its backing chain"
+                  : "the active layer, which data is pulled into");
+        return ERROR_SNAPSHOT_CHAIN_MISMATCH;
+    }
+    if (k == 1) {
+        XLS_ERROR(&op->log, "disk %s: there is nothing to pull: no layer is "
+                  "%s", disk->rec->vdev,
+                  base ? "between the active one and that base"
+                       : "below the active one");
+        return ERROR_INVAL;
+    }
+    *lowest = k - 1;
+    return 0;
+}
+
+static int pull(struct xls_op *op, struct xls_disks *disks,
+                const libxl_disk_pull_args *args)
+{
+    libxl_device_disk wanted = { .vdev = args->vdev };
+    struct xls_disk *disk;
+    struct xls_fold fold;
+    int lowest, rc;
+
+    rc = xls_disks_load(op, disks);
+    if (!rc)
+        rc = xls_disks_named(op, disks, &wanted, &disk);
+    if (!rc)
+        rc = find_lowest(op, disk, args->base, &lowest);
+    /* The other layers are only read. */
+    if (!rc)
+        rc = xls_fold_check_internal(op, disk, 0, 0);
+    if (!rc)
+        rc = xls_fold_check_running(op, disk, 0, 0);
+    if (rc)
+        return rc;
+    xls_fold_plan(&fold, disk, 0, lowest, false, false);
+    return xls_disk_job_start(op, disk, LIBXL_DISK_JOB_TYPE_PULL, &fold,
+                              args->speed);
+}
+
+int libxl_disk_pull(libxl_ctx *ctx, uint32_t domid,
+                    const libxl_disk_pull_args *args,
+                    const libxl_snapshot_how *how)
+{
+    struct xls_disks disks = { 0 };
+    struct xls_op op;
+    int rc;
+
+    rc = xls_op_begin(&op, __func__, ctx, domid, how, true);
+    if (!rc)
+        rc = xls_domain_check(&op, false, false);
+    if (!rc)
+        rc = pull(&op, &disks, args);
+    xls_disks_dispose(&disks);
+    xls_op_end(&op);
+    return rc;
+}

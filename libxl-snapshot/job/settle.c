@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/* What follows QEMU's part of a job: once, by whoever comes first. */
+#include "job/job.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "block/job.h"
+#include "domain/domain.h"
+#include "files/files.h"
+#include "journal/journal.h"
+
+static void set_text(char **s, const char *value)
+{
+    free(*s);
+    *s = xls_strdup(value);
+}
+
+static void add_unused(void *user, const char *path)
+{
+    libxl_disk_job *job = user;
+
+    job->unused = xls_realloc(job->unused, job->num_unused + 1,
+                              sizeof(*job->unused));
+    job->unused[job->num_unused++] = xls_strdup(path);
+}
+
+static void set_unused(struct xls_disk_job *j)
+{
+    while (j->job.num_unused)
+        free(j->job.unused[--j->job.num_unused]);
+    xls_fold_unused(&j->fold, add_unused, &j->job);
+}
+
+static void set_top(struct xls_disk_job *j, const struct xls_disk *disk)
+{
+    if (!disk->num_layers)
+        return;
+    set_text(&j->job.path, disk->layers[0].path);
+    j->job.format = xls_driver_format(disk->layers[0].driver);
+}
+
+static void set_outcome(struct xls_disk_job *j, bool changed)
+{
+    bool other_cancelled = j->job.error &&
+                           !strcmp(j->job.error, strerror(ECANCELED));
+
+    if (changed) {
+        j->job.phase = LIBXL_DISK_JOB_PHASE_COMPLETED;
+        j->job.offset = j->job.length;
+        set_unused(j);
+    } else if (j->cancelling || other_cancelled) {
+        j->job.phase = LIBXL_DISK_JOB_PHASE_CANCELLED;
+        j->job.target_complete =
+            j->fold.copy && j->cancelling && j->was_ready && !j->job.error;
+    } else {
+        j->job.phase = LIBXL_DISK_JOB_PHASE_FAILED;
+        if (!j->job.error)
+            j->job.error = xls_strdup("QEMU does not know the job: it was not "
+                                      "begun, or another program ended it");
+    }
+    if (j->job.phase != LIBXL_DISK_JOB_PHASE_FAILED)
+        set_text(&j->job.error, NULL);
+}
+
+/* A job that waits for its end comes to it. */
+static int finalize(struct xls_op *op, const struct xls_disk *disk,
+                    struct xls_disk_job *j)
+{
+    int rc;
+
+    if (j->cancelling) {
+        xls_job_cancel(op, j->id);
+        return 0;
+    }
+    rc = xls_fold_finalize(op, disk, &j->fold, j->id);
+    if (rc == ERROR_SNAPSHOT_QEMU) {
+        /* Nothing has changed then, and the reason is in the log. */
+        xls_job_cancel(op, j->id);
+        set_text(&j->job.error, "QEMU could not finish the job");
+        rc = 0;
+    }
+    return rc;
+}
+
+/* Where QEMU's part is over, QEMU may forget the job; why it failed is kept
+ * first. *pending: it waits for its end. */
+static int end(struct xls_op *op, struct xls_disk_job *j, bool *pending)
+{
+    struct xls_job_state state;
+    int rc;
+
+    *pending = false;
+    rc = xls_job_look(op, j->id, &state);
+    if (rc)
+        return rc;
+    *pending = state.pending;
+    if (state.concluded && state.error && !j->ending) {
+        set_text(&j->job.error, state.error);
+        j->ending = true;
+        rc = xls_disk_job_write(op, j);
+    }
+    if (!rc && state.concluded)
+        rc = xls_job_dismiss(op, j->id);
+    xls_job_state_dispose(&state);
+    return rc;
+}
+
+/* QEMU's nodes may not be asked for as long as one of its jobs is concluded
+ * (see xls_block_query): those of the other disks are dismissed, too. */
+static int end_others(struct xls_op *op, const struct xls_disk_job *mine)
+{
+    char **paths = xls_disk_job_files(op->uuid, op->domid, -1), **p;
+    bool pending;
+    int rc = 0;
+
+    for (p = paths; p && *p && !rc; p++) {
+        struct xls_disk_job j;
+
+        if (!strcmp(*p, mine->path))
+            continue;
+        rc = xls_disk_job_read(op, *p, &j);
+        if (!rc && j.this_boot && xls_disk_job_active(&j))
+            rc = end(op, &j, &pending);
+        xls_disk_job_dispose(&j);
+    }
+    xls_disk_job_files_free(paths);
+    return rc;
+}
+
+/* The pivot, and where QEMU refused it, whether the job goes on. */
+static int pivot(struct xls_op *op, const struct xls_disk *disk,
+                 struct xls_disk_job *j, bool *changed, bool *goes_on)
+{
+    struct xls_job_state state;
+    int rc;
+
+    if (!j->pivoting) {
+        j->pivoting = true;
+        j->paused = op->info.paused;
+        rc = xls_disk_job_write(op, j);
+        if (rc)
+            return rc;
+    }
+    rc = xls_fold_pivot(op, disk, &j->fold, j->id, changed);
+    if (!rc || *changed)
+        return rc;
+    if (xls_job_look(op, j->id, &state))
+        return rc;
+    *goes_on = state.there && !state.concluded;
+    if (!state.there)
+        set_text(&j->job.error, "QEMU could not go over to the other side");
+    xls_job_state_dispose(&state);
+    if (*goes_on) {
+        j->pivoting = false;
+        xls_disk_job_write(op, j);
+    }
+    return rc;
+}
+
+/* The process that began the pivot was killed before it could do that. */
+static void go_on(struct xls_op *op, const struct xls_disk_job *j)
+{
+    if (j->pivoting && !xls_op_refresh(op) && op->info.paused && !j->paused)
+        xls_domain_unpause(op);
+}
+
+int xls_disk_job_settle(struct xls_op *op, struct xls_disk_job *j,
+                        bool pivot_now)
+{
+    struct xls_disks disks = { 0 };
+    struct xls_disk *disk;
+    bool changed = false, goes_on = false, pending = false;
+    int pivot_rc = 0, rc;
+
+    rc = pivot_now ? 0 : end(op, j, &pending);
+    if (!rc)
+        rc = end_others(op, j);
+    if (!rc)
+        rc = xls_disks_load(op, &disks);
+    if (rc)
+        goto out;
+    disk = xls_disks_find(&disks, j->job.vdev);
+    if (!disk || !disk->num_layers) {
+        rc = xls_disk_job_lost(op, j);
+        goto out;
+    }
+    if (pivot_now)
+        pivot_rc = pivot(op, disk, j, &changed, &goes_on);
+    go_on(op, j);
+    if (goes_on) {
+        rc = pivot_rc;
+        goto out;
+    }
+    if (pending)
+        rc = finalize(op, disk, j);
+    if (!rc)
+        rc = xls_disks_requery(op, &disks);
+    if (!rc && (!pivot_now || pivot_rc))
+        rc = xls_fold_finish(op, disk, &j->fold, &changed);
+    if (!rc)
+        rc = xls_disks_requery(op, &disks);
+    xls_op_qmp_close(op);
+    if (rc) {
+        XLS_ERROR(&op->log, "disk %s: its block job has ended, but names or "
+                  "records could not follow; the next command tries again",
+                  j->job.vdev);
+        rc = ERROR_SNAPSHOT_INCOMPLETE;
+        goto out;
+    }
+    set_outcome(j, changed);
+    set_top(j, disk);
+    rc = xls_disk_job_write(op, j);
+    if (!rc && !changed)
+        rc = pivot_rc;
+
+out:
+    xls_disks_dispose(&disks);
+    return rc;
+}
+
+/* A file that is some running domain's disk is not a frozen layer. */
+static bool is_active(struct xls_op *op, const char *path)
+{
+    libxl_dominfo *list;
+    bool used = false;
+    int i, k, n, num;
+
+    list = libxl_list_domain(op->ctx, &num);
+    for (i = 0; list && i < num && !used; i++) {
+        libxl_device_disk *disks =
+            libxl_device_disk_list(op->ctx, list[i].domid, &n);
+
+        for (k = 0; disks && k < n; k++)
+            used |= disks[k].pdev_path &&
+                    xls_same_file(disks[k].pdev_path, path);
+        libxl_device_disk_list_free(disks, n);
+    }
+    libxl_dominfo_list_free(list, num);
+    return used;
+}
+
+static void freeze_again(struct xls_op *op, const char *path)
+{
+    if (path && !is_active(op, path))
+        xls_file_freeze(&op->log, path);
+}
+
+/* Whether QEMU had done its part before the domain went, as its successor's
+ * chain tells. Where the path was to be taken over it looks as before then, and
+ * is as good. */
+static bool had_completed(const struct xls_disk *disk,
+                          const struct xls_fold *fold)
+{
+    int layer = xls_disk_layer(disk, fold->layer_path);
+    int child = xls_disk_layer(disk, fold->child_path);
+
+    return fold->backward ? !fold->keep_child_path && layer >= 0 && child < 0
+                          : layer < 0 && child >= 0;
+}
+
+int xls_disk_job_lost(struct xls_op *op, struct xls_disk_job *j)
+{
+    const struct xls_fold *fold = &j->fold;
+    struct xls_disks disks = { 0 };
+    struct xls_disk *disk = NULL;
+    bool successor = op->domid != XLS_NO_DOMID && op->domid != j->domid;
+
+    if (fold->keep_child_path)
+        xls_file_take_path_drop(&op->log, fold->child_path);
+    if (!fold->copy)
+        freeze_again(op, fold->layer_path);
+    if (fold->above_path)
+        freeze_again(op, fold->child_path);
+    if (fold->above_frozen)
+        freeze_again(op, fold->above_path);
+    if (successor && !xls_disks_load(op, &disks))
+        disk = xls_disks_find(&disks, j->job.vdev);
+    if (disk && disk->num_layers) {
+        set_top(j, disk);
+        if (had_completed(disk, fold))
+            set_outcome(j, true);
+    }
+    if (j->job.phase != LIBXL_DISK_JOB_PHASE_COMPLETED) {
+        j->job.phase = LIBXL_DISK_JOB_PHASE_LOST;
+        free(j->job.error);
+        j->job.error = xls_asprintf(
+            "%s under the job", successor ? "the domain was restarted"
+            : op->domid == j->domid ? "the disk was detached or QEMU ended"
+                                    : "the domain was destroyed");
+    }
+    xls_disks_dispose(&disks);
+    xls_op_qmp_close(op);
+    return xls_disk_job_write(op, j);
+}
+
+/* One of the domain as it runs now. */
+static int settle_mine(struct xls_op *op, struct xls_disk_job *j)
+{
+    bool ended;
+    int rc;
+
+    rc = xls_disk_job_look(op, j, &ended);
+    if (rc)
+        return rc;
+    if (!ended)
+        return j->pivoting ? xls_disk_job_settle(op, j, true) : 0;
+    return op->qmp ? xls_disk_job_settle(op, j, false)
+                   : xls_disk_job_lost(op, j);
+}
+
+/* One of an earlier life becomes this one's, for whoever asks. */
+static int inherit(struct xls_op *op, struct xls_disk_job *j, int devid)
+{
+    char *old = j->path, *mine;
+    struct xls_disk_job newer;
+    int rc;
+
+    if (xls_disk_job_active(j)) {
+        rc = xls_disk_job_lost(op, j);
+        if (rc)
+            return rc;
+    }
+    if (op->domid == XLS_NO_DOMID)
+        return 0;
+    mine = xls_disk_job_path(op, op->domid, devid);
+    rc = xls_disk_job_read(op, mine, &newer);
+    if (!rc && !newer.path) {
+        j->path = mine;
+        j->domid = op->domid;
+        rc = xls_disk_job_write(op, j);
+        j->path = old;
+    }
+    if (!rc)
+        rc = xls_file_unlink(&op->log, old);
+    xls_disk_job_dispose(&newer);
+    free(mine);
+    return rc;
+}
+
+static int handle(struct xls_op *op, const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    struct xls_disk_job j;
+    int devid, rc;
+
+    while (dot > path && dot[-1] != '.')
+        dot--;
+    devid = atoi(dot);
+    rc = xls_disk_job_read(op, path, &j);
+    if (rc || !j.path)
+        goto out;
+    if (j.this_boot && j.domid == op->domid) {
+        if (xls_disk_job_active(&j))
+            rc = op->info.dying ? xls_disk_job_lost(op, &j)
+                                : settle_mine(op, &j);
+    } else if (!j.this_boot || !xls_journal_lives(op, j.domid)) {
+        rc = inherit(op, &j, devid);
+    }
+
+out:
+    xls_disk_job_dispose(&j);
+    return rc;
+}
+
+int xls_disk_jobs_settle(struct xls_op *op)
+{
+    char **paths = xls_disk_job_files(op->uuid, XLS_NO_DOMID, -1), **p;
+    int rc = 0;
+
+    for (p = paths; p && *p && !rc; p++)
+        rc = handle(op, *p);
+    xls_disk_job_files_free(paths);
+    xls_op_qmp_close(op);
+    return rc;
+}
+
+int xls_disk_jobs_settle_unlocked(struct xls_op *op)
+{
+    int rc;
+
+    rc = xls_op_lock(op, op->domid, &op->lock_fd);
+    if (rc)
+        return rc;
+    rc = xls_disk_jobs_settle(op);
+    close(op->lock_fd);
+    op->lock_fd = -1;
+    return rc;
+}

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "qmp/host.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/format.h"
+#include "block/query.h"
+#include "block/vdev.h"
+#include "op.h"
+#include "records/records.h"
+
+struct host host;
+static char ctx;
+libxl_ctx *const host_ctx = (libxl_ctx *)&ctx;
+libxl_snapshot_how host_how;
+
+#define OTHER_DOMID 3
+
+/* --- the domain, by libxl --- */
+
+static void set_info(libxl_dominfo *info, uint32_t domid)
+{
+    info->domid = domid;
+    memset(info->uuid.uuid, domid == OTHER_DOMID ? 3 : 0x11, 16);
+    info->running = true;
+    info->paused = domid == host.domid && host.paused;
+    info->domain_type = LIBXL_DOMAIN_TYPE_PV;
+}
+
+int libxl_domain_info(libxl_ctx *c, libxl_dominfo *info, uint32_t domid)
+{
+    (void)c;
+    if (domid != host.domid)
+        return ERROR_DOMAIN_NOTFOUND;
+    set_info(info, domid);
+    return 0;
+}
+
+char *libxl_domid_to_name(libxl_ctx *c, uint32_t domid)
+{
+    (void)c;
+    return domid == host.domid ? xls_strdup("guest") : NULL;
+}
+
+static void set_disk(libxl_device_disk *disk, int i)
+{
+    libxl_device_disk_init(disk);
+    disk->vdev = xls_strdup(host.disks[i].vdev);
+    disk->pdev_path = xls_strdup(host.disks[i].path);
+    disk->format = host.disks[i].format;
+    disk->readwrite = 1;
+}
+
+int libxl_retrieve_domain_configuration(libxl_ctx *c, uint32_t domid,
+                                        libxl_domain_config *config,
+                                        const libxl_asyncop_how *how)
+{
+    int i;
+
+    (void)c, (void)how;
+    if (domid != host.domid)
+        return ERROR_DOMAIN_NOTFOUND;
+    config->num_disks = host.vm->ndisks;
+    config->disks = xls_calloc(config->num_disks, sizeof(*config->disks));
+    for (i = 0; i < config->num_disks; i++)
+        set_disk(&config->disks[i], i);
+    return 0;
+}
+
+int libxl_device_disk_getinfo(libxl_ctx *c, uint32_t domid,
+                              const libxl_device_disk *disk,
+                              libxl_diskinfo *info)
+{
+    (void)c, (void)domid;
+    info->devid = xls_vdev_number(disk->vdev);
+    return 0;
+}
+
+libxl_dominfo *libxl_list_domain(libxl_ctx *c, int *num)
+{
+    libxl_dominfo *list = xls_calloc(2, sizeof(*list));
+
+    (void)c;
+    *num = 0;
+    if (host.domid != XLS_NO_DOMID)
+        set_info(&list[(*num)++], host.domid);
+    if (host.other_disk[0])
+        set_info(&list[(*num)++], OTHER_DOMID);
+    return list;
+}
+
+libxl_device_disk *libxl_device_disk_list(libxl_ctx *c, uint32_t domid,
+                                          int *num)
+{
+    libxl_device_disk *list;
+    int i;
+
+    (void)c;
+    *num = domid == OTHER_DOMID ? 1 : host.vm->ndisks;
+    list = xls_calloc(*num, sizeof(*list));
+    for (i = 0; i < *num; i++) {
+        set_disk(&list[i], i);
+        if (domid == OTHER_DOMID) {
+            free(list[i].pdev_path);
+            list[i].pdev_path = xls_strdup(host.other_disk);
+        }
+    }
+    return list;
+}
+
+libxl_device_pci *libxl_device_pci_list(libxl_ctx *c, uint32_t domid, int *num)
+{
+    (void)c, (void)domid;
+    *num = 0;
+    return NULL;
+}
+
+int libxl_domain_pause(libxl_ctx *c, uint32_t domid,
+                       const libxl_asyncop_how *how)
+{
+    (void)c, (void)domid, (void)how;
+    host.paused = true;
+    host.pauses++;
+    return 0;
+}
+
+int libxl_domain_unpause(libxl_ctx *c, uint32_t domid,
+                         const libxl_asyncop_how *how)
+{
+    (void)c, (void)domid, (void)how;
+    host.paused = false;
+    return 0;
+}
+
+int xls_records_set(struct xls_op *op, const struct xls_record *records,
+                    int num)
+{
+    int i, k;
+
+    assert_null(op->qmp);
+    for (i = 0; i < num; i++)
+        for (k = 0; k < host.vm->ndisks; k++)
+            if (!strcmp(host.disks[k].vdev, records[i].vdev)) {
+                assert_true(strlen(records[i].path) <
+                            sizeof(host.disks[k].path));
+                strcpy(host.disks[k].path, records[i].path);
+                host.disks[k].format = records[i].format;
+            }
+    return 0;
+}
+
+/* --- QEMU: a virtio-blk device has the vdev as its id --- */
+
+int __wrap_xls_block_query_disk(struct xls_op *op,
+                                const struct xls_block_query *query,
+                                struct xls_disk *disk, char **why);
+int __wrap_xls_block_query_disk(struct xls_op *op,
+                                const struct xls_block_query *query,
+                                struct xls_disk *disk, char **why)
+{
+    char *path = xls_asprintf("/machine/peripheral/%s/", disk->rec->vdev);
+    size_t i;
+    int rc = ERROR_SNAPSHOT_QMP;
+
+    (void)op;
+    *why = NULL;
+    for (i = 0; i < xls_json_len(query->stats); i++) {
+        const struct xls_json *stats = xls_json_at(query->stats, i);
+        const char *qdev = xls_json_get_str(stats, "qdev");
+
+        if (qdev && !strncmp(qdev, path, strlen(path)))
+            rc = xls_block_query_chain(query, stats, disk)
+                     ? ERROR_SNAPSHOT_QMP : 0;
+    }
+    if (rc)
+        XLS_ERROR(&op->log, "no chain of %s", disk->rec->vdev);
+    free(path);
+    return rc;
+}
+
+/* --- the process --- */
+
+static long left;
+
+void host_kill_after(long n)
+{
+    left = n;
+}
+
+static void changed(void)
+{
+    if (left && !--left)
+        _exit(99);
+}
+
+int link(const char *from, const char *to)
+{
+    int r = linkat(AT_FDCWD, from, AT_FDCWD, to, 0);
+
+    changed();
+    return r;
+}
+
+int rename(const char *from, const char *to)
+{
+    int r = renameat(AT_FDCWD, from, AT_FDCWD, to);
+
+    changed();
+    return r;
+}
+
+int unlink(const char *path)
+{
+    int r = unlinkat(AT_FDCWD, path, 0);
+
+    changed();
+    return r;
+}
+
+static bool is_command(const struct msghdr *msg)
+{
+    const struct iovec *v = msg->msg_iov;
+
+    return memmem(v->iov_base, v->iov_len, "\"execute\"", 9) &&
+           !memmem(v->iov_base, v->iov_len, "\"query-", 7) &&
+           !memmem(v->iov_base, v->iov_len, "\"qmp_capabilities\"", 18);
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+    ssize_t r = syscall(SYS_sendmsg, fd, msg, flags);
+
+    if (is_command(msg))
+        changed();
+    return r;
+}
+
+/* --- the test --- */
+
+static void attach(uint32_t domid)
+{
+    char *path = xls_asprintf("%s/run/qmp-libxl-%u", HOST_DIR, domid);
+
+    assert_int_equal(symlink(host.vm->socket, path), 0);
+    free(path);
+    host.domid = domid;
+    host.paused = false;
+}
+
+void host_start(struct qmp_vm *vm)
+{
+    int i;
+
+    memset(&host, 0, sizeof(host));
+    host_how = (libxl_snapshot_how){ .logger = vm_log.lg };
+    host.vm = vm;
+    strcpy(host.images, vm->dir);
+    sh("rm -rf '%s' && mkdir -p '%s/run' '%s/lib'", HOST_DIR, HOST_DIR,
+       HOST_DIR);
+    for (i = 0; i < vm->ndisks; i++) {
+        strcpy(host.disks[i].vdev, vm->disks[i].vdev);
+        strcpy(host.disks[i].path, vm->disks[i].path);
+        host.disks[i].format = xls_driver_format(vm->disks[i].format);
+    }
+    attach(HOST_DOMID);
+}
+
+void host_reboot(void)
+{
+    struct vm_disk disks[VM_MAX_DISKS] = { 0 };
+    struct qmp_vm *old = host.vm;
+    int i;
+
+    for (i = 0; i < old->ndisks; i++) {
+        disks[i].vdev = host.disks[i].vdev;
+        disks[i].format = xls_format_driver(host.disks[i].format);
+        disks[i].path = host.disks[i].path;
+    }
+    /* Its images are in the old one's directory. */
+    vm_kill(old);
+    host.vm = vm_start(old->ndisks, disks);
+    attach(host.domid + 1);
+}
+
+int host_teardown(void **state)
+{
+    if (host.vm)
+        sh("chattr -f -R -i '%s' 2>/dev/null || true", host.images);
+    host.vm = NULL;
+    return vm_teardown(state);
+}
+
+void host_away(void)
+{
+    xls_qmp_close(host.vm->qmp);
+    host.vm->qmp = NULL;
+}
+
+int host_back(int rc)
+{
+    if (!host.vm->qmp && host.vm->pid > 0)
+        vm_connect(host.vm);
+    return rc;
+}

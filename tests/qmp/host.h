@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#ifndef XLS_TESTS_QMP_HOST_H
+#define XLS_TESTS_QMP_HOST_H
+
+/*
+ * A Xen host for the library's public functions: one domain, the disks of
+ * which are those of a test's QEMU. libxl is substituted at the link seam by
+ * what is here, and the place of a xen-disk is taken by a virtio-blk device;
+ * all else is the library's own. Journals, locks and sockets are in HOST_DIR.
+ */
+#include "qmp/support.h"
+
+#define HOST_DOMID 7
+
+struct host {
+    struct qmp_vm *vm;
+    char images[64];            /* the directory of the disks' first QEMU */
+    uint32_t domid;             /* XLS_NO_DOMID: the domain is destroyed */
+    bool paused;
+    int pauses;                 /* how often it was */
+    struct {
+        char vdev[16];
+        char path[320];         /* as libxl's records name it */
+        libxl_disk_format format;
+    } disks[VM_MAX_DISKS];
+    /* What another running domain has as its disk; "" for none. */
+    char other_disk[320];
+};
+extern struct host host;
+extern libxl_ctx *const host_ctx;
+extern libxl_snapshot_how host_how;     /* logs to vm_logged() */
+
+/* Begins with an empty HOST_DIR and the domain of this QEMU. */
+void host_start(struct qmp_vm *vm);
+/* The same domain, by its uuid, in another QEMU, started from the records. */
+void host_reboot(void);
+/* A cmocka teardown: also lifts the protection of files. */
+int host_teardown(void **state);
+
+/* QEMU serves one client at a time: the test's is closed while the library is
+ * called. host_call(libxl_…(…)) does both. */
+void host_away(void);
+int host_back(int rc);
+#define host_call(call) (host_away(), host_back(call))
+
+/* Ends the process that counts, by _exit(99), right after it has changed
+ * something for the n-th time: a file's name or, by a command, QEMU. 0: never. */
+void host_kill_after(long n);
+
+#endif

@@ -1,0 +1,422 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-only
+"""Disks are pulled, committed and copied while their guest counts and verifies;
+jobs whose process, QEMU or domain ends are told of truthfully."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+from snapshots import (Kept, disk_path, external, fails, healthy, is_immutable, names,
+                       qemu_img_check, reboot, start, write_args, xl)
+from xenhost import main, sh, test, top_layers, workdir
+
+KILLAT = "/usr/local/bin/killat.so"
+SLOW = 1000         # bytes per second
+
+
+def call(name, guest, error=None, **args):
+    """apictl pull, commit or copy; with ERROR it must fail so."""
+    path = write_args(vdev="xvda", **args)
+    result = sh(["apictl", name, str(guest.domid()), path], check=False, timeout=240)
+    os.unlink(path)
+    return outcome(result, error)
+
+
+def job(what, guest, *words, error=None, vdev="xvda"):
+    """apictl job-…; what it printed."""
+    domid = guest if isinstance(guest, int) else guest.domid()
+    result = sh(["apictl", f"job-{what}", str(domid), vdev, *words], check=False, timeout=400)
+    return outcome(result, error)
+
+
+def outcome(result, error):
+    if error:
+        assert result.returncode == 1, (result.returncode, result.stdout, result.stderr)
+        assert f"\n{error}:" in "\n" + result.stderr, (error, result.stderr)
+        return result.stderr
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout) if result.stdout.strip() else None
+
+
+def ends(guest, phase):
+    told = job("wait", guest)
+    assert told["phase"] == phase, told
+    return told
+
+
+def chain(path, disk_format="qcow2"):
+    """The files of a chain by the images themselves, the top first."""
+    listing = sh(["qemu-img", "info", "-U", "--output=json", "--backing-chain", "-f", disk_format,
+                  path])
+    return [layer["filename"] for layer in json.loads(listing.stdout)]
+
+
+def deep(name, depth, mb=1):
+    """A guest with one disk of DEPTH layers, made by the library alone."""
+    guest = start("pv", name, formats=("qcow2",))
+    for n in range(1, depth):
+        guest.cmd(f"fill {mb}", timeout=120)
+        args = write_args(disks=[external("xvda", f"{name}.layer{n}", True)])
+        sh(["apictl", "create", str(guest.domid()), args], timeout=240)
+        os.unlink(args)
+    return guest
+
+
+def layer(guest, n):
+    """Numbered from below; the active one has the disk's path."""
+    return workdir(f"{guest.name}.layer{n}")
+
+
+def is_right(guest, depth):
+    """The guest is well, all agree, and all below the active layer is protected."""
+    layers = healthy(guest)
+    path, disk_format = layers["xvda"]
+    found = chain(path, disk_format)
+    assert len(found) == depth, found
+    assert not is_immutable(path), path
+    for below in found[1:]:
+        assert is_immutable(below), f"{below} is not protected"
+    for image in found:
+        qemu_img_check(image)
+    return path
+
+
+def clean(guest):
+    guest.destroy()
+    sh(f"chattr -f -i {workdir(guest.name)}*; rm -f {workdir(guest.name)}*", check=False)
+
+
+def pulled_whole_and_to_every_base(depth):
+    for base in [None, *range(1, depth - 1)]:
+        guest = deep(f"pull{depth}", depth)
+        path = disk_path(guest, "xvda")
+        call("pull", guest, **({"base": layer(guest, base)} if base else {}))
+        told = ends(guest, "completed")
+        assert len(told["unused"]) == depth - 1 - (base or 0), told
+        assert is_right(guest, 1 + (base or 0)) == path
+        for unused in told["unused"]:
+            sh(["chattr", "-i", unused])
+            os.unlink(unused)
+        reboot(guest)
+        clean(guest)
+
+
+def committed_at_every_position(depth, tops=None):
+    for top in tops or range(2, depth + 1):
+        for base in range(1, top):
+            guest = deep(f"commit{depth}", depth)
+            path = disk_path(guest, "xvda")
+            names_top = {} if top == depth else {"top": layer(guest, top)}
+            call("commit", guest, base=layer(guest, base), **names_top)
+            if top == depth:
+                assert ends(guest, "ready")["pivotable"]
+                guest.wait_tick(guest.n() + 1)
+                job("abort", guest, "pivot")
+            told = ends(guest, "completed")
+            assert len(told["unused"]) == top - base - 1, told
+            assert is_right(guest, depth - (top - base)) == path
+            clean(guest)
+
+
+def a_raw_base_takes_the_data_back():
+    guest = start("pv", "raw", formats=("raw",))
+    args = write_args(disks=[external("xvda", "raw.over", False)])
+    sh(["apictl", "create", str(guest.domid()), args])
+    os.unlink(args)
+    healthy(guest)
+    call("commit", guest)
+    ends(guest, "ready")
+    told = job("abort", guest, "pivot")
+    assert told["unused"] == [workdir("raw.over")], told
+    layers = healthy(guest)
+    assert layers["xvda"] == (disk_path(guest, "xvda"), "raw"), layers
+    reboot(guest)
+
+
+def rules_of_jobs():
+    guest = deep("rules", 3, mb=4)
+    call("pull", guest, error="chain_mismatch", base="/no/such")
+    call("pull", guest, error="inval", base=layer(guest, 2))
+    call("commit", guest, error="chain_mismatch", top=layer(guest, 1), base=layer(guest, 2))
+    job("abort", guest, error="notfound")
+    call("pull", guest, speed=SLOW)
+    assert job("info", guest)["phase"] == "running"
+    job("abort", guest, "async", "pivot", error="inval")
+    job("abort", guest, "pivot", error="block_job_not_ready")
+    call("commit", guest, error="block_job_active")
+    before = top_layers(guest.domid())
+    for memory in ({}, {"memory": True, "memory_path": workdir("m")}):
+        args = write_args(disks=[external("xvda", "rules.x", True)], **memory)
+        outcome(sh(["apictl", "create", str(guest.domid()), args], check=False),
+                "block_job_active")
+        os.unlink(args)
+    args = write_args(disks=[external("xvda", "rules.layer1", True)])
+    outcome(sh(["apictl", "delete", str(guest.domid()), args], check=False), "block_job_active")
+    os.unlink(args)
+    assert top_layers(guest.domid()) == before
+    # The monitor is free meanwhile.
+    sh(["xl", "pause", guest.name])
+    sh(["xl", "unpause", guest.name])
+    job("speed", guest, "0")
+    ends(guest, "completed")
+    is_right(guest, 1)
+
+
+def copies_and_their_ends():
+    guest = deep("copy", 3)
+    target = workdir("copy.target")
+    call("copy", guest, target=target)
+    ends(guest, "ready")
+    guest.wait_tick(guest.n() + 1)
+    told = job("abort", guest)
+    assert told["phase"] == "cancelled" and told["target_complete"], told
+    is_right(guest, 3)
+    qemu_img_check(target)
+    call("copy", guest, error="exists", target=target)
+    call("copy", guest, error="chain_shared", target=layer(guest, 1))
+    sh(["truncate", "-s", "1M", workdir("copy.small")])
+    call("copy", guest, error="inval", target=workdir("copy.small"), format="raw",
+         reuse_external=True)
+
+    call("copy", guest, target=target, reuse_external=True)
+    ends(guest, "ready")
+    job("abort", guest, "pivot")
+    assert is_right(guest, 1) == target
+    reboot(guest)
+
+    # Shallow, onto what is below; then back under the former path.
+    args = write_args(disks=[external("xvda", "copy.frozen", True)])
+    sh(["apictl", "create", str(guest.domid()), args])
+    os.unlink(args)
+    call("copy", guest, target=workdir("copy.shallow"), shallow=True, keep_path=True)
+    ends(guest, "ready")
+    job("abort", guest, "pivot")
+    assert is_right(guest, 2) == target
+    assert not os.path.exists(workdir("copy.shallow"))
+    reboot(guest)
+
+
+def a_full_target_fails_the_copy():
+    guest = deep("full", 2, mb=8)
+    where = workdir("full.fs")
+    os.makedirs(where, exist_ok=True)
+    sh(["mount", "-t", "tmpfs", "-o", "size=2m", "none", where])
+    try:
+        call("copy", guest, target=f"{where}/target")
+        told = ends(guest, "failed")
+        assert "space" in told["error"].lower(), told
+        is_right(guest, 2)
+    finally:
+        sh(["umount", "-l", where], check=False)
+
+
+def a_block_device_and_an_nbd_export_are_targets():
+    guest = deep("device", 2)
+    size = int(json.loads(sh(["qemu-img", "info", "-U", "--output=json",
+                              disk_path(guest, "xvda")]).stdout)["virtual-size"])
+    backing = workdir("device.img")
+    sh(["truncate", "-s", str(size), backing])
+    loop = sh(["losetup", "-f", "--show", backing]).stdout.strip()
+    call("copy", guest, target=loop)
+    ends(guest, "ready")
+    job("abort", guest, "pivot")
+    layers = healthy(guest)
+    assert layers["xvda"] == (loop, "raw"), layers
+
+    exported, socket = workdir("device.nbd"), workdir("nbd.sock")
+    sh(["truncate", "-s", str(size), exported])
+    server = subprocess.Popen(["qemu-nbd", "-k", socket, "-x", "disk", "-f", "raw", "-t",
+                               exported])
+    while not os.path.exists(socket):
+        time.sleep(0.1)
+    uri = f"nbd+unix:///disk?socket={socket}"
+    call("copy", guest, target=uri)
+    ends(guest, "ready")
+    job("abort", guest, "pivot")
+    layers = healthy(guest)
+    assert layers["xvda"] == (uri, "raw"), layers
+    call("copy", guest, target=workdir("device.back"), format="qcow2")
+    ends(guest, "ready")
+    job("abort", guest, "pivot")
+    is_right(guest, 1)
+    server.terminate()
+    server.wait()
+    sh(["losetup", "-d", loop])
+    reboot(guest)
+
+
+def events_are_told():
+    guest = deep("events", 3)
+    listener = subprocess.Popen(["apictl", "events", str(guest.domid()), "all", "2"],
+                                stdout=subprocess.PIPE, text=True)
+    time.sleep(2)
+    call("commit", guest)
+    ends(guest, "ready")
+    assert json.loads(listener.stdout.readline())["phase"] == "ready"
+    job("abort", guest, "pivot")
+    assert json.loads(listener.stdout.readline())["phase"] == "completed"
+    assert listener.wait(60) == 0
+    is_right(guest, 2)
+
+
+def a_domain_is_rebooted_under_a_job():
+    for name in ("commit", "pull"):
+        guest = deep(f"reboot{name}", 3, mb=4)
+        call(name, guest, speed=SLOW)
+        reboot(guest)
+        told = job("info", guest)
+        assert told["phase"] == "lost" and "restarted" in told["error"], told
+        is_right(guest, 3)
+        call("pull", guest)
+        ends(guest, "completed")
+        is_right(guest, 1)
+        clean(guest)
+
+
+def a_domain_is_destroyed_under_a_job():
+    guest = deep("destroyed", 3, mb=4)
+    domid = guest.domid()
+    call("commit", guest, speed=SLOW)
+    assert not is_immutable(layer(guest, 2))
+    guest.destroy()
+    told = job("info", domid)
+    assert told["phase"] == "lost" and "destroyed" in told["error"], told
+    assert is_immutable(layer(guest, 2))
+    qemu_img_check(disk_path(guest, "xvda"))
+
+
+def qemu_of(guest):
+    wanted = [b"-xen-domid", str(guest.domid()).encode()]
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                words = f.read().split(b"\0")
+        except OSError:
+            continue
+        if any(words[i:i + 2] == wanted for i in range(len(words))):
+            return int(pid)
+    raise AssertionError("the domain has no QEMU")
+
+
+def qemu_is_killed_under_a_job():
+    guest = deep("noqemu", 3, mb=4)
+    call("commit", guest, speed=SLOW)
+    os.kill(qemu_of(guest), signal.SIGKILL)
+    time.sleep(1)
+    told = job("info", guest)
+    assert told["phase"] == "lost", told
+    assert is_immutable(layer(guest, 2))
+    qemu_img_check(disk_path(guest, "xvda"))
+    guest.destroy()
+
+
+def a_process_is_killed_after_each_change(step, *command, before=None, depth_after=1):
+    n, killed = 1, True
+    while killed:
+        guest = deep("kill", 3)
+        if before:
+            before(guest)
+        path = write_args(vdev="xvda")
+        words = [w.format(domid=guest.domid(), args=path) for w in command]
+        result = subprocess.run(["apictl", *words], stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL,
+                                env={**os.environ, "KILLAT": str(n),
+                                     "LD_PRELOAD": KILLAT})
+        killed = result.returncode == -signal.SIGKILL
+        os.unlink(path)
+        time.sleep(0.5)
+        told = job("info", guest)
+        if told["phase"] not in ("none", "failed", "cancelled", "completed"):
+            told = job("wait", guest)
+            if told["phase"] == "ready":
+                told = job("abort", guest, "pivot")
+        is_right(guest, depth_after if told["phase"] == "completed" else 3)
+        clean(guest)
+        n += step
+    assert n > 3, n
+
+
+def ready(guest):
+    call("commit", guest)
+    ends(guest, "ready")
+
+
+def the_commands():
+    guest = start("pv", "cli", formats=("qcow2", "qcow2"))
+    for name in ("s1", "s2"):
+        xl("snapshot-create", guest.name, name, "--disk-only")
+    kept = Kept(guest)
+    for name in ("s1", "s2"):
+        kept.remember(name)
+    path = disk_path(guest, "xvda")
+    fails("disk-commit", guest.name, "xvda", says="snapshot s2 of cli")
+    fails("disk-pull", guest.name, "xvda", "--speed", "x", says="bytes per second", code=2)
+    fails("disk-job", guest.name, "xvda", "--abort", says="no block job")
+    assert json.loads(xl("disk-job", guest.name, "xvda", "--json").stdout)["phase"] == "none"
+
+    # Pulled, the disk stands alone, and is still known; its snapshots hold.
+    assert "completed" in xl("disk-pull", guest.name, "xvda").stdout
+    is_right(guest, 1)
+    kept.check()
+    xl("snapshot-create", guest.name, "s3", "--disk-only")
+    kept.remember("s3")
+    is_right(guest, 2)
+    fails("disk-commit", guest.name, "xvda", says="snapshot s3 of cli")
+    for name in ("s1", "s2", "s3"):
+        kept.check()
+        xl("snapshot-delete", guest.name, name)
+        kept.forget(name)
+    assert names(guest) == []
+    is_right(guest, 1)
+
+    xl("disk-copy", guest.name, "xvda", workdir("cli.copy"), "--finish")
+    assert is_right(guest, 1) == path
+    qemu_img_check(workdir("cli.copy"))
+    fails("disk-copy", guest.name, "xvda", workdir("cli.copy"), says="not empty")
+    xl("disk-copy", guest.name, "xvda", workdir("cli.moved"), "--pivot")
+    assert is_right(guest, 1) == workdir("cli.moved")
+
+    # Ctrl-C.
+    guest.cmd("fill 4", timeout=120)
+    process = subprocess.Popen(["xl", "disk-copy", guest.name, "xvda", workdir("cli.slow"),
+                                f"--speed={SLOW}"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    time.sleep(4)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 1 and "cancelled" in err, (out, err)
+    assert "not complete" in out, out
+    xl("disk-copy", guest.name, "xvda", workdir("cli.again"), "--async")
+    xl("disk-job", guest.name, "xvda", "--wait")
+    xl("disk-job", guest.name, "xvda", "--pivot")
+    assert is_right(guest, 1) == workdir("cli.again")
+    reboot(guest)
+
+
+test(lambda: pulled_whole_and_to_every_base(2), timeout=600, name="pull at depth 2")
+test(lambda: pulled_whole_and_to_every_base(8), timeout=2400, name="pull at depth 8")
+test(lambda: committed_at_every_position(2), timeout=600, name="commit at depth 2")
+test(lambda: committed_at_every_position(8, (2, 5, 8)), timeout=2400, name="commit at depth 8")
+test(a_raw_base_takes_the_data_back, timeout=400)
+test(rules_of_jobs, timeout=600)
+test(copies_and_their_ends, timeout=600)
+test(a_full_target_fails_the_copy, timeout=400)
+test(a_block_device_and_an_nbd_export_are_targets, timeout=600)
+test(events_are_told, timeout=400)
+test(a_domain_is_rebooted_under_a_job, timeout=600)
+test(a_domain_is_destroyed_under_a_job, timeout=400)
+test(qemu_is_killed_under_a_job, timeout=400)
+test(lambda: a_process_is_killed_after_each_change(1, "pull", "{domid}", "{args}"), timeout=1200,
+     name="a pull is killed as it starts")
+test(lambda: a_process_is_killed_after_each_change(
+    1, "commit", "{domid}", "{args}", depth_after=2), timeout=1200,
+     name="a commit is killed as it starts")
+test(lambda: a_process_is_killed_after_each_change(
+    1, "job-abort", "{domid}", "xvda", "pivot", before=ready, depth_after=2), timeout=1800,
+     name="a pivot is killed after a change")
+test(the_commands, timeout=900)
+
+main()

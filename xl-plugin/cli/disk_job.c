@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "cli/disk_job.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "storage/fold_internal.h"
+#include "storage/identity.h"
+
+static int parse_speed(struct disk_job *d, const char *text)
+{
+    unsigned long long n;
+    char *end;
+    int shift = 0;
+
+    errno = 0;
+    n = strtoull(text, &end, 10);
+    if (*end == 'K' || *end == 'M' || *end == 'G')
+        shift = *end == 'K' ? 10 : *end == 'M' ? 20 : 30;
+    if (text[0] < '0' || text[0] > '9' || errno || end[shift ? 1 : 0] ||
+        n > (unsigned long long)INT64_MAX >> shift)
+        return cli_usage(d->cli, "\"%s\" is no number of bytes per second",
+                         text);
+    d->speed = n << shift;
+    return 0;
+}
+
+int job_option(struct disk_job *d, int opt)
+{
+    if (opt == JOB_SPEED)
+        return parse_speed(d, optarg);
+    d->async = true;
+    return 0;
+}
+
+int job_words(struct disk_job *d, int argc, char **argv, const char **target)
+{
+    int words = argc - optind, wanted = target ? 3 : 2;
+
+    if (words < wanted)
+        return cli_usage(d->cli, target ? "a domain, a disk and a target are "
+                         "needed" : "a domain and a disk are needed");
+    if (words > wanted)
+        return cli_usage(d->cli, "too many words");
+    d->domain = argv[optind];
+    d->vdev = argv[optind + 1];
+    if (target)
+        *target = argv[optind + 2];
+    return 0;
+}
+
+static int report(void *user, const libxl_snapshot_progress *progress)
+{
+    struct disk_job *d = user;
+
+    return progress_report(&d->progress, progress);
+}
+
+static libxl_snapshot_how make_how(struct disk_job *d)
+{
+    return (libxl_snapshot_how){ .logger = d->cli->logger, .user = d,
+                                 .layer_users = job_layer_users,
+                                 .progress = report };
+}
+
+void job_print(struct disk_job *d)
+{
+    const libxl_disk_job *j = &d->job;
+    char *text;
+    int i;
+
+    if (d->cli->json) {
+        text = libxl_disk_job_to_json(d->cli->ctx, (libxl_disk_job *)j);
+        puts(text);
+        free(text);
+        return;
+    }
+    if (j->phase == LIBXL_DISK_JOB_PHASE_NONE) {
+        printf("There has been no job on %s of %s.\n", d->vdev, d->domain);
+        return;
+    }
+    printf("The %s on %s of %s is %s",
+           libxl_disk_job_type_to_string(j->type), d->vdev, d->domain,
+           libxl_disk_job_phase_to_string(j->phase));
+    if (j->phase == LIBXL_DISK_JOB_PHASE_RUNNING)
+        printf(": %llu of %llu bytes", (unsigned long long)j->offset,
+               (unsigned long long)j->length);
+    printf("%s%s.\n", j->error ? ": " : "", j->error ? j->error : "");
+    if (j->phase == LIBXL_DISK_JOB_PHASE_READY)
+        printf("xl disk-job %s %s --pivot goes over to the other side, "
+               "--abort does not.\n", d->domain, d->vdev);
+    if (j->phase == LIBXL_DISK_JOB_PHASE_CANCELLED && j->target)
+        printf("%s is %s.\n", j->target, j->target_complete
+                   ? "a complete copy" : "not complete");
+    for (i = 0; i < j->num_unused; i++)
+        printf("No longer in use by it: %s\n", j->unused[i]);
+}
+
+static void write_info(struct disk_job *d)
+{
+    struct error e = { 0 };
+
+    if (store_write_info(d->s.store, &e))
+        cli_say(d->cli, "%s", e.text);
+    error_clear(&e);
+}
+
+void job_note(struct disk_job *d, const char *from, const char *to)
+{
+    xl_snapshot_domain *info = &d->s.store->info;
+    xl_snapshot_job *job;
+
+    /* What the domain's configuration names, as long as that is known. */
+    identity_note_tops(d->s.store, &d->s.live, d->s.domain.domid);
+    info->jobs = xls_realloc(info->jobs, info->num_jobs + 1,
+                             sizeof(*info->jobs));
+    job = &info->jobs[info->num_jobs++];
+    xl_snapshot_job_init(job);
+    job->vdev = xls_strdup(d->vdev);
+    job->domid = d->s.domain.domid;
+    job->from_path = xls_strdup(from);
+    job->to_path = xls_strdup(to);
+    write_info(d);
+}
+
+static void forget(struct store *st, int i)
+{
+    xl_snapshot_domain *info = &st->info;
+
+    xl_snapshot_job_dispose(&info->jobs[i]);
+    info->num_jobs--;
+    memmove(&info->jobs[i], &info->jobs[i + 1],
+            (info->num_jobs - i) * sizeof(*info->jobs));
+}
+
+static int apply(struct session *s, struct cli *cli,
+                 const xl_snapshot_job *noted, const libxl_disk_job *job,
+                 struct error *e)
+{
+    struct fold fold = { .st = s->store, .live = &s->live,
+                         .domid = s->domain.domid };
+    xl_snapshot_domain_disk *disk = store_disk(s->store, noted->vdev);
+    bool moved = false;
+    int i;
+
+    /* Where the path stayed, its file has what the references to it mean. That
+     * it did not is for a base of another format than qcow2. */
+    for (i = 0; i < job->num_unused; i++)
+        moved |= str_same(job->unused[i], noted->from_path);
+    if (moved && !str_none(noted->to_path) &&
+        fold_moved(&fold, noted->from_path, noted->to_path,
+                   LIBXL_DISK_FORMAT_RAW, e))
+        return -1;
+    if (job->type == LIBXL_DISK_JOB_TYPE_COPY)
+        for (i = 0; i < job->num_unused; i++)
+            if (fold_configured(s->store, job->unused[i])) {
+                if (image_freeze(job->unused[i], e))
+                    return -1;
+                cli_say(cli, "%s, which the domain's configuration names, is "
+                        "protected from being started on", job->unused[i]);
+            }
+    /* That the disk has moved is nothing that its configuration says. */
+    if (disk && !str_none(job->path)) {
+        str_replace(&disk->top_path, job->path);
+        disk->top_format = job->format;
+    }
+    identity_note_tops(s->store, &s->live, s->domain.domid);
+    identity_note_alone(s->store, &s->live, s->domain.domid, noted->vdev);
+    return 0;
+}
+
+int job_follow(struct session *s, struct cli *cli, struct error *e)
+{
+    xl_snapshot_domain *info = &s->store->info;
+    libxl_snapshot_how how = { .logger = cli->logger };
+    int before = info->num_jobs, i = 0, ret = 0;
+
+    while (!ret && i < info->num_jobs) {
+        const xl_snapshot_job *noted = &info->jobs[i];
+        uint32_t domid = domain_runs(s->domain.domid) ? s->domain.domid
+                                                      : noted->domid;
+        libxl_disk_job job;
+        int rc;
+
+        libxl_disk_job_init(&job);
+        rc = libxl_disk_job_info(cli->ctx, domid, noted->vdev, &how, &job);
+        if (rc && rc != ERROR_DOMAIN_NOTFOUND) {
+            ret = cli_error_rc(e, rc, "a job's outcome cannot be told");
+        } else if (!rc && (job.phase == LIBXL_DISK_JOB_PHASE_RUNNING ||
+                           job.phase == LIBXL_DISK_JOB_PHASE_READY)) {
+            i++;
+        } else {
+            if (!rc && job.phase == LIBXL_DISK_JOB_PHASE_COMPLETED &&
+                live_find(&s->live, s->domain.domid, noted->vdev))
+                ret = apply(s, cli, noted, &job, e);
+            if (!ret)
+                forget(s->store, i);
+        }
+        libxl_disk_job_dispose(&job);
+    }
+    if (!ret && info->num_jobs != before)
+        ret = store_write_info(s->store, e);
+    return ret;
+}
+
+/* Has the store follow, after an end. */
+static void follow(struct disk_job *d)
+{
+    struct error e = { 0 };
+    struct session s;
+
+    if (session_open(d->cli, d->domain, true, &s, &e))
+        cli_say(d->cli, "%s", e.text);
+    error_clear(&e);
+    session_close(&s);
+}
+
+static int ended(struct disk_job *d, bool wanted)
+{
+    follow(d);
+    job_print(d);
+    return wanted ? EXIT_OK : EXIT_FAILED;
+}
+
+static int cancel(struct disk_job *d, uint32_t domid,
+                  const libxl_snapshot_how *how)
+{
+    int rc = libxl_disk_job_abort(d->cli->ctx, domid, d->vdev, 0, how,
+                                  &d->job);
+
+    cli_say(d->cli, rc ? "could not be cancelled: %s" : "cancelled%s",
+            rc ? libxl_snapshot_strerror(rc) : "");
+    ended(d, false);
+    return EXIT_FAILED;
+}
+
+int job_wait(struct disk_job *d)
+{
+    libxl_snapshot_how how = make_how(d);
+    struct domain domain = { 0 };
+    struct error e = { 0 };
+    int rc;
+
+    if (cli_domain(d->cli, d->domain, true, &domain, &e))
+        return cli_fail(d->cli, &e);
+    free(domain.name);
+    progress_start(&d->progress);
+    d->progress.lines = true;
+    rc = libxl_disk_job_wait(d->cli->ctx, domain.domid, d->vdev, &how,
+                             &d->job);
+    if (!rc && d->job.phase == LIBXL_DISK_JOB_PHASE_READY &&
+        (d->pivot || d->finish))
+        rc = libxl_disk_job_abort(d->cli->ctx, domain.domid, d->vdev,
+                                  d->pivot ? LIBXL_DISK_JOB_ABORT_PIVOT : 0,
+                                  &how, &d->job);
+    progress_end(&d->progress);
+    if (rc == ERROR_ABORTED)
+        return cancel(d, domain.domid, &how);
+    if (rc) {
+        cli_error_rc(&e, rc, "the job could not be waited for or ended");
+        return cli_fail(d->cli, &e);
+    }
+    if (d->job.phase == LIBXL_DISK_JOB_PHASE_READY) {
+        job_print(d);
+        return EXIT_OK;
+    }
+    return ended(d, d->job.phase == LIBXL_DISK_JOB_PHASE_COMPLETED ||
+                        (d->finish && d->job.target_complete));
+}
+
+int job_run(struct disk_job *d,
+            int (*start)(struct disk_job *d, uint32_t domid,
+                         const libxl_snapshot_how *how, const void *args),
+            const void *args)
+{
+    libxl_snapshot_how how = make_how(d);
+    struct error e = { 0 };
+    int code = 0, rc;
+
+    if (session_open(d->cli, d->domain, true, &d->s, &e)) {
+        code = cli_fail(d->cli, &e);
+    } else {
+        rc = start(d, d->s.domain.domid, &how, args);
+        if (rc) {
+            cli_error_rc(&e, rc, "the job was not begun");
+            code = cli_fail(d->cli, &e);
+            forget(d->s.store, d->s.store->info.num_jobs - 1);
+            write_info(d);
+        }
+    }
+    /* Others may work on the domain while it runs. */
+    session_close(&d->s);
+    if (code)
+        return code;
+    if (!d->async)
+        return job_wait(d);
+    if (!d->cli->json)
+        printf("Begun; xl disk-job %s %s tells how it goes on.\n", d->domain,
+               d->vdev);
+    return EXIT_OK;
+}
