@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "block/fold_check.h"
-#include "domain/domain.h"
 #include "job/job.h"
 
 static int find_layers(struct xls_op *op, const struct xls_disk *disk,
@@ -34,18 +33,13 @@ static int find_layers(struct xls_op *op, const struct xls_disk *disk,
 }
 
 static int commit(struct xls_op *op, struct xls_disks *disks,
-                  const libxl_disk_commit_args *args)
+                  struct xls_disk *disk, const void *with)
 {
-    libxl_device_disk wanted = { .vdev = args->vdev };
-    struct xls_disk *disk;
+    const libxl_disk_commit_args *args = with;
     struct xls_fold fold;
     int top, base, rc;
 
-    rc = xls_disks_load(op, disks);
-    if (!rc)
-        rc = xls_disks_named(op, disks, &wanted, &disk);
-    if (!rc)
-        rc = find_layers(op, disk, args, &top, &base);
+    rc = find_layers(op, disk, args, &top, &base);
     if (!rc)
         rc = xls_fold_check_internal(op, disk, top, base);
     if (!rc)
@@ -66,16 +60,6 @@ int libxl_disk_commit(libxl_ctx *ctx, uint32_t domid,
                       const libxl_disk_commit_args *args,
                       const libxl_snapshot_how *how)
 {
-    struct xls_disks disks = { 0 };
-    struct xls_op op;
-    int rc;
-
-    rc = xls_op_begin(&op, __func__, ctx, domid, how, true);
-    if (!rc)
-        rc = xls_domain_check(&op, false, false);
-    if (!rc)
-        rc = commit(&op, &disks, args);
-    xls_disks_dispose(&disks);
-    xls_op_end(&op);
-    return rc;
+    return xls_disk_job_call(__func__, ctx, domid, how, args->vdev, commit,
+                             args);
 }

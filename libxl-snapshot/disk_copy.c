@@ -4,7 +4,6 @@
 
 #include "base/alloc.h"
 #include "block/target.h"
-#include "domain/domain.h"
 #include "job/job.h"
 
 static int start(struct xls_op *op, const struct xls_disk *disk,
@@ -44,18 +43,13 @@ out:
 }
 
 static int copy(struct xls_op *op, struct xls_disks *disks,
-                const libxl_disk_copy_args *args)
+                struct xls_disk *disk, const void *with)
 {
-    libxl_device_disk wanted = { .vdev = args->vdev };
+    const libxl_disk_copy_args *args = with;
     struct xls_target target = { 0 };
-    struct xls_disk *disk;
     int rc;
 
-    rc = xls_disks_load(op, disks);
-    if (!rc)
-        rc = xls_disks_named(op, disks, &wanted, &disk);
-    if (!rc)
-        rc = xls_target_check(op, disks, disk, args, &target);
+    rc = xls_target_check(op, disks, disk, args, &target);
     if (!rc)
         rc = start(op, disk, args, &target);
     xls_target_dispose(&target);
@@ -66,16 +60,6 @@ int libxl_disk_copy(libxl_ctx *ctx, uint32_t domid,
                     const libxl_disk_copy_args *args,
                     const libxl_snapshot_how *how)
 {
-    struct xls_disks disks = { 0 };
-    struct xls_op op;
-    int rc;
-
-    rc = xls_op_begin(&op, __func__, ctx, domid, how, true);
-    if (!rc)
-        rc = xls_domain_check(&op, false, false);
-    if (!rc)
-        rc = copy(&op, &disks, args);
-    xls_disks_dispose(&disks);
-    xls_op_end(&op);
-    return rc;
+    return xls_disk_job_call(__func__, ctx, domid, how, args->vdev, copy,
+                             args);
 }

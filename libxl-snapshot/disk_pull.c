@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "block/fold_check.h"
-#include "domain/domain.h"
 #include "job/job.h"
 
 /* The lowest layer that is pulled up. */
@@ -27,18 +26,14 @@ static int find_lowest(struct xls_op *op, const struct xls_disk *disk,
 }
 
 static int pull(struct xls_op *op, struct xls_disks *disks,
-                const libxl_disk_pull_args *args)
+                struct xls_disk *disk, const void *with)
 {
-    libxl_device_disk wanted = { .vdev = args->vdev };
-    struct xls_disk *disk;
+    const libxl_disk_pull_args *args = with;
     struct xls_fold fold;
     int lowest, rc;
 
-    rc = xls_disks_load(op, disks);
-    if (!rc)
-        rc = xls_disks_named(op, disks, &wanted, &disk);
-    if (!rc)
-        rc = find_lowest(op, disk, args->base, &lowest);
+    (void)disks;
+    rc = find_lowest(op, disk, args->base, &lowest);
     /* The other layers are only read. */
     if (!rc)
         rc = xls_fold_check_internal(op, disk, 0, 0);
@@ -55,16 +50,6 @@ int libxl_disk_pull(libxl_ctx *ctx, uint32_t domid,
                     const libxl_disk_pull_args *args,
                     const libxl_snapshot_how *how)
 {
-    struct xls_disks disks = { 0 };
-    struct xls_op op;
-    int rc;
-
-    rc = xls_op_begin(&op, __func__, ctx, domid, how, true);
-    if (!rc)
-        rc = xls_domain_check(&op, false, false);
-    if (!rc)
-        rc = pull(&op, &disks, args);
-    xls_disks_dispose(&disks);
-    xls_op_end(&op);
-    return rc;
+    return xls_disk_job_call(__func__, ctx, domid, how, args->vdev, pull,
+                             args);
 }

@@ -252,17 +252,15 @@ static int settle(struct xls_op *op, const struct xls_disk *disk,
     if (fold->keep_child_path)
         rc = take_child_path(op, disk, fold, l,
                              layer + 1 < disk->num_layers ? l + 1 : NULL);
-    /* Until the records name the layer, a start from them must fail rather
-     * than go on with what the child's file holds. */
+    /* Whoever still has the child on record, libxl until the next lines, the
+     * toolstack until it is told, must fail to start on it rather than go on
+     * with what its file holds. */
     else if (child_is_active(fold))
         xls_file_freeze(&op->log, fold->child_path);
     if (rc || !child_is_active(fold))
         return rc;
     xls_op_qmp_close(op);
-    rc = xls_records_set(op, &record, 1);
-    if (!rc && !fold->keep_child_path)
-        xls_file_thaw(&op->log, fold->child_path);
-    return rc;
+    return xls_records_set(op, &record, 1);
 }
 
 /* Backward: the child is in nobody's chain any more. */

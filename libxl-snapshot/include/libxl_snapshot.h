@@ -182,9 +182,10 @@ int libxl_domain_snapshot_revert(libxl_ctx *ctx, uint32_t domid,
  * layer's data into it, after which it takes that layer's place and, where
  * the formats are the same, its path. Where they differ it keeps its own, and
  * images outside this chain that are based on that layer are the caller's to
- * rebase. unused_path in the result is the file to remove. INTERNAL: QEMU
- * deletes the snapshot `name` from the top layer. CALLER: how->storage is
- * asked.
+ * rebase. unused_path in the result is the file to remove; where it was the
+ * active layer it is protected like a frozen one, so that nothing starts on
+ * it meanwhile, and that has to be lifted first. INTERNAL: QEMU deletes the
+ * snapshot `name` from the top layer. CALLER: how->storage is asked.
  *
  * No other domain may use the layers concerned; the caller answers for layers
  * of domains that do not run.
@@ -365,7 +366,8 @@ int libxl_disk_pull(libxl_ctx *ctx, uint32_t domid,
  * rebase where the path changed.
  *
  * With the active layer as args->top the job does not end by itself: it becomes
- * READY, and libxl_disk_job_abort ends it, with a pivot or without.
+ * READY, and libxl_disk_job_abort ends it, with a pivot or without. Where the
+ * formats differ, the file that was active is protected like a frozen one.
  */
 int libxl_disk_commit(libxl_ctx *ctx, uint32_t domid,
                       const libxl_disk_commit_args *args,

@@ -70,6 +70,13 @@ void xls_disk_job_drop(struct xls_op *op, struct xls_disk_job *j);
 int xls_disk_job_start(struct xls_op *op, const struct xls_disk *disk,
                        libxl_disk_job_type type, struct xls_fold *fold,
                        uint64_t speed);
+/* What the functions that start a job have in common: the domain locked, its
+ * disks loaded, and that of vdev found fit to take part. */
+typedef int (*xls_disk_job_starter)(struct xls_op *op, struct xls_disks *disks,
+                                    struct xls_disk *disk, const void *args);
+int xls_disk_job_call(const char *func, libxl_ctx *ctx, uint32_t domid,
+                      const libxl_snapshot_how *how, const char *vdev,
+                      xls_disk_job_starter start, const void *args);
 /* Whether after this error of go the job may have begun all the same: QEMU did
  * not answer. The next look finds out. */
 bool xls_disk_job_unknown(int rc);

@@ -2,6 +2,7 @@
 #include "job/job.h"
 
 #include "base/alloc.h"
+#include "domain/domain.h"
 #include "files/files.h"
 
 bool xls_disk_job_unknown(int rc)
@@ -62,5 +63,30 @@ int xls_disk_job_start(struct xls_op *op, const struct xls_disk *disk,
     if (!rc)
         rc = xls_disk_job_go(op, disk, &j);
     xls_disk_job_dispose(&j);
+    return rc;
+}
+
+int xls_disk_job_call(const char *func, libxl_ctx *ctx, uint32_t domid,
+                      const libxl_snapshot_how *how, const char *vdev,
+                      xls_disk_job_starter start, const void *args)
+{
+    libxl_device_disk wanted = { .vdev = (char *)vdev };
+    struct xls_disks disks = { 0 };
+    struct xls_disk *disk;
+    struct xls_op op;
+    int rc;
+
+    rc = xls_op_begin(&op, func, ctx, domid, how, true);
+    if (rc)
+        return rc;
+    rc = xls_domain_check(&op, false, false);
+    if (!rc)
+        rc = xls_disks_load(&op, &disks);
+    if (!rc)
+        rc = xls_disks_named(&op, &disks, &wanted, &disk);
+    if (!rc)
+        rc = start(&op, &disks, disk, args);
+    xls_disks_dispose(&disks);
+    xls_op_end(&op);
     return rc;
 }

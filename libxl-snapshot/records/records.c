@@ -50,15 +50,6 @@ static int lock_devices(struct xls_op *op, int *fd)
     return rc;
 }
 
-/* The params text of a disk; malloc'ed. libxl writes raw as "aio". */
-static char *params_text(const struct xls_record *rec)
-{
-    return xls_asprintf("%s:%s",
-                        rec->format == LIBXL_DISK_FORMAT_RAW
-                            ? "aio" : libxl_disk_format_to_string(rec->format),
-                        rec->path);
-}
-
 /* Where xenstore has the params of a disk: libxl's own, and the backend's. */
 static void params_paths(const struct xls_op *op, int devid, char *paths[2])
 {
@@ -111,7 +102,7 @@ static int set_xenstore(struct xls_op *op, const struct xls_record *records,
         }
         rc = 0;
         for (i = 0; i < num && !rc; i++) {
-            char *text = params_text(&records[i]), *paths[2];
+            char *text = xls_records_params_text(&records[i]), *paths[2];
 
             params_paths(op, records[i].devid, paths);
             rc = write_params(op, xsh, t, paths[0], text);
@@ -149,30 +140,6 @@ int xls_records_params(struct xls_op *op, int devid, char **params,
     free(paths[1]);
     xs_close(xsh);
     return 0;
-}
-
-libxl_disk_format xls_records_params_split(const char *params,
-                                           const char **path)
-{
-    static const char aio[] = "aio:";
-    const char *colon = strchr(params, ':');
-    libxl_disk_format format;
-    char *word;
-    int r;
-
-    *path = "";
-    if (!colon)
-        return LIBXL_DISK_FORMAT_UNKNOWN;
-    *path = colon + 1;
-    if (!strncmp(params, aio, strlen(aio)))
-        return LIBXL_DISK_FORMAT_RAW;
-    word = xls_memdup0(params, colon - params);
-    r = libxl_disk_format_from_string(word, &format);
-    free(word);
-    if (!r)
-        return format;
-    *path = "";
-    return LIBXL_DISK_FORMAT_UNKNOWN;
 }
 
 static int load_config(struct xls_op *op, libxl_domain_config *config,

@@ -26,6 +26,8 @@ int xls_records_set(struct xls_op *op, const struct xls_record *records,
  * "<format>:<path>"; malloc'ed, NULL: nothing. */
 int xls_records_params(struct xls_op *op, int devid, char **params,
                        char **backend_params);
+/* Such a text; malloc'ed. */
+char *xls_records_params_text(const struct xls_record *rec);
 /* Takes such a text apart: *path points into it; UNKNOWN, and *path "", when
  * it is none. */
 libxl_disk_format xls_records_params_split(const char *params,
