@@ -35,6 +35,8 @@ check-xenhost:
 	BUILD=$(abspath $(BUILD)) tests/xenhost/check
 
 check-more: deps-check
+	$(MAKE) $(BUILD)/tests/unit/plugin-anywhere
+	TREE_STEPS=200 TREE_SEED=$$(date +%s) $(BUILD)/tests/unit/plugin-anywhere
 	BUILD=$(abspath $(BUILD)) tests/xenhost/check list-more
 
 .PHONY: demo xenhost-shell

@@ -2,11 +2,12 @@
 /*
  * Deleting anywhere in a tree of snapshots: one domain whose snapshots come
  * and go at random, in any place and by any option, while it runs and while it
- * does not, with and without being killed at it. After each step every remaining snapshot and the domain's
- * disks hold what they did, in clean images, and no file is there that nothing
- * needs.
+ * does not, with and without being killed at it. After each step every
+ * remaining snapshot and the domain's disks hold what they did, in clean
+ * images, and no file is there that nothing needs.
  *
- * TREE_SEED repeats a run, TREE_STEPS is how many deletions it makes.
+ * TREE_SEED is another run than that of every day, TREE_STEPS how many
+ * deletions it makes, however long they take.
  */
 #include "support/running.h"
 #include "support/trees.h"
@@ -25,7 +26,7 @@
 
 #define MAX_SNAPSHOTS 12
 #define STEPS 200
-#define SECONDS 60
+#define SECONDS 20
 
 /* The process kills itself after so many more changes; 0: never. */
 static int changes_left;
@@ -392,9 +393,7 @@ static void run_steps(void **state, int steps, bool kills)
 {
     const char *seed_given = getenv("TREE_SEED");
     const char *steps_given = getenv("TREE_STEPS");
-    unsigned seed = seed_given ? (unsigned)atoi(seed_given)
-                               : (unsigned)time(NULL) * 7919u +
-                                 (unsigned)getpid();
+    unsigned seed = seed_given ? (unsigned)atoi(seed_given) : 1000;
     time_t end = time(NULL) + SECONDS;
     int number = 0, killed = 0, done = 0;
 
