@@ -24,21 +24,34 @@ static int take_error(struct xls_qmp *qmp, const struct xls_json *error)
     return ERROR_SNAPSHOT_QEMU;
 }
 
+bool xls_qmp__is_stale(const struct xls_qmp *qmp,
+                       const struct xls_json *message)
+{
+    int64_t id;
+
+    return xls_json_get_int(message, "id", &id) &&
+           (id <= qmp->first_id || id > qmp->first_id + XLS_QMP_IDS);
+}
+
 /* Waits for the reply to command id. */
 static int receive_reply(struct xls_qmp *qmp, int64_t id, uint64_t deadline,
                          struct xls_json **reply)
 {
     struct xls_json *message = NULL;
+    int stale = 0, rc;
     int64_t got;
-    int rc;
 
     for (;;) {
         rc = xls_qmp__receive(qmp, deadline, &message);
         if (rc)
             return rc;
-        if (!xls_json_get_str(message, "event"))
+        if (xls_json_get_str(message, "event"))
+            xls_qmp__queue_event(qmp, message);
+        else if (xls_qmp__is_stale(qmp, message) &&
+                 ++stale <= XLS_QMP_MAX_STALE)
+            xls_json_free(message);
+        else
             break;
-        xls_qmp__queue_event(qmp, message);
         /* nor may events that never end outlast the deadline */
         if (!xls_qmp__left_ms(deadline))
             return ERROR_TIMEDOUT;

@@ -2,6 +2,7 @@
 #include "qmp/internal.h"
 
 #include <stdlib.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -22,11 +23,17 @@ static int read_greeting(struct xls_qmp *qmp, uint64_t deadline)
     const struct xls_json *version;
     struct xls_json *greeting = NULL;
     unsigned major, minor, micro;
-    int rc;
+    int stale = 0, rc;
 
-    rc = xls_qmp__receive(qmp, deadline, &greeting);
-    if (rc)
-        return rc;
+    for (;;) {
+        rc = xls_qmp__receive(qmp, deadline, &greeting);
+        if (rc)
+            return rc;
+        if (!xls_qmp__is_stale(qmp, greeting) || ++stale > XLS_QMP_MAX_STALE)
+            break;
+        xls_json_free(greeting);
+        greeting = NULL;
+    }
     version = xls_json_get(xls_json_get(xls_json_get(greeting, "QMP"),
                                         "version"), "qemu");
     if (version_part(version, "major", &major) &&
@@ -62,6 +69,16 @@ static int shake_hands(struct xls_qmp *qmp, uint64_t deadline)
     return rc;
 }
 
+/* Never short once the kernel's pool is up. */
+static int64_t first_id(void)
+{
+    uint16_t r;
+
+    if (getrandom(&r, sizeof(r), 0) != sizeof(r))
+        abort();
+    return (int64_t)(r >> 1) * XLS_QMP_IDS;
+}
+
 int xls_qmp_open(const struct xls_log *log, const char *socket_path,
                  const char *lock_path, unsigned timeout_ms,
                  struct xls_qmp **qmp_out)
@@ -72,6 +89,7 @@ int xls_qmp_open(const struct xls_log *log, const char *socket_path,
 
     *qmp_out = NULL;
     qmp->log = log;
+    qmp->first_id = qmp->last_id = first_id();
     qmp->fd = -1;
     qmp->lock.fd = -1;
     qmp->socket_path = xls_strdup(socket_path);

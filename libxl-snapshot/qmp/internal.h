@@ -44,7 +44,7 @@ struct xls_qmp {
     struct xls_qmp_event_slot events[XLS_QMP_MAX_EVENTS];
     size_t first_event, num_events, event_bytes;
 
-    int64_t last_id;
+    int64_t first_id, last_id;          /* see xls_qmp__is_stale */
     unsigned version;
     uint64_t last_us;
     char *error_class, *error_desc;
@@ -80,6 +80,17 @@ int xls_qmp__drain(struct xls_qmp *qmp, uint64_t deadline);
  * is kept and continued by the next call. */
 int xls_qmp__receive(struct xls_qmp *qmp, uint64_t deadline,
                      struct xls_json **message);
+
+/*
+ * Whether a message is a reply to the client before this one. When that is
+ * killed between a command and its reply, QEMU gives the reply to the next.
+ * So the ids of each connection are in a range of its own, which begins at a
+ * random number. QEMU has at most one command of a client in work.
+ */
+#define XLS_QMP_IDS (1 << 16)
+#define XLS_QMP_MAX_STALE 4
+bool xls_qmp__is_stale(const struct xls_qmp *qmp,
+                       const struct xls_json *message);
 
 /* Queues the last message received, an event; takes it. */
 void xls_qmp__queue_event(struct xls_qmp *qmp, struct xls_json *event);

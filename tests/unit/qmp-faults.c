@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -35,6 +36,14 @@
 
 #define GREETING "{\"QMP\":{\"version\":{\"qemu\":{\"micro\":22,\"minor\":2," \
                  "\"major\":7},\"package\":\"\"},\"capabilities\":[]}}\r\n"
+
+/* In place of the C library's, so that the ids of commands are 1, 2, ... */
+ssize_t getrandom(void *buf, size_t size, unsigned flags)
+{
+    (void)flags;
+    memset(buf, 0, size);
+    return (ssize_t)size;
+}
 
 /* The fake server: one connection, one script. */
 struct server {
@@ -362,6 +371,52 @@ static void no_socket_is_an_error(void **state)
     assert_int_equal(xls_qmp_open(&test_log, path, NULL, 1000, &qmp),
                      ERROR_SNAPSHOT_QMP);
     assert_logged("longer than the 107 bytes of a socket path");
+}
+
+/* --- replies to a client that was killed --- */
+
+static void greet_after_a_stale_reply(int fd)
+{
+    int id;
+
+    reply(fd, -7, "\"return\": {\"of\": \"another\"}");
+    say(fd, GREETING);
+    reply(fd, -7, "\"error\": {\"class\": \"a\", \"desc\": \"b\"}");
+    reply(fd, hear_id(fd), "\"return\": {}");
+    id = hear_id(fd);
+    reply(fd, -8, "\"return\": {\"of\": \"another\"}");
+    reply(fd, id, "\"return\": {\"of\": \"mine\"}");
+    hear_until_closed(fd);
+}
+
+static void replies_to_the_client_before_are_skipped(void **state)
+{
+    struct xls_json *ret = NULL;
+    struct xls_qmp *qmp;
+
+    (void)state;
+    start(greet_after_a_stale_reply);
+    qmp = open_qmp();
+    assert_int_equal(xls_qmp_run(qmp, "query-x", NULL, 5000, &ret), 0);
+    assert_string_equal(xls_json_get_str(ret, "of"), "mine");
+    xls_json_free(ret);
+    finish(qmp);
+}
+
+static void never_stop_with_stale_replies(int fd)
+{
+    int i;
+
+    for (i = 0; i < 100; i++)
+        reply(fd, -7, "\"return\": {}");
+    hear_until_closed(fd);
+}
+
+static void but_only_a_few_of_them(void **state)
+{
+    (void)state;
+    open_fails(never_stop_with_stale_replies, ERROR_SNAPSHOT_QMP,
+               "did not greet");
 }
 
 /* --- replies --- */
@@ -1254,6 +1309,8 @@ int main(void)
         TEST(capabilities_refused),
         TEST(no_reply_to_capabilities_times_out),
         TEST(closed_before_the_greeting),
+        TEST(replies_to_the_client_before_are_skipped),
+        TEST(but_only_a_few_of_them),
         TEST(full_backlog_times_out),
         TEST(no_socket_is_an_error),
         TEST(replies_that_are_none_kill_the_connection),
