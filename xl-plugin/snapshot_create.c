@@ -146,6 +146,7 @@ static int take(struct create *c, struct error *e)
                 ignored.text, c->s.domain.name);
     error_clear(&ignored);
     progress_start(&c->progress);
+    progress_shield(&c->progress);
     rc = libxl_domain_snapshot_create(c->cli->ctx, c->s.domain.domid,
                                       &c->args, &how, &c->result);
     progress_end(&c->progress);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <libxl_event.h>
 
@@ -16,6 +17,12 @@
 /* How often at most: libxl has something to say for each batch of pages, and
  * on a guest's time there is none to waste. */
 #define LOOK_US 20000
+/*
+ * libxl crashes when a save is aborted whose helper has not begun (4.20: the
+ * stream's abort calls a callback that is not set yet). What libxl and the
+ * helper write first: two headers and that of a record, and the helper's two.
+ */
+#define BEGUN_BYTES (16 + 8 + 24 + 16)
 
 struct saving {
     struct xls_op *op;
@@ -76,7 +83,8 @@ static int wait_saved(struct saving *s, int fd, struct xls_suspend *suspend)
 {
     uint64_t total = s->op->info.current_memkb * 1024;
     uint64_t looked = 0, now;
-    bool aborting = false;
+    bool cancel = false, aborting = false;
+    off_t before = lseek(fd, 0, SEEK_CUR);
     int rc;
 
     while (!s->done) {
@@ -89,8 +97,10 @@ static int wait_saved(struct saving *s, int fd, struct xls_suspend *suspend)
         if (now - looked < LOOK_US)
             continue;
         looked = now;
-        if (!aborting && !fstat(fd, &st) &&
-            xls_op_progress(s->op, "memory", st.st_size, total)) {
+        if (fstat(fd, &st))
+            st.st_size = 0;
+        cancel |= xls_op_progress(s->op, "memory", st.st_size, total) != 0;
+        if (cancel && !aborting && st.st_size >= before + BEGUN_BYTES) {
             /* Fails when it is just done: then it is just done. */
             libxl_ao_abort(s->ctx, &s->how);
             aborting = true;

@@ -16,6 +16,15 @@ static void cancel(int number)
     cancelled = number;
 }
 
+static void the_signals(sigset_t *set)
+{
+    size_t i;
+
+    sigemptyset(set);
+    for (i = 0; i < NUM_SIGNALS; i++)
+        sigaddset(set, signals[i]);
+}
+
 void progress_start(struct progress *p)
 {
     struct sigaction sa = { .sa_handler = cancel, .sa_flags = SA_RESTART };
@@ -29,10 +38,34 @@ void progress_start(struct progress *p)
         sigaction(signals[i], &sa, &before[i]);
 }
 
+void progress_shield(struct progress *p)
+{
+    sigset_t set;
+
+    the_signals(&set);
+    p->shielded = !sigprocmask(SIG_BLOCK, &set, &p->mask);
+}
+
+/* Takes what is pending. */
+static void look(struct progress *p)
+{
+    const struct timespec now = { 0 };
+    sigset_t set;
+    int number;
+
+    the_signals(&set);
+    while (p->shielded && (number = sigtimedwait(&set, NULL, &now)) > 0)
+        cancelled = number;
+}
+
 void progress_end(struct progress *p)
 {
     size_t i;
 
+    look(p);
+    if (p->shielded)
+        sigprocmask(SIG_SETMASK, &p->mask, NULL);
+    p->shielded = false;
     for (i = 0; i < NUM_SIGNALS; i++)
         sigaction(signals[i], &before[i], NULL);
     if (p->shown)
@@ -106,6 +139,7 @@ static void show(struct progress *p, const libxl_snapshot_progress *progress)
 int progress_report(struct progress *p,
                     const libxl_snapshot_progress *progress)
 {
+    look(p);
     if (p->terminal)
         show(p, progress);
     else if (p->lines)

@@ -32,7 +32,9 @@ class Terminal:
                     self.text += os.read(self.fd, 4096).decode()
                 except OSError:     # how a terminal says that nobody is left
                     break
-        assert re.search(pattern, self.text), (pattern, self.text)
+        if not re.search(pattern, self.text):
+            raise AssertionError(f"{pattern!r} is not in {self.text!r}; it exited with "
+                                 f"{self.end()}")
 
     def press(self, key):
         os.write(self.fd, key)

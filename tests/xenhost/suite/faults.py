@@ -137,7 +137,9 @@ def cancelled_and_impossible_ones_leave_no_trace():
     guest = three_disks("cancel")
     memory = {"memory": True, "memory_path": workdir("m")}
     with Unchanged(guest):
-        api_fails(guest, "--cancel-at", "20000000", error="aborted", disks=both(), **memory)
+        # Before libxl's helper has begun, and in the middle.
+        for at in ("1", "20000000"):
+            api_fails(guest, "--cancel-at", at, error="aborted", disks=both(), **memory)
     with Unchanged(guest):
         api_fails(guest, error="inval", disks=[])
         api_fails(guest, error="disk_unsupported", disks=[external("xvdz", "z", False)])
