@@ -230,6 +230,6 @@ def killed_after(n, *words, allow=0):
 
 
 __all__ = ["DISTRIBUTION_XL", "Kept", "STORE", "both", "content", "create", "current",
-           "disk_path", "external", "fails", "files_beside", "healthy", "info", "is_immutable",
-           "killed_after", "names", "qemu_img_check", "reboot", "revert", "sha256", "start",
+           "disk_path", "external", "fails", "files_beside", "first_tick_after", "healthy",
+           "info", "is_immutable", "killed_after", "names", "qemu_img_check", "reboot", "revert", "sha256", "start",
            "state_of", "stray_start_is_refused", "write_args", "xl"]
