@@ -109,7 +109,9 @@ void xls_create_undo_overlays(struct xls_create *c)
         }
         if (d->linked)
             xls_file_unlink(&c->op.log, d->frozen_path);
-        if (d->made)
+        /* Folding it back has protected it from being started on. */
+        if ((d->made || d->args->reuse_external) &&
+            !xls_file_thaw(&c->op.log, d->overlay_path) && d->made)
             xls_file_unlink(&c->op.log, d->overlay_path);
         if (d->args->keep_path)
             xls_file_take_path_drop(&c->op.log, d->base_path);
