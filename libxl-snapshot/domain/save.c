@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <libxl_event.h>
+#include <xenstore.h>
 
 #include "base/alloc.h"
 
@@ -23,6 +25,11 @@
  * helper write first: two headers and that of a record, and the helper's two.
  */
 #define BEGUN_BYTES (16 + 8 + 24 + 16)
+
+/* How long a guest may take to suspend after it has acknowledged that it was
+ * asked to, milliseconds, and how often that is looked for. */
+#define LATE_MS 2000
+#define LATE_LOOKS 40
 
 struct saving {
     struct xls_op *op;
@@ -79,6 +86,44 @@ static int run_events(struct saving *s)
     return rc;
 }
 
+/* Takes the request back, unless the guest has acknowledged it. */
+static void withdraw_request(struct xls_op *op)
+{
+    char *path = xls_asprintf("/local/domain/%u/control/shutdown", op->domid);
+    struct xs_handle *xsh = xs_open(0);
+    bool again = true;
+
+    while (xsh && again) {
+        xs_transaction_t t = xs_transaction_start(xsh);
+        unsigned len;
+        char *request = xs_read(xsh, t, path, &len);
+        bool pending = request && !strcmp(request, "suspend");
+
+        if (pending)
+            xs_write(xsh, t, path, "", 0);
+        free(request);
+        again = !xs_transaction_end(xsh, t, !pending) && errno == EAGAIN;
+    }
+    if (xsh)
+        xs_close(xsh);
+    free(path);
+}
+
+/*
+ * libxl does not wait for a guest that it has asked to suspend when the save
+ * is aborted: the guest does so a moment later, and nobody would resume it.
+ */
+static void wait_for_late_suspend(struct xls_op *op)
+{
+    const struct timespec pause = { 0, LATE_MS / LATE_LOOKS * 1000000L };
+    int i;
+
+    withdraw_request(op);
+    for (i = 0; i < LATE_LOOKS && !xls_op_refresh(op) && !op->info.shutdown;
+         i++)
+        nanosleep(&pause, NULL);
+}
+
 static int wait_saved(struct saving *s, int fd, struct xls_suspend *suspend)
 {
     uint64_t total = s->op->info.current_memkb * 1024;
@@ -111,6 +156,8 @@ static int wait_saved(struct saving *s, int fd, struct xls_suspend *suspend)
             suspend->since_us = xls_now_us();
         }
     }
+    if (aborting && s->rc)
+        wait_for_late_suspend(s->op);
     /* The guest may have been suspended and the save have ended between two
      * looks, and it may have failed after that. */
     rc = xls_op_refresh(s->op);
