@@ -62,11 +62,8 @@ int libxl_disk_job_set_speed(libxl_ctx *ctx, uint32_t domid, const char *vdev,
     rc = xls_disk_job_current(&op, __func__, ctx, domid, vdev, how, true, &j);
     if (!rc && !xls_disk_job_active(&j))
         rc = not_found(&op, vdev);
-    if (!rc && speed > INT64_MAX) {
-        XLS_ERROR(&op.log, "%llu bytes per second are more than QEMU can be "
-                  "told", (unsigned long long)speed);
-        rc = ERROR_INVAL;
-    }
+    if (!rc)
+        rc = xls_disk_job_check_speed(&op, speed);
     if (!rc)
         rc = xls_op_qmp(&op);
     if (rc) {

@@ -213,7 +213,7 @@ int libxl_domain_snapshot_revert(libxl_ctx *ctx, uint32_t domid,
     if (!rc) {
         rc = domid == XLS_NO_DOMID || args->destroy_first ? build_after(&r)
                                                            : build_beside(&r);
-        xls_revert_close_journal(&r);
+        xls_journal_remove(&r.op);
     }
     if (result && r.domid != XLS_NO_DOMID) {
         libxl_domain_snapshot_result_dispose(result);

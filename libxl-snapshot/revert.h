@@ -52,9 +52,8 @@ int xls_revert_destroy_old(struct xls_revert *r);
 
 /* revert/journal.c */
 
-/* Notes how far the revert is; afterwards, that it has ended. */
+/* Notes how far the revert is. */
 int xls_revert_journal(struct xls_revert *r);
-void xls_revert_close_journal(struct xls_revert *r);
 /* Completes what a killed revert has left, or, when the new domain did not
  * stand yet, takes it back. op: any domain of the uuid. */
 int xls_revert_recover(struct xls_op *op, const struct xls_json *journal);

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-
 static int start(struct disk_job *d, uint32_t domid,
                  const libxl_snapshot_how *how, const void *args)
 {

@@ -11,16 +11,16 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "block/query.h"
+#include "json/json.h"
 
 #define OURS        "xls-"
 #define OURS_FILE   "xls-file-"
 /* Each pass drops at least one layer of a chain, or is the last. */
 #define MAX_PASSES  1024
 
-static const char *node_name(const struct xls_block_query *query, size_t i)
+static const char *node_name(const struct xls_json *nodes, size_t i)
 {
-    const char *name = xls_json_get_str(xls_json_at(query->nodes, i),
+    const char *name = xls_json_get_str(xls_json_at(nodes, i),
                                         "node-name");
 
     return name ? name : "";
@@ -52,13 +52,13 @@ static char *vdev_of(const char *node)
 
 /* Whether a node of ours for this vdev is there, and no disk of the name. */
 static bool detached(const struct xls_disks *disks,
-                     const struct xls_block_query *query, const char *node)
+                     const struct xls_json *nodes, const char *node)
 {
-    size_t i, num = xls_json_len(query->nodes);
+    size_t i, num = xls_json_len(nodes);
     int k;
 
     for (i = 0; i < num; i++) {
-        char *vdev = vdev_of(node_name(query, i));
+        char *vdev = vdev_of(node_name(nodes, i));
         bool is = vdev && strcmp(vdev, "file") &&
                   !strncmp(node, vdev, strlen(vdev)) &&
                   node[strlen(vdev)] == '-';
@@ -73,25 +73,24 @@ static bool detached(const struct xls_disks *disks,
 }
 
 static bool is_orphan(const struct xls_disks *disks,
-                      const struct xls_block_query *query, const char *node)
+                      const struct xls_json *nodes, const char *node)
 {
     /* One of a file goes when the node over it has gone; in use, QEMU says
      * so. */
     if (!strncmp(node, OURS, strlen(OURS)))
         return !in_a_chain(disks, node);
-    return detached(disks, query, node);
+    return detached(disks, nodes, node);
 }
 
-/* One pass over all nodes; whether it dropped any. The first tells which
- * there are. */
-static bool drop(struct xls_op *op, const struct xls_block_query *query,
+/* One pass over the orphans; whether it dropped any. */
+static bool drop(struct xls_op *op, const struct xls_json *nodes,
                  const bool *orphans)
 {
     size_t i;
     bool any = false;
 
-    for (i = 0; i < xls_json_len(query->nodes); i++) {
-        const char *node = node_name(query, i);
+    for (i = 0; i < xls_json_len(nodes); i++) {
+        const char *node = node_name(nodes, i);
 
         if (orphans[i] &&
             !xls_qmp_run(op->qmp, "blockdev-del",
@@ -105,31 +104,44 @@ static bool drop(struct xls_op *op, const struct xls_block_query *query,
     return any;
 }
 
+/* A job has nodes of its own in use. */
+static bool have_jobs(const struct xls_disks *disks)
+{
+    bool have = disks->foreign_job != NULL;
+    int i;
+
+    for (i = 0; i < disks->num; i++)
+        have |= disks->disks[i].job != NULL;
+    return have;
+}
+
 int xls_disks_sweep(struct xls_op *op, const struct xls_disks *disks)
 {
-    struct xls_block_query query;
+    struct xls_json *nodes = NULL;
     bool *orphans, any = false;
     size_t i, num;
     int rc, pass;
 
+    if (have_jobs(disks))
+        return 0;
     rc = xls_op_qmp(op);
     if (!rc)
-        rc = xls_block_query(op->qmp, &query);
+        rc = xls_qmp_must(op->qmp, "asking QEMU for its block nodes",
+                          "query-named-block-nodes",
+                          xls_json_set_bool(xls_json_object(), "flat", true),
+                          XLS_QMP_FAST, &nodes);
     if (rc)
         return rc;
-    num = xls_json_len(query.nodes);
+    num = xls_json_len(nodes);
     orphans = xls_calloc(num + 1, sizeof(*orphans));
     for (i = 0; i < num; i++) {
-        orphans[i] = is_orphan(disks, &query, node_name(&query, i));
-        any |= orphans[i] && strncmp(node_name(&query, i), OURS_FILE,
+        orphans[i] = is_orphan(disks, nodes, node_name(nodes, i));
+        any |= orphans[i] && strncmp(node_name(nodes, i), OURS_FILE,
                                      strlen(OURS_FILE));
     }
-    /* A job has nodes of its own in use. */
-    if (any && !xls_json_len(query.jobs))
-        for (pass = 0; pass < MAX_PASSES; pass++)
-            if (!drop(op, &query, orphans))
-                break;
+    for (pass = 0; any && pass < MAX_PASSES; pass++)
+        any = drop(op, nodes, orphans);
     free(orphans);
-    xls_block_query_dispose(&query);
+    xls_json_free(nodes);
     return 0;
 }

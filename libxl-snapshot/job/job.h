@@ -77,6 +77,8 @@ typedef int (*xls_disk_job_starter)(struct xls_op *op, struct xls_disks *disks,
 int xls_disk_job_call(const char *func, libxl_ctx *ctx, uint32_t domid,
                       const libxl_snapshot_how *how, const char *vdev,
                       xls_disk_job_starter start, const void *args);
+/* Logged when it is more than QEMU takes. */
+int xls_disk_job_check_speed(struct xls_op *op, uint64_t speed);
 /* Whether after this error of go the job may have begun all the same: QEMU did
  * not answer. The next look finds out. */
 bool xls_disk_job_unknown(int rc);

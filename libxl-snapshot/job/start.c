@@ -10,10 +10,21 @@ bool xls_disk_job_unknown(int rc)
     return rc == ERROR_SNAPSHOT_QMP || rc == ERROR_TIMEDOUT;
 }
 
+int xls_disk_job_check_speed(struct xls_op *op, uint64_t speed)
+{
+    if (speed <= INT64_MAX)
+        return 0;
+    XLS_ERROR(&op->log, "%llu bytes per second are more than QEMU can be told",
+              (unsigned long long)speed);
+    return ERROR_INVAL;
+}
+
 int xls_disk_job_begin(struct xls_op *op, const struct xls_disk *disk,
                        libxl_disk_job_type type, struct xls_fold *fold,
                        uint64_t speed, struct xls_disk_job *j)
 {
+    int rc;
+
     *j = (struct xls_disk_job){
         .path = xls_disk_job_path(op, op->domid, disk->devid),
         .id = xls_unique_name(disk->rec->vdev),
@@ -29,11 +40,8 @@ int xls_disk_job_begin(struct xls_op *op, const struct xls_disk *disk,
     j->job.pivotable = xls_fold_pivots(fold);
     if (fold->copy)
         j->job.target = xls_strdup(fold->layer_path);
-    if (speed <= INT64_MAX)
-        return xls_disk_job_write(op, j);
-    XLS_ERROR(&op->log, "%llu bytes per second are more than QEMU can be told",
-              (unsigned long long)speed);
-    return ERROR_INVAL;
+    rc = xls_disk_job_check_speed(op, speed);
+    return rc ? rc : xls_disk_job_write(op, j);
 }
 
 void xls_disk_job_drop(struct xls_op *op, struct xls_disk_job *j)

@@ -31,11 +31,6 @@ int xls_revert_journal(struct xls_revert *r)
     return rc;
 }
 
-void xls_revert_close_journal(struct xls_revert *r)
-{
-    xls_journal_remove(&r->op);
-}
-
 /*
  * A domain of the revert that is still there, and its name (malloc'ed): empty
  * for one that is half made or half destroyed.
