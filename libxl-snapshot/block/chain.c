@@ -96,7 +96,9 @@ static libxl_disk_layer *add_layer(libxl_disk_chain *chain, int parent,
     layer->node = copy(xls_json_get_str(node, "node-name"));
     layer->driver = copy(driver);
     layer->spec = copy(xls_json_get_str(node, "file"));
-    layer->read_only = xls_json_get_bool(node, "ro", false);
+    /* A raw node may be writable on storage that is not. */
+    layer->read_only = xls_json_get_bool(node, "ro", false) ||
+                       xls_json_get_bool(storage, "ro", false);
     fill_image(layer, node);
     if (storage)
         fill_storage(layer, storage);

@@ -16,6 +16,9 @@
 
 #define MAX_LAYERS 1024
 
+/* In query->devids: QEMU was not asked. */
+#define UNASKED (-2)
+
 /* Whether a stream has ended and has not been dismissed. */
 static bool ended_stream(const struct xls_json *jobs)
 {
@@ -71,6 +74,7 @@ void xls_block_query_dispose(struct xls_block_query *query)
     xls_json_free(query->stats);
     xls_json_free(query->nodes);
     xls_json_free(query->jobs);
+    free(query->devids);
     memset(query, 0, sizeof(*query));
 }
 
@@ -88,20 +92,6 @@ const struct xls_json *xls_block_query_find(const struct xls_json *list,
             return item;
     }
     return NULL;
-}
-
-/* A string property of a device; malloc'ed, NULL when it has none. */
-static char *qom_str(struct xls_op *op, const char *path, const char *property)
-{
-    struct xls_json *args = xls_json_object(), *ret = NULL;
-    char *s = NULL;
-
-    xls_json_set_str(args, "path", path);
-    xls_json_set_str(args, "property", property);
-    if (!xls_qmp_run(op->qmp, "qom-get", args, XLS_QMP_FAST, &ret))
-        s = xls_strdup(xls_json_str(ret));
-    xls_json_free(ret);
-    return s;
 }
 
 static int add_layer(struct xls_disk *disk, const struct xls_json *stats,
@@ -154,19 +144,37 @@ int xls_block_query_chain(const struct xls_block_query *query,
     return disk->num_layers ? 0 : -1;
 }
 
-/* The device number that a device of QEMU's serves, or -1 when it is no
- * xen-block device. */
-static int xen_devid(struct xls_op *op, const char *qdev)
+/* A xen-block device has a property "vdev", and no other block device has. */
+static int ask_devid(struct xls_op *op, const char *qdev)
 {
-    char *type = qom_str(op, qdev, "type"), *vdev = NULL;
+    struct xls_json *args = xls_json_object(), *ret = NULL;
+    const char *vdev = NULL;
     int devid;
 
-    if (type && (!strcmp(type, "xen-disk") || !strcmp(type, "xen-cdrom")))
-        vdev = qom_str(op, qdev, "vdev");
+    xls_json_set_str(args, "path", qdev);
+    xls_json_set_str(args, "property", "vdev");
+    if (!xls_qmp_run(op->qmp, "qom-get", args, XLS_QMP_FAST, &ret))
+        vdev = xls_json_str(ret);
     devid = vdev ? xls_vdev_number(vdev) : -1;
-    free(type);
-    free(vdev);
+    xls_json_free(ret);
     return devid;
+}
+
+/* The device number that the i-th device of query->block serves, or -1 when
+ * it is no xen-block device. */
+static int devid_of(struct xls_op *op, struct xls_block_query *query, size_t i)
+{
+    size_t j, n = xls_json_len(query->block);
+
+    if (!query->devids) {
+        query->devids = xls_calloc(n, sizeof(*query->devids));
+        for (j = 0; j < n; j++)
+            query->devids[j] = UNASKED;
+    }
+    if (query->devids[i] == UNASKED)
+        query->devids[i] = ask_devid(
+            op, xls_json_get_str(xls_json_at(query->block, i), "qdev"));
+    return query->devids[i];
 }
 
 static bool is_file(const char *file, const char *path)
@@ -194,7 +202,7 @@ static bool uses_file(const struct xls_block_query *query,
 }
 
 const struct xls_json *xls_block_query_device(
-    struct xls_op *op, const struct xls_block_query *query,
+    struct xls_op *op, struct xls_block_query *query,
     const struct xls_disk *disk)
 {
     const char *mine = NULL;
@@ -206,7 +214,7 @@ const struct xls_json *xls_block_query_device(
 
         if (!qdev || !xls_json_get(block, "inserted"))
             continue;
-        if (disk->devid >= 0 && xen_devid(op, qdev) == disk->devid) {
+        if (disk->devid >= 0 && devid_of(op, query, i) == disk->devid) {
             mine = qdev;
             break;
         }
@@ -216,8 +224,7 @@ const struct xls_json *xls_block_query_device(
     return mine ? xls_block_query_find(query->stats, "qdev", mine) : NULL;
 }
 
-int xls_block_query_disk(struct xls_op *op,
-                         const struct xls_block_query *query,
+int xls_block_query_disk(struct xls_op *op, struct xls_block_query *query,
                          struct xls_disk *disk, char **why)
 {
     const struct xls_json *mine = NULL, *stats;
@@ -232,7 +239,7 @@ int xls_block_query_disk(struct xls_op *op,
         qdev = xls_json_get_str(block, "qdev");
         if (!qdev || !xls_json_get(block, "inserted"))
             continue;
-        if (disk->devid >= 0 && xen_devid(op, qdev) == disk->devid) {
+        if (disk->devid >= 0 && devid_of(op, query, i) == disk->devid) {
             mine = block;
             found++;
         } else if (uses_file(query, block, disk->rec->pdev_path)) {

@@ -12,6 +12,7 @@ struct xls_block_query {
     struct xls_json *stats;     /* query-blockstats */
     struct xls_json *nodes;     /* query-named-block-nodes, flat */
     struct xls_json *jobs;      /* query-block-jobs */
+    int *devids;                /* of the devices in block, as far as asked */
 };
 
 /*
@@ -33,7 +34,7 @@ const struct xls_json *xls_block_query_find(const struct xls_json *list,
  * open; NULL when there is none.
  */
 const struct xls_json *xls_block_query_device(
-    struct xls_op *op, const struct xls_block_query *query,
+    struct xls_op *op, struct xls_block_query *query,
     const struct xls_disk *disk);
 
 /* Fills disk->layers with the chain of a device, given its entry of
@@ -46,8 +47,7 @@ int xls_block_query_chain(const struct xls_block_query *query,
  * Fills the layers of a disk. *why (malloc'ed) is set, and no layer filled,
  * when it cannot be snapshotted as QEMU has it.
  */
-int xls_block_query_disk(struct xls_op *op,
-                         const struct xls_block_query *query,
+int xls_block_query_disk(struct xls_op *op, struct xls_block_query *query,
                          struct xls_disk *disk, char **why);
 
 #endif

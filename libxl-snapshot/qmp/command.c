@@ -24,8 +24,7 @@ static int take_error(struct xls_qmp *qmp, const struct xls_json *error)
     return ERROR_SNAPSHOT_QEMU;
 }
 
-bool xls_qmp__is_stale(const struct xls_qmp *qmp,
-                       const struct xls_json *message)
+static bool is_stale(const struct xls_qmp *qmp, const struct xls_json *message)
 {
     int64_t id;
 
@@ -33,25 +32,36 @@ bool xls_qmp__is_stale(const struct xls_qmp *qmp,
            (id <= qmp->first_id || id > qmp->first_id + XLS_QMP_IDS);
 }
 
+int xls_qmp__receive_own(struct xls_qmp *qmp, uint64_t deadline,
+                         struct xls_json **message)
+{
+    int rc;
+
+    for (;;) {
+        rc = xls_qmp__receive(qmp, deadline, message);
+        if (rc || !is_stale(qmp, *message) ||
+            ++qmp->num_stale > XLS_QMP_MAX_STALE)
+            return rc;
+        xls_json_free(*message);
+        *message = NULL;
+    }
+}
+
 /* Waits for the reply to command id. */
 static int receive_reply(struct xls_qmp *qmp, int64_t id, uint64_t deadline,
                          struct xls_json **reply)
 {
     struct xls_json *message = NULL;
-    int stale = 0, rc;
     int64_t got;
+    int rc;
 
     for (;;) {
-        rc = xls_qmp__receive(qmp, deadline, &message);
+        rc = xls_qmp__receive_own(qmp, deadline, &message);
         if (rc)
             return rc;
-        if (xls_json_get_str(message, "event"))
-            xls_qmp__queue_event(qmp, message);
-        else if (xls_qmp__is_stale(qmp, message) &&
-                 ++stale <= XLS_QMP_MAX_STALE)
-            xls_json_free(message);
-        else
+        if (!xls_json_get_str(message, "event"))
             break;
+        xls_qmp__queue_event(qmp, message);
         /* nor may events that never end outlast the deadline */
         if (!xls_qmp__left_ms(deadline))
             return ERROR_TIMEDOUT;

@@ -45,7 +45,7 @@ int xls_qmp_event(struct xls_qmp *qmp, unsigned timeout_ms,
     }
     if (qmp->dead)
         return ERROR_SNAPSHOT_QMP;
-    rc = xls_qmp__receive(qmp, xls_qmp__deadline(timeout_ms), &message);
+    rc = xls_qmp__receive_own(qmp, xls_qmp__deadline(timeout_ms), &message);
     if (rc)
         return rc;
     if (!xls_json_get_str(message, "event")) {

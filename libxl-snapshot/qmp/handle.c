@@ -23,16 +23,19 @@ static int read_greeting(struct xls_qmp *qmp, uint64_t deadline)
     const struct xls_json *version;
     struct xls_json *greeting = NULL;
     unsigned major, minor, micro;
-    int stale = 0, rc;
+    int rc;
 
     for (;;) {
-        rc = xls_qmp__receive(qmp, deadline, &greeting);
+        rc = xls_qmp__receive_own(qmp, deadline, &greeting);
         if (rc)
             return rc;
-        if (!xls_qmp__is_stale(qmp, greeting) || ++stale > XLS_QMP_MAX_STALE)
+        /* An event that the client before did not take. */
+        if (!xls_json_get_str(greeting, "event"))
             break;
         xls_json_free(greeting);
         greeting = NULL;
+        if (!xls_qmp__left_ms(deadline))
+            return ERROR_TIMEDOUT;
     }
     version = xls_json_get(xls_json_get(xls_json_get(greeting, "QMP"),
                                         "version"), "qemu");

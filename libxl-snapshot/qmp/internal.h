@@ -44,7 +44,8 @@ struct xls_qmp {
     struct xls_qmp_event_slot events[XLS_QMP_MAX_EVENTS];
     size_t first_event, num_events, event_bytes;
 
-    int64_t first_id, last_id;          /* see xls_qmp__is_stale */
+    int64_t first_id, last_id;          /* see xls_qmp__receive_own */
+    unsigned num_stale;
     unsigned version;
     uint64_t last_us;
     char *error_class, *error_desc;
@@ -82,15 +83,16 @@ int xls_qmp__receive(struct xls_qmp *qmp, uint64_t deadline,
                      struct xls_json **message);
 
 /*
- * Whether a message is a reply to the client before this one. When that is
- * killed between a command and its reply, QEMU gives the reply to the next.
- * So the ids of each connection are in a range of its own, which begins at a
- * random number. QEMU has at most one command of a client in work.
+ * The next message, but for replies to the client before this one. When that
+ * is killed between a command and its reply, QEMU gives the reply to the next;
+ * so the ids of each connection are in a range of its own, which begins at a
+ * random number. QEMU has few commands of a client in work, so a few are
+ * passed over and no more.
  */
 #define XLS_QMP_IDS (1 << 16)
 #define XLS_QMP_MAX_STALE 4
-bool xls_qmp__is_stale(const struct xls_qmp *qmp,
-                       const struct xls_json *message);
+int xls_qmp__receive_own(struct xls_qmp *qmp, uint64_t deadline,
+                         struct xls_json **message);
 
 /* Queues the last message received, an event; takes it. */
 void xls_qmp__queue_event(struct xls_qmp *qmp, struct xls_json *event);

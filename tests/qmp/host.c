@@ -159,10 +159,10 @@ int xls_records_set(struct xls_op *op, const struct xls_record *records,
 /* --- QEMU: a virtio-blk device has the vdev as its id --- */
 
 int __wrap_xls_block_query_disk(struct xls_op *op,
-                                const struct xls_block_query *query,
+                                struct xls_block_query *query,
                                 struct xls_disk *disk, char **why);
 int __wrap_xls_block_query_disk(struct xls_op *op,
-                                const struct xls_block_query *query,
+                                struct xls_block_query *query,
                                 struct xls_disk *disk, char **why)
 {
     char *path = xls_asprintf("/machine/peripheral/%s/", disk->rec->vdev);

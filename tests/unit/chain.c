@@ -120,6 +120,20 @@ static void layer_is(const struct fixture *f, int i, int parent,
         assert_null(l->filename);
 }
 
+/* As QEMU opens a qdisk's image for a read-only disk or a CD-ROM. */
+static void raw_on_read_only_storage_is_read_only(void **state)
+{
+    struct fixture *f = *state;
+
+    node(f, "a", "raw", "file=af");
+    xls_json_append(f->query.nodes, json(
+        "{'node-name':'af','drv':'file','file':'/nonexistent/af','ro':true,"
+        "'children':[]}"));
+    assert_int_equal(read_from(f, "{'node-name':'a'}"), XLS_CHAIN_TOLD);
+    assert_int_equal(f->chain.num_layers, 1);
+    assert_true(f->chain.layers[0].read_only);
+}
+
 static void quorum_as_listed_since_10_1(void **state)
 {
     struct fixture *f = *state;
@@ -554,6 +568,7 @@ static void records_are_compared_with_the_top(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(raw_on_read_only_storage_is_read_only),
         TEST(quorum_as_listed_since_10_1),
         TEST(quorum_by_the_debug_graph_before_that),
         TEST(storage_without_a_format_is_a_raw_layer),

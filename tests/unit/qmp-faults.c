@@ -380,6 +380,7 @@ static void greet_after_a_stale_reply(int fd)
     int id;
 
     reply(fd, -7, "\"return\": {\"of\": \"another\"}");
+    say(fd, "{\"event\":\"E\",\"data\":{}}\r\n");
     say(fd, GREETING);
     reply(fd, -7, "\"error\": {\"class\": \"a\", \"desc\": \"b\"}");
     reply(fd, hear_id(fd), "\"return\": {}");

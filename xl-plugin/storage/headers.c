@@ -47,8 +47,28 @@ static void compare(libxl_disk_chain *chain, libxl_disk_layer *layer,
                      layer->virtual_size);
 }
 
-static void check_layer(libxl_disk_chain *chain, libxl_disk_layer *layer)
+/* The images that one run of qemu-img found, from the top on. */
+struct headers {
+    struct image *images;
+    int num;
+};
+
+static const struct image *find(const struct headers *headers,
+                                const libxl_disk_layer *layer)
 {
+    int i;
+
+    for (i = 0; i < headers->num; i++)
+        if (str_same(headers->images[i].path, layer->filename) &&
+            headers->images[i].format == layer->format)
+            return &headers->images[i];
+    return NULL;
+}
+
+static void check_layer(libxl_disk_chain *chain, libxl_disk_layer *layer,
+                        const struct headers *headers)
+{
+    const struct image *known = find(headers, layer);
     struct error e = { 0 };
     struct image image;
 
@@ -56,6 +76,10 @@ static void check_layer(libxl_disk_chain *chain, libxl_disk_layer *layer)
     if (!layer->stat_valid || layer->format == LIBXL_DISK_FORMAT_RAW ||
         !xls_format_driver(layer->format))
         return;
+    if (known) {
+        compare(chain, layer, known);
+        return;
+    }
     if (image_info(layer->filename, layer->format, &image, &e)) {
         xls_mismatch(chain, layer, LIBXL_DISK_MISMATCH_KIND_HEADER,
                      "its header cannot be read: %s", e.text);
@@ -68,8 +92,17 @@ static void check_layer(libxl_disk_chain *chain, libxl_disk_layer *layer)
 
 void headers_check(libxl_disk_chain *chain)
 {
+    struct headers headers = { 0 };
+    struct error ignored = { 0 };
     int i;
 
+    /* Where a header leads elsewhere, this does not come to what QEMU has
+     * open below; those layers are then looked at one by one. */
+    if (chain->num_layers > 1 &&
+        image_chain(chain->layers[0].filename, chain->layers[0].format,
+                    &headers.images, &headers.num, &ignored))
+        error_clear(&ignored);
     for (i = 0; i < chain->num_layers; i++)
-        check_layer(chain, &chain->layers[i]);
+        check_layer(chain, &chain->layers[i], &headers);
+    image_list_free(headers.images, headers.num);
 }

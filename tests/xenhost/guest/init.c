@@ -70,6 +70,8 @@ static pthread_mutex_t console_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static double tsc_per_us;
 static _Atomic uint64_t max_gap;
+static _Atomic bool watching_gaps;
+static pthread_cond_t gaps_wanted = PTHREAD_COND_INITIALIZER;
 static _Atomic size_t dirty_bytes;
 
 __attribute__((format(printf, 1, 2)))
@@ -207,13 +209,21 @@ static void *tick_thread(void *unused)
     return NULL;
 }
 
+/* Returns at once, unless nobody wants to know. */
+static void wait_for_interest_in_gaps(void)
+{
+    pthread_mutex_lock(&state_lock);
+    while (!watching_gaps)
+        pthread_cond_wait(&gaps_wanted, &state_lock);
+    pthread_mutex_unlock(&state_lock);
+}
+
 /* A clock of the guest need not run while it is suspended; the TSC does. */
-static void *gap_thread(void *unused)
+static void watch_gaps(void)
 {
     uint64_t last = __rdtsc();
 
-    (void)unused;
-    for (;;) {
+    while (watching_gaps) {
         uint64_t now, gap;
 
         /* Each waking costs an emulated host about a thousand times that. */
@@ -223,6 +233,15 @@ static void *gap_thread(void *unused)
         last = now;
         if (gap > atomic_load(&max_gap))
             atomic_store(&max_gap, gap);
+    }
+}
+
+static void *gap_thread(void *unused)
+{
+    (void)unused;
+    for (;;) {
+        wait_for_interest_in_gaps();
+        watch_gaps();
     }
     return NULL;
 }
@@ -351,6 +370,8 @@ static void command(char *line)
         say("%sSET secret=%s", tag, secret);
     } else if (!strcmp(verb, "gap")) {
         say("%sGAP us=%.0f", tag, atomic_exchange(&max_gap, 0) / tsc_per_us);
+        watching_gaps = strcmp(word, "off") != 0;
+        pthread_cond_signal(&gaps_wanted);
     } else if (!strcmp(verb, "verify")) {
         verify(tag);
     } else if (!strcmp(verb, "stop")) {

@@ -140,10 +140,12 @@ def mismatches_are_told_and_left_alone():
     guest = chain_guest("wrong", 4)
     base, second, third = (workdir(f"wrong-{n}") for n in ("1.raw", "2.qcow2", "3.qcow2"))
     other = make_disk(workdir("other.raw"), "raw", DISK_MB)
-    rebase = ["qemu-img", "rebase", "-u", "-f", "qcow2", "-F", "raw", "-b"]
-    sh([*rebase, other, second])
+    # As someone would who does not know that the image is in use.
+    rebase = ["qemu-img", "rebase", "-u", "--image-opts", "-F", "raw",
+              f"driver=qcow2,file.driver=file,file.locking=off,file.filename={second}", "-b"]
+    sh([*rebase, other])
     found_in(guest, 2, "header", other)
-    sh([*rebase, base, second])
+    sh([*rebase, base])
     assert shown(guest, "--validate")["agrees"]
 
     os.rename(third, third + ".away")
@@ -165,14 +167,13 @@ def attach(guest, *spec):
     sh(["xl", "block-attach", guest.name, ",".join(spec)])
 
 
-def read_only_disks_are_shown_and_phy_ones_refused():
+def disks_that_qemu_does_not_serve_are_refused():
     guest = start("pv", "kinds", formats=("qcow2",))
-    read_only = make_disk(workdir("ro.qcow2"), "qcow2", DISK_MB)
-    attach(guest, "format=qcow2", "vdev=xvdc", "access=ro", "backendtype=qdisk",
+    # QEMU 7.2 and 10.0 open the image and then fail to make the device.
+    read_only = make_disk(workdir("ro.raw"), "raw", DISK_MB)
+    attach(guest, "format=raw", "vdev=xvdc", "access=ro", "backendtype=qdisk",
            f"target={read_only}")
-    chain = shown(guest, "--validate", vdev="xvdc")
-    assert chain["top"]["filename"] == read_only and chain["top"]["read_only"], chain
-    assert chain["agrees"], chain
+    fails("disk-chain", guest.name, "xvdc", says=("xvdc", "no device"))
 
     plain = make_disk(workdir("phy.raw"), "raw", DISK_MB)
     loop = sh(["losetup", "--find", "--show", plain]).stdout.strip()
@@ -181,8 +182,8 @@ def read_only_disks_are_shown_and_phy_ones_refused():
                f"target={loop}")
         fails("disk-chain", guest.name, "xvdd", says=("xvdd", "phy"))
         disks = json.loads(xl("disk-chain", guest.name, "--json").stdout)["disks"]
-        assert [d["vdev"] for d in disks] == ["xvda", "xvdc", "xvdd"], disks
-        assert disks[2]["error"] == "disk_unsupported", disks
+        assert [(d["vdev"], d.get("error")) for d in disks] == [
+            ("xvda", None), ("xvdc", "disk_unsupported"), ("xvdd", "disk_unsupported")], disks
         sh(["xl", "block-detach", guest.name, "xvdd"])
     finally:
         sh(["losetup", "--detach", loop])
@@ -196,8 +197,9 @@ def medium_in_a_drive_is_shown():
     medium = make_disk(workdir("medium.raw"), "raw", 1)
     attach(guest, "format=raw", "vdev=xvdc", "devtype=cdrom", "access=ro",
            "backendtype=qdisk", f"target={medium}")
-    chain = shown(guest, vdev="xvdc")
+    chain = shown(guest, "--validate", vdev="xvdc")
     assert chain["top"]["filename"] == medium and chain["top"]["read_only"], chain
+    assert chain["agrees"], chain
     healthy(guest)
 
 
@@ -238,7 +240,7 @@ for number in (1, 2, 8, 64):
          timeout=400)
 test(snapshots_are_layers_that_are_protected, timeout=300)
 test(mismatches_are_told_and_left_alone, timeout=300)
-test(read_only_disks_are_shown_and_phy_ones_refused, timeout=300)
+test(disks_that_qemu_does_not_serve_are_refused, timeout=300)
 test(medium_in_a_drive_is_shown)
 test(running_job_is_no_hindrance)
 test(cost_at_depth_64_beside_depth_1, timeout=600)

@@ -41,7 +41,7 @@ shown(guest)
 step("A live snapshot of memory and disks, while it runs:")
 guest.cmd("gap")
 xl("snapshot-create", "web1", "before-upgrade", "--live", "--description", "all is well")
-stopped = guest.cmd("gap")["us"]
+stopped = guest.cmd("gap off")["us"]
 print(f"    guest: I stood still for {stopped / 1000:.0f} ms")
 xl("snapshot-list", "web1")
 

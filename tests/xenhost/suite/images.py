@@ -38,7 +38,6 @@ def memory_file_is_what_plain_xl_restores():
 
 def disks_alone_and_inside_the_image():
     guest = start(KIND, "methods", formats=("qcow2", "qcow2", "raw"))
-    guest.cmd("gap")
     last = guest.cmd("stop")["n"]
     xl("snapshot-create", guest.name, "disks", "--disk-only", "--description", "disks only")
     guest.cmd("go")

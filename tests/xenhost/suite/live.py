@@ -25,7 +25,7 @@ def live_snapshot_stops_the_guest_briefly(kind):
     live = guest.cmd("gap")["us"]
     create(guest, "stopped")
     guest.wait_tick()
-    stopped = guest.cmd("gap")["us"]
+    stopped = guest.cmd("gap off")["us"]
     print(f"# {kind}: guest stopped for {live / 1000:.0f} ms by snapshot-create --live, "
           f"{stopped / 1000:.0f} ms by snapshot-create, {saved / 1000:.0f} ms by xl save -c "
           f"(live/save {live / saved:.2f})")
@@ -44,7 +44,7 @@ def live_is_refused_for_pv_and_the_guest_misses_no_count():
     before = guest.cmd("state")
     guest.cmd("gap")
     fails("snapshot-create", guest.name, "s1", "--live", says=("PV", "without"))
-    gap = guest.cmd("gap")["us"]
+    gap = guest.cmd("gap off")["us"]
     after = guest.cmd("state")
     assert after["n"] - before["n"] == after["ticks"] - before["ticks"] > 0, (before, after)
     assert gap < 2_000_000, f"the guest stood still for {gap} us"
