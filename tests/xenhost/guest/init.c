@@ -8,7 +8,10 @@
  *   sector 0              the last record written
  *   sector 8 * (1 + n%N)  record n of a rolling log, N slots 4 KiB apart, in
  *                         the first half of the disk
- *   second half           data area, written by the command "fill"
+ *   second half           data area: written by the command "fill", or with
+ *                         blocks=1 on the kernel's command line, every 64 KiB
+ *                         a block of 4 KiB that is tagged with its number and
+ *                         how many times it was written
  */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -39,6 +42,10 @@
 #define MAX_SLOTS 65536
 #define FILL_BYTES 65536
 #define RECORD_MAGIC 0x3174656b636974ULL
+#define BLOCK_MAGIC 0x3174656b636f6c62ULL
+#define BLOCK_BYTES 4096
+#define BLOCK_STRIDE 65536
+#define MAX_BLOCKS 256
 #define WORD_MAX 64
 
 struct record {
@@ -48,6 +55,13 @@ struct record {
     uint64_t sum;
 };
 
+struct block {
+    uint64_t magic;
+    uint64_t number;
+    uint64_t generation;
+    uint64_t body[BLOCK_BYTES / 8 - 3];
+};
+
 struct disk {
     char name[16];
     int fd;
@@ -55,6 +69,8 @@ struct disk {
     uint64_t slots;
     uint64_t last;      /* what sector 0 must hold */
     uint64_t log_from;  /* first n whose log record must be there */
+    unsigned num_blocks;
+    uint64_t generations[MAX_BLOCKS];   /* what each block must hold; 0: zeros */
 };
 
 static struct disk disks[MAX_DISKS];
@@ -63,6 +79,8 @@ static uint64_t boot_id, n, ticks, bad;
 static char secret[WORD_MAX] = "-";
 static bool stopped;
 static unsigned tick_ms = 250;
+static bool with_blocks;
+static uint64_t dice;
 static pthread_mutex_t state_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static int console = -1;
@@ -163,6 +181,87 @@ static uint64_t log_sector(const struct disk *d, uint64_t value)
     return SLOT_BYTES / SECTOR * (1 + value % d->slots);
 }
 
+static uint64_t block_offset(const struct disk *d, unsigned number)
+{
+    return d->bytes / 2 / BLOCK_STRIDE * BLOCK_STRIDE +
+           (uint64_t)number * BLOCK_STRIDE;
+}
+
+static void block_make(struct block *b, uint64_t number, uint64_t generation)
+{
+    *b = (struct block){ BLOCK_MAGIC, number, generation, { 0 } };
+    for (unsigned i = 0; i < sizeof(b->body) / sizeof(*b->body); i++)
+        b->body[i] = (number << 40 ^ generation << 12 ^ i) *
+                     0x9e3779b97f4a7c15ULL;
+}
+
+/* The generation of a block; 0: nothing but zeros; -1: anything else. */
+static int64_t block_read(const struct disk *d, unsigned number)
+{
+    static const struct block empty;
+    struct block *b = sector_buffer(sizeof(*b)), *right = sector_buffer(sizeof(*b));
+    int64_t result = -1;
+
+    if (pread(d->fd, b, sizeof(*b), block_offset(d, number)) == sizeof(*b)) {
+        block_make(right, number, b->generation);
+        if (!memcmp(b, &empty, sizeof(*b)))
+            result = 0;
+        else if (!memcmp(b, right, sizeof(*b)))
+            result = (int64_t)b->generation;
+    }
+    free(right);
+    free(b);
+    return result;
+}
+
+static uint64_t roll(void)
+{
+    dice ^= dice << 13;
+    dice ^= dice >> 7;
+    dice ^= dice << 17;
+    return dice;
+}
+
+/* Writes so many blocks of each disk, any, once more. */
+static void scribble(unsigned count)
+{
+    struct block *b = sector_buffer(sizeof(*b));
+
+    for (int i = 0; i < num_disks; i++) {
+        struct disk *d = &disks[i];
+
+        for (unsigned k = 0; k < count && d->num_blocks; k++) {
+            unsigned number = roll() % d->num_blocks;
+
+            block_make(b, number, d->generations[number] + 1);
+            if (pwrite(d->fd, b, sizeof(*b), block_offset(d, number)) !=
+                sizeof(*b)) {
+                bad++;
+                say("BAD disk=%s block=%u unwritable", d->name, number);
+            }
+            d->generations[number]++;
+        }
+    }
+    free(b);
+}
+
+static void load_blocks(struct disk *d)
+{
+    uint64_t area = d->bytes - block_offset(d, 0);
+
+    d->num_blocks = area / BLOCK_STRIDE < MAX_BLOCKS ? area / BLOCK_STRIDE
+                                                     : MAX_BLOCKS;
+    for (unsigned i = 0; i < d->num_blocks; i++) {
+        int64_t generation = block_read(d, i);
+
+        if (generation < 0) {
+            bad++;
+            say("BAD disk=%s block=%u is none", d->name, i);
+        }
+        d->generations[i] = generation < 0 ? 0 : (uint64_t)generation;
+    }
+}
+
 static void tick(void)
 {
     uint64_t on_disk;
@@ -191,6 +290,7 @@ static void tick(void)
         }
         d->last = n;
     }
+    scribble(1);
     ticks++;
     say("TICK n=%llu id=%016llx", (unsigned long long)n,
         (unsigned long long)boot_id);
@@ -307,6 +407,9 @@ static void verify(const char *tag)
                 wrong++;
         if (record_read(d, 0, &value) < 0 || value != d->last)
             wrong++;
+        for (unsigned b = 0; b < d->num_blocks; b++, count++)
+            if (block_read(d, b) != (int64_t)d->generations[b])
+                wrong++;
     }
     say("%sVERIFY %s count=%llu wrong=%llu", tag, wrong ? "bad" : "ok",
         (unsigned long long)count, (unsigned long long)wrong);
@@ -323,8 +426,8 @@ static void fill(const char *tag, unsigned mb)
         uint64_t start = d->bytes / 2 / FILL_BYTES * FILL_BYTES;
         uint64_t end = start + (uint64_t)mb * 1024 * 1024;
 
-        if (end > d->bytes) {
-            error = "disk too small";
+        if (end > d->bytes || d->num_blocks) {
+            error = d->num_blocks ? "there are blocks" : "disk too small";
             break;
         }
         for (uint64_t at = start; at < end; at += FILL_BYTES) {
@@ -382,6 +485,9 @@ static void command(char *line)
         say("%sGOING n=%llu", tag, (unsigned long long)n);
     } else if (!strcmp(verb, "fill")) {
         fill(tag, number);
+    } else if (!strcmp(verb, "scribble")) {
+        scribble(number);
+        say("%sSCRIBBLE blocks=%u", tag, number);
     } else if (!strcmp(verb, "dirty")) {
         atomic_store(&dirty_bytes, (size_t)number * 1024 * 1024);
         say("%sDIRTY mb=%u", tag, number);
@@ -466,6 +572,8 @@ static void open_disk(struct disk *d, const char *name)
         bad++;
         say("BAD disk=%s ram=none disk=unreadable", d->name);
     }
+    if (with_blocks)
+        load_blocks(d);
 }
 
 static void open_disks(void)
@@ -533,6 +641,8 @@ int main(void)
         boot_id = __rdtsc() * 0x9e3779b97f4a7c15ULL;
     if (parameter("tick_ms", value, sizeof(value)))
         tick_ms = strtoul(value, NULL, 10);
+    with_blocks = parameter("blocks", value, sizeof(value));
+    dice = boot_id | 1;
     open_disks();
     calibrate_tsc();
 

@@ -189,6 +189,7 @@ def disks_that_qemu_does_not_serve_are_refused():
         sh(["losetup", "--detach", loop])
     fails("disk-chain", guest.name, "xvdz", says=("xvdz", "xvda"))
     fails("disk-chain", "no-such-domain", says="no-such-domain")
+    sh(["xl", "block-detach", guest.name, "xvdc"])
     healthy(guest)
 
 

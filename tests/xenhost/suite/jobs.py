@@ -5,14 +5,16 @@ jobs whose process, QEMU or domain ends are told of truthfully."""
 
 import json
 import os
+import random
 import signal
 import subprocess
 import time
 
 from snapshots import (Kept, disk_path, external, fails, healthy, is_immutable, names,
                        qemu_img_check, reboot, start, write_args, xl)
-from xenhost import main, sh, test, top_layers, workdir
+from xenhost import XEN_VERSION, main, sh, test, top_layers, workdir
 
+KIND = "pvh" if XEN_VERSION >= (4, 20) else "pv"
 KILLAT = "/usr/local/bin/killat.so"
 SLOW = 1000         # bytes per second
 
@@ -54,14 +56,18 @@ def chain(path, disk_format="qcow2"):
     return [layer["filename"] for layer in json.loads(listing.stdout)]
 
 
-def deep(name, depth, mb=1):
-    """A guest with one disk of DEPTH layers, made by the library alone."""
-    guest = start("pv", name, formats=("qcow2",))
+def deep(name, depth, blocks=8):
+    """
+    A guest with one disk of DEPTH layers, made by the library alone; that
+    many blocks, tagged by the guest, in each, besides what it counts.
+    """
+    guest = start(KIND, name, formats=("qcow2",), cmdline="blocks=1")
     for n in range(1, depth):
-        guest.cmd(f"fill {mb}", timeout=120)
+        guest.cmd(f"scribble {blocks}")
         args = write_args(disks=[external("xvda", f"{name}.layer{n}", True)])
         sh(["apictl", "create", str(guest.domid()), args], timeout=240)
         os.unlink(args)
+    guest.cmd(f"scribble {blocks}")
     return guest
 
 
@@ -70,8 +76,11 @@ def layer(guest, n):
     return workdir(f"{guest.name}.layer{n}")
 
 
-def is_right(guest, depth):
-    """The guest is well, all agree, and all below the active layer is protected."""
+def is_right(guest, depth, check=None):
+    """
+    The guest is well, all agree, and all below the active layer is protected.
+    CHECK: the images to look into, if not all.
+    """
     layers = healthy(guest)
     path, disk_format = layers["xvda"]
     found = chain(path, disk_format)
@@ -79,8 +88,11 @@ def is_right(guest, depth):
     assert not is_immutable(path), path
     for below in found[1:]:
         assert is_immutable(below), f"{below} is not protected"
-    for image in found:
+    # What a guest writes meanwhile is an error to qemu-img.
+    guest.cmd("stop")
+    for image in found if check is None else {path, *check}:
         qemu_img_check(image)
+    guest.cmd("go")
     return path
 
 
@@ -89,40 +101,76 @@ def clean(guest):
     sh(f"chattr -f -i {workdir(guest.name)}*; rm -f {workdir(guest.name)}*", check=False)
 
 
+def pulled(guest, base):
+    """The layers above BASE (None: all) but the top go into the top."""
+    path = disk_path(guest, "xvda")
+    call("pull", guest, **({"base": layer(guest, base)} if base else {}))
+    told = ends(guest, "completed")
+    for unused in told["unused"]:
+        sh(["chattr", "-i", unused])
+        os.unlink(unused)
+    assert is_right(guest, 1 + (base or 0), check=[]) == path
+    guest.cmd("scribble 2")
+    return told["unused"]
+
+
 def pulled_whole_and_to_every_base(depth):
-    for base in [None, *range(1, depth - 1)]:
-        guest = deep(f"pull{depth}", depth)
-        path = disk_path(guest, "xvda")
-        call("pull", guest, **({"base": layer(guest, base)} if base else {}))
-        told = ends(guest, "completed")
-        assert len(told["unused"]) == depth - 1 - (base or 0), told
-        assert is_right(guest, 1 + (base or 0)) == path
-        for unused in told["unused"]:
-            sh(["chattr", "-i", unused])
-            os.unlink(unused)
+    guest = deep(f"whole{depth}", depth)
+    assert len(pulled(guest, None)) == depth - 1
+    reboot(guest)
+    clean(guest)
+    if depth == 2:
+        return
+    guest = deep(f"pull{depth}", depth)
+    for base in range(depth - 2, -1, -1):
+        assert pulled(guest, base) == [layer(guest, base + 1)]
+    is_right(guest, 1)
+    reboot(guest)
+    clean(guest)
+
+
+def committed(guest, layers, base, top):
+    """LAYERS[BASE + 1 .. TOP] go into LAYERS[BASE]; what is left of them."""
+    path = disk_path(guest, "xvda")
+    active = top == len(layers) - 1
+    names_top = {} if active else {"top": layer(guest, layers[top])}
+    call("commit", guest, base=layer(guest, layers[base]), **names_top)
+    if active:
+        assert ends(guest, "ready")["pivotable"]
+        guest.wait_tick(guest.n() + 1)
+        job("abort", guest, "pivot")
+    told = ends(guest, "completed")
+    assert len(told["unused"]) == top - base - 1, told
+    # The base has taken over the name of what was merged into it.
+    left = layers[:base] + layers[top:]
+    assert is_right(guest, len(left),
+                    check=[] if active else [layer(guest, layers[top])]) == path
+    guest.cmd("scribble 2")
+    return left
+
+
+def committed_at_every_position(depth, ranges=0):
+    """
+    Each layer once into the one below it, in any order; and RANGES chains of
+    which several are committed at a time.
+    """
+    seed = time.time_ns() % 1000000
+    print(f"# depth {depth}: seed {seed}")
+    dice = random.Random(seed)
+    for number in range(1 + ranges):
+        guest = deep(f"commit{depth}-{number}", depth)
+        layers = list(range(1, depth + 1))
+        while len(layers) > 1:
+            base = dice.randrange(len(layers) - 1)
+            top = dice.randrange(base + 1, len(layers)) if number else base + 1
+            layers = committed(guest, layers, base, top)
+        is_right(guest, 1)
         reboot(guest)
         clean(guest)
 
 
-def committed_at_every_position(depth, tops=None):
-    for top in tops or range(2, depth + 1):
-        for base in range(1, top):
-            guest = deep(f"commit{depth}", depth)
-            path = disk_path(guest, "xvda")
-            names_top = {} if top == depth else {"top": layer(guest, top)}
-            call("commit", guest, base=layer(guest, base), **names_top)
-            if top == depth:
-                assert ends(guest, "ready")["pivotable"]
-                guest.wait_tick(guest.n() + 1)
-                job("abort", guest, "pivot")
-            told = ends(guest, "completed")
-            assert len(told["unused"]) == top - base - 1, told
-            assert is_right(guest, depth - (top - base)) == path
-            clean(guest)
-
-
 def a_raw_base_takes_the_data_back():
-    guest = start("pv", "raw", formats=("raw",))
+    guest = start(KIND, "raw", formats=("raw",), cmdline="blocks=1")
     args = write_args(disks=[external("xvda", "raw.over", False)])
     sh(["apictl", "create", str(guest.domid()), args])
     os.unlink(args)
@@ -137,7 +185,7 @@ def a_raw_base_takes_the_data_back():
 
 
 def rules_of_jobs():
-    guest = deep("rules", 3, mb=4)
+    guest = deep("rules", 3, blocks=100)
     call("pull", guest, error="chain_mismatch", base="/no/such")
     call("pull", guest, error="inval", base=layer(guest, 2))
     call("commit", guest, error="chain_mismatch", top=layer(guest, 1), base=layer(guest, 2))
@@ -200,7 +248,7 @@ def copies_and_their_ends():
 
 
 def a_full_target_fails_the_copy():
-    guest = deep("full", 2, mb=8)
+    guest = deep("full", 2, blocks=100)
     where = workdir("full.fs")
     os.makedirs(where, exist_ok=True)
     sh(["mount", "-t", "tmpfs", "-o", "size=2m", "none", where])
@@ -248,6 +296,16 @@ def a_block_device_and_an_nbd_export_are_targets():
     reboot(guest)
 
 
+def next_object(stream):
+    """The JSON object that begins on the stream's next line."""
+    text = ""
+    for line in stream:
+        text += line
+        if line.rstrip() == "}":
+            return json.loads(text)
+    raise AssertionError(f"no whole object: {text!r}")
+
+
 def events_are_told():
     guest = deep("events", 3)
     listener = subprocess.Popen(["apictl", "events", str(guest.domid()), "all", "2"],
@@ -255,16 +313,16 @@ def events_are_told():
     time.sleep(2)
     call("commit", guest)
     ends(guest, "ready")
-    assert json.loads(listener.stdout.readline())["phase"] == "ready"
+    assert next_object(listener.stdout)["phase"] == "ready"
     job("abort", guest, "pivot")
-    assert json.loads(listener.stdout.readline())["phase"] == "completed"
+    assert next_object(listener.stdout)["phase"] == "completed"
     assert listener.wait(60) == 0
     is_right(guest, 2)
 
 
 def a_domain_is_rebooted_under_a_job():
     for name in ("commit", "pull"):
-        guest = deep(f"reboot{name}", 3, mb=4)
+        guest = deep(f"reboot{name}", 3, blocks=100)
         call(name, guest, speed=SLOW)
         reboot(guest)
         told = job("info", guest)
@@ -277,7 +335,7 @@ def a_domain_is_rebooted_under_a_job():
 
 
 def a_domain_is_destroyed_under_a_job():
-    guest = deep("destroyed", 3, mb=4)
+    guest = deep("destroyed", 3, blocks=100)
     domid = guest.domid()
     call("commit", guest, speed=SLOW)
     assert not is_immutable(layer(guest, 2))
@@ -302,7 +360,7 @@ def qemu_of(guest):
 
 
 def qemu_is_killed_under_a_job():
-    guest = deep("noqemu", 3, mb=4)
+    guest = deep("noqemu", 3, blocks=100)
     call("commit", guest, speed=SLOW)
     os.kill(qemu_of(guest), signal.SIGKILL)
     time.sleep(1)
@@ -345,7 +403,7 @@ def ready(guest):
 
 
 def the_commands():
-    guest = start("pv", "cli", formats=("qcow2", "qcow2"))
+    guest = start(KIND, "cli", formats=("qcow2", "qcow2"))
     for name in ("s1", "s2"):
         xl("snapshot-create", guest.name, name, "--disk-only")
     kept = Kept(guest)
@@ -396,10 +454,11 @@ def the_commands():
     reboot(guest)
 
 
-test(lambda: pulled_whole_and_to_every_base(2), timeout=600, name="pull at depth 2")
-test(lambda: pulled_whole_and_to_every_base(8), timeout=2400, name="pull at depth 8")
-test(lambda: committed_at_every_position(2), timeout=600, name="commit at depth 2")
-test(lambda: committed_at_every_position(8, (2, 5, 8)), timeout=2400, name="commit at depth 8")
+for number in (2, 8, 64):
+    test(lambda depth=number: pulled_whole_and_to_every_base(depth), timeout=100 + 30 * number,
+         name=f"pull at depth {number}")
+    test(lambda depth=number: committed_at_every_position(depth, 2 if depth == 8 else 0),
+         timeout=200 + 30 * number, name=f"commit at depth {number}")
 test(a_raw_base_takes_the_data_back, timeout=400)
 test(rules_of_jobs, timeout=600)
 test(copies_and_their_ends, timeout=600)
