@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#include <time.h>
-
+#include "base/clock.h"
 #include "block/job.h"
 #include "job/job.h"
 
@@ -9,13 +8,6 @@
 
 /* How long QEMU may take to end a job that it is told to cancel. */
 #define CANCEL_MS       120000
-
-static void pause_ms(unsigned ms)
-{
-    struct timespec ts = { ms / 1000, (ms % 1000) * 1000000L };
-
-    nanosleep(&ts, NULL);
-}
 
 /* job, which may be NULL, becomes what is known. */
 static void report(libxl_ctx *ctx, const struct xls_disk_job *j,
@@ -92,23 +84,22 @@ static int pivot(struct xls_op *op, struct xls_disk_job *j)
 
 static int wait_for_end(struct xls_op *op, struct xls_disk_job *j)
 {
-    unsigned wait = POLL_FIRST_MS, waited;
+    struct xls_poll poll = { .ms = POLL_FIRST_MS, .max_ms = POLL_MAX_MS };
+    uint64_t until = xls_now_us() + CANCEL_MS * 1000ull;
     bool ended = false;
     int rc;
 
-    for (waited = 0; waited < CANCEL_MS; waited += wait) {
+    do {
         rc = xls_disk_job_look(op, j, &ended);
         if (rc)
             return rc;
         if (ended)
             return op->qmp ? xls_disk_job_settle(op, j, false)
                            : xls_disk_job_lost(op, j);
-        if (wait > POLL_FIRST_MS)
+        if (poll.ms > POLL_FIRST_MS)
             xls_op_qmp_close(op);
-        pause_ms(wait);
-        if (wait < POLL_MAX_MS)
-            wait *= 2;
-    }
+        xls_poll_pause(&poll, 0, 0);
+    } while (xls_now_us() < until);
     XLS_ERROR(&op->log, "disk %s: its block job was told to end and has not "
               "within %d s", j->job.vdev, CANCEL_MS / 1000);
     return ERROR_TIMEDOUT;
@@ -170,7 +161,8 @@ static const char *phase_word(libxl_disk_job_type type)
 int libxl_disk_job_wait(libxl_ctx *ctx, uint32_t domid, const char *vdev,
                         const libxl_snapshot_how *how, libxl_disk_job *job)
 {
-    unsigned wait = POLL_FIRST_MS;
+    struct xls_poll poll = { .ms = POLL_FIRST_MS, .max_ms = POLL_MAX_MS };
+    uint64_t offset, length;
     struct xls_disk_job j;
     bool over, none;
     struct xls_op op;
@@ -187,12 +179,12 @@ int libxl_disk_job_wait(libxl_ctx *ctx, uint32_t domid, const char *vdev,
                                    j.job.length) && !over)
             rc = ERROR_ABORTED;
         report(ctx, &j, job);
+        offset = j.job.offset;
+        length = j.job.length;
         xls_disk_job_dispose(&j);
         xls_op_end(&op);
         if (rc || over)
             return rc;
-        pause_ms(wait);
-        if (wait < POLL_MAX_MS)
-            wait *= 2;
+        xls_poll_pause(&poll, offset, length);
     }
 }

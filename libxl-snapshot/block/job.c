@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 
 #define POLL_FIRST_MS   1
 #define POLL_MAX_MS     100
@@ -114,13 +114,6 @@ int xls_job_stop(struct xls_op *op, const char *id, bool force)
                         args, XLS_QMP_FAST, NULL);
 }
 
-static void pause_ms(unsigned ms)
-{
-    struct timespec ts = { ms / 1000, (ms % 1000) * 1000000L };
-
-    nanosleep(&ts, NULL);
-}
-
 /* One look: 1 when the job is where it is wanted, 0 when not yet. */
 static int check(struct xls_op *op, const char *id, enum xls_job_until until,
                  const char *what, const char *phase, bool *cancel)
@@ -168,7 +161,7 @@ out:
 int xls_job_wait(struct xls_op *op, const char *id, enum xls_job_until until,
                  const char *what, const char *phase)
 {
-    unsigned wait = POLL_FIRST_MS;
+    struct xls_poll poll = { .ms = POLL_FIRST_MS, .max_ms = POLL_MAX_MS };
     bool cancel = false;
     int rc;
 
@@ -180,16 +173,15 @@ int xls_job_wait(struct xls_op *op, const char *id, enum xls_job_until until,
             xls_job_cancel(op, id);
             return ERROR_ABORTED;
         }
-        if (wait >= POLL_MAX_MS / 4)
+        if (poll.ms >= POLL_MAX_MS / 4)
             xls_op_qmp_close(op);
-        pause_ms(wait);
-        if (wait < POLL_MAX_MS)
-            wait *= 2;
+        xls_poll_pause(&poll, 0, 0);
     }
 }
 
 void xls_job_cancel(struct xls_op *op, const char *id)
 {
+    struct xls_poll poll = { .ms = POLL_MAX_MS, .max_ms = POLL_MAX_MS };
     struct xls_json *jobs = NULL;
     const struct xls_json *job;
     const char *status;
@@ -217,7 +209,7 @@ void xls_job_cancel(struct xls_op *op, const char *id)
         jobs = NULL;
         if (gone)
             return;
-        pause_ms(POLL_MAX_MS);
+        xls_poll_pause(&poll, 0, 0);
     }
     XLS_WARN(&op->log, "block job %s does not end", id);
 }

@@ -6,18 +6,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
-
-uint64_t xls_now_us(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return ts.tv_sec * 1000000ULL + ts.tv_nsec / 1000;
-}
 
 static bool ends_with(const char *s, const char *end)
 {

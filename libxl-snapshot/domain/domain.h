@@ -2,6 +2,7 @@
 #ifndef XLS_DOMAIN_H
 #define XLS_DOMAIN_H
 
+#include "base/clock.h"
 #include "op.h"
 
 /*
@@ -30,7 +31,5 @@ struct xls_suspend {
 int xls_domain_save(struct xls_op *op, int fd, bool live,
                     struct xls_suspend *suspend);
 int xls_domain_resume(struct xls_op *op);
-
-uint64_t xls_now_us(void);      /* CLOCK_MONOTONIC */
 
 #endif

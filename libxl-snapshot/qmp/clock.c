@@ -4,22 +4,14 @@
 #include <limits.h>
 #include <time.h>
 
-uint64_t xls_qmp__now_us(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
 uint64_t xls_qmp__deadline(unsigned timeout_ms)
 {
-    return xls_qmp__now_us() + (uint64_t)timeout_ms * 1000;
+    return xls_now_us() + (uint64_t)timeout_ms * 1000;
 }
 
 int xls_qmp__left_ms(uint64_t deadline)
 {
-    uint64_t now = xls_qmp__now_us(), ms;
+    uint64_t now = xls_now_us(), ms;
 
     if (now >= deadline)
         return 0;

@@ -146,7 +146,7 @@ int xls_qmp__command(struct xls_qmp *qmp, const char *command,
     text = command_text(qmp, command, args, id);
     rc = xls_qmp__send(qmp, text, pass_fd, deadline);
     if (!rc)
-        rc = finish(qmp, command, id, xls_qmp__now_us(), deadline, ret);
+        rc = finish(qmp, command, id, xls_now_us(), deadline, ret);
     free(text);
     return rc == ERROR_TIMEDOUT ? no_reply(qmp, command, timeout_ms) : rc;
 }
@@ -180,7 +180,7 @@ int xls_qmp_fire(struct xls_qmp *qmp, const char *command,
 
     if (qmp->dead)
         return ERROR_SNAPSHOT_QMP;
-    sent_us = xls_qmp__now_us();
+    sent_us = xls_now_us();
     rc = xls_qmp__send(qmp, "}", -1, deadline);
     if (!rc)
         rc = finish(qmp, command, qmp->last_id, sent_us, deadline, ret);

@@ -170,7 +170,7 @@ int xls_qmp__receive(struct xls_qmp *qmp, uint64_t deadline,
             return ERROR_TIMEDOUT;
         n = recv(qmp->fd, qmp->buf, sizeof(qmp->buf), 0);
         if (n > 0) {
-            qmp->received_us = xls_qmp__now_us();
+            qmp->received_us = xls_now_us();
             qmp->buf_at = 0;
             qmp->buf_len = (size_t)n;
             received = true;

@@ -8,6 +8,7 @@
 
 #include <libxl_snapshot.h>
 
+#include "base/clock.h"
 #include "qmp/qmp.h"
 
 #define XLS_QMP_MAX_EVENTS 1000
@@ -52,8 +53,7 @@ struct xls_qmp {
     struct xls_json *commands;  /* of query-commands; NULL: not asked yet */
 };
 
-/* All deadlines are times of this clock. */
-uint64_t xls_qmp__now_us(void);
+/* All deadlines are times of xls_now_us(). */
 uint64_t xls_qmp__deadline(unsigned timeout_ms);
 /* What is left, for poll(2), rounded up; 0 when the deadline has passed. */
 int xls_qmp__left_ms(uint64_t deadline);

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 # Figures, as ratios measured side by side in one run.
-BENCH_OUT := $(BUILD)/tests/bench
+BENCH_OUT   := $(BUILD)/tests/bench
+BENCH_PROGS := $(BENCH_OUT)/window $(BENCH_OUT)/fold
 
-$(BENCH_OUT)/window: tests/bench/window.c $(QMP_OUT)/support.o $(LIBOUT)/libxlsnapshot.a
+# Through the library's public functions, as tests/qmp/job-*.c.
+$(BENCH_OUT)/fold: $(QMP_OUT)/host.o $(QMP_HOST_OBJS)
+$(BENCH_OUT)/fold: private LDFLAGS += -Wl,--wrap=xls_block_query_disk
+$(BENCH_PROGS): $(BENCH_OUT)/%: tests/bench/%.c $(QMP_OUT)/support.o $(LIBOUT)/libxlsnapshot.a
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(XLS_CFLAGS) -Ilibxl-snapshot -Itests $(SAN) $^ $(LDFLAGS) $(LIB_LIBS) -lcmocka -o $@
+	$(Q)$(CC) $(XLS_CFLAGS) $(QMP_HOST_DIRS) -Ilibxl-snapshot -Itests $(SAN) -pthread \
+	    $(filter %.c,$^) $(filter %.o,$^) $(filter %.a,$^) $(LDFLAGS) $(LIB_LIBS) -lcmocka -o $@
 
 .PHONY: bench
-bench: $(BENCH_OUT)/window
-	$(BENCH_OUT)/window
+bench: $(BENCH_PROGS)
+	$(Q)for b in $(BENCH_PROGS); do $$b || exit 1; done

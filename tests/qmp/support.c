@@ -243,7 +243,8 @@ struct qmp_vm *vm_start_with(int ndisks, const struct vm_disk *disks,
                              const char *device)
 {
     struct qmp_vm *vm = xls_calloc(1, sizeof(*vm));
-    char dir[] = "/tmp/xls-vm-XXXXXX";
+    const char *tmp = getenv("TMPDIR");
+    char dir[sizeof(vm->dir)];
     size_t slot;
     int i, listener;
 
@@ -252,6 +253,7 @@ struct qmp_vm *vm_start_with(int ndisks, const struct vm_disk *disks,
     for (slot = 0; running[slot]; slot++)
         assert_true(slot + 1 < sizeof(running) / sizeof(running[0]));
     running[slot] = vm;
+    snprintf(dir, sizeof(dir), "%s/xls-vm-XXXXXX", tmp ? tmp : "/tmp");
     assert_non_null(mkdtemp(dir));
     snprintf(vm->dir, sizeof(vm->dir), "%s", dir);
     start_guard(vm);
