@@ -9,23 +9,11 @@
 #include "qmp/job_support.h"
 
 #include "base/clock.h"
+#include "bench/median.h"
 
 #define ROUNDS 5
 #define DATA_MB 512
 #define CHUNK_MB 64
-
-static int by_value(const void *a, const void *b)
-{
-    const uint64_t *x = a, *y = b;
-
-    return (*x > *y) - (*x < *y);
-}
-
-static uint64_t median(uint64_t *values)
-{
-    qsort(values, ROUNDS, sizeof(*values), by_value);
-    return values[ROUNDS / 2];
-}
 
 static void fill(int from_mb, unsigned char value)
 {
@@ -105,9 +93,9 @@ static void measure(const char *what, void (*by_qemu)(void),
     }
     printf("%s of %d MiB: %.0f MiB/s, qemu-img %s %.0f MiB/s, ratio %.2f "
            "(medians of %d)\n", what, DATA_MB,
-           DATA_MB * 1e6 / median(ours), command,
-           DATA_MB * 1e6 / median(theirs),
-           (double)median(theirs) / median(ours), ROUNDS);
+           DATA_MB * 1e6 / median(ours, ROUNDS), command,
+           DATA_MB * 1e6 / median(theirs, ROUNDS),
+           (double)median(theirs, ROUNDS) / median(ours, ROUNDS), ROUNDS);
 }
 
 static void folding(void **state)

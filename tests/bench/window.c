@@ -11,22 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/median.h"
 #include "block/node.h"
 
 #define ROUNDS 12
-
-static int by_value(const void *a, const void *b)
-{
-    const uint64_t *x = a, *y = b;
-
-    return (*x > *y) - (*x < *y);
-}
-
-static uint64_t median(uint64_t *values)
-{
-    qsort(values, ROUNDS, sizeof(*values), by_value);
-    return values[ROUNDS / 2];
-}
 
 static const char *vdev_name(int i)
 {
@@ -96,8 +84,8 @@ static void measure(int num)
     }
     printf("%d disk%s: switch %.2f ms, blockdev-snapshot-sync %.2f ms, "
            "ratio %.2f (medians of %d)\n", num, num > 1 ? "s" : " ",
-           median(ours) / 1000.0, median(sync) / 1000.0,
-           (double)median(ours) / median(sync), ROUNDS);
+           median(ours, ROUNDS) / 1000.0, median(sync, ROUNDS) / 1000.0,
+           (double)median(ours, ROUNDS) / median(sync, ROUNDS), ROUNDS);
     vm_stop(vm);
 }
 

@@ -224,6 +224,18 @@ def seconds(guest, *options):
     return time.monotonic() - began
 
 
+def create_seconds(guest, number):
+    began = time.monotonic()
+    xl("snapshot-create", guest.name, f"s{number}", "--disk-only")
+    return time.monotonic() - began
+
+
+def printed(what, took):
+    one, many = (1000 * statistics.median(took[depth]) for depth in (1, 64))
+    print(f"# {what}: {one:.0f} ms for 1 layer, {many:.0f} ms for 64, medians of "
+          f"{len(took[1])} (64/1: {many / one:.2f})")
+
+
 def cost_at_depth_64_beside_depth_1():
     guests = {depth: chain_guest(f"cost{depth}", depth) for depth in (1, 64)}
     for options in ((), ("--validate",)):
@@ -231,9 +243,14 @@ def cost_at_depth_64_beside_depth_1():
         for _ in range(ROUNDS):
             for depth, guest in guests.items():
                 took[depth].append(seconds(guest, *options))
-        one, many = (1000 * statistics.median(took[depth]) for depth in (1, 64))
-        print(f"# xl disk-chain {' '.join(options)}: {one:.0f} ms for 1 layer, {many:.0f} ms for "
-              f"64, medians of {ROUNDS} (64/1: {many / one:.2f})")
+        printed(" ".join(("xl disk-chain", *options)), took)
+    took = {depth: [] for depth in guests}
+    for number in range(ROUNDS):
+        for depth, guest in guests.items():
+            took[depth].append(create_seconds(guest, number))
+    printed("xl snapshot-create --disk-only", took)
+    for guest in guests.values():
+        healthy(guest)
 
 
 for number in (1, 2, 8, 64):

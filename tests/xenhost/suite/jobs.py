@@ -320,6 +320,39 @@ def events_are_told():
     is_right(guest, 2)
 
 
+def of_several_at_once_one_has_the_disk():
+    guest = deep("several", 4, blocks=40)
+    commands = []
+    for number, name in enumerate(("pull", "commit", "create", "pull")):
+        path = workdir(f"args{number}.json")
+        with open(path, "w") as f:
+            json.dump({"disks": [external("xvda", "several.x", True)]} if name == "create"
+                      else {"vdev": "xvda", "speed": SLOW}, f)
+        commands.append(["apictl", name, str(guest.domid()), path])
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+               for command in commands]
+    done = []
+    for command, process in zip(commands, running):
+        _, err = process.communicate(timeout=240)
+        os.unlink(command[3])
+        if process.returncode == 0:
+            done.append(command[1])
+        else:
+            assert {"block_job_active", "busy"} & {line.split(":")[0] for line in
+                                                   err.splitlines()}, (command, err)
+    print(f"# {' and then '.join(sorted(done))}")
+    jobs = [name for name in done if name != "create"]
+    assert len(jobs) == 1, done
+    job("speed", guest, "0")
+    told = job("wait", guest)
+    if jobs == ["commit"]:
+        told = job("abort", guest, "pivot")
+    assert told["phase"] == "completed", told
+    layers = 4 + ("create" in done)
+    is_right(guest, 1 if jobs == ["pull"] else layers - 1)
+    reboot(guest)
+
+
 def a_domain_is_rebooted_under_a_job():
     for name in ("commit", "pull"):
         guest = deep(f"reboot{name}", 3, blocks=100)
@@ -465,6 +498,7 @@ test(copies_and_their_ends, timeout=600)
 test(a_full_target_fails_the_copy, timeout=400)
 test(a_block_device_and_an_nbd_export_are_targets, timeout=600)
 test(events_are_told, timeout=400)
+test(of_several_at_once_one_has_the_disk, timeout=400)
 test(a_domain_is_rebooted_under_a_job, timeout=600)
 test(a_domain_is_destroyed_under_a_job, timeout=400)
 test(qemu_is_killed_under_a_job, timeout=400)
