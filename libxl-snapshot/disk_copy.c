@@ -14,8 +14,8 @@ static int start(struct xls_op *op, const struct xls_disk *disk,
     struct xls_fold fold;
     int rc;
 
-    xls_fold_plan_copy(&fold, disk, node, target->spec, !args->shallow,
-                       args->keep_path);
+    xls_fold_plan_copy(&fold, disk, node, target->spec, args->shallow,
+                       !args->shallow || args->num_base, args->keep_path);
     rc = xls_disk_job_begin(op, disk, LIBXL_DISK_JOB_TYPE_COPY, &fold,
                             args->speed, &j);
     if (rc)

@@ -13,13 +13,16 @@ uint64_t xls_now_us(void)
     return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-/* What is left at the pace since the last look; max_ms when that tells nothing. */
+/* What is left at the pace since the last look; max_ms when that tells nothing.
+ * When all is done, what is left is a flush. */
 static unsigned left_ms(const struct xls_poll *poll, uint64_t offset,
                         uint64_t length, uint64_t now)
 {
     double ms;
 
-    if (!poll->at_us || offset <= poll->offset || offset >= length)
+    if (length && offset >= length)
+        return MIN_MS;
+    if (!poll->at_us || offset <= poll->offset || !length)
         return poll->max_ms;
     ms = (double)(length - offset) * (double)(now - poll->at_us) /
          (double)(offset - poll->offset) / 1000;

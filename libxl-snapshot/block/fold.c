@@ -76,8 +76,8 @@ void xls_fold_plan(struct xls_fold *fold, const struct xls_disk *disk,
 }
 
 void xls_fold_plan_copy(struct xls_fold *fold, const struct xls_disk *disk,
-                        const char *node, const char *path, bool full,
-                        bool keep_child_path)
+                        const char *node, const char *path, bool shallow,
+                        bool whole_chain, bool keep_child_path)
 {
     const struct xls_layer *l = disk->layers;
     int i;
@@ -85,13 +85,14 @@ void xls_fold_plan_copy(struct xls_fold *fold, const struct xls_disk *disk,
     *fold = (struct xls_fold){
         .backward = true,
         .copy = true,
+        .shallow = shallow,
         .keep_child_path = keep_child_path,
         .layer_node = xls_strdup(node),
         .layer_path = xls_strdup(path),
         .child_node = xls_strdup(l[0].node),
         .child_path = xls_strdup(l[0].path),
     };
-    for (i = 1; full && i < disk->num_layers; i++)
+    for (i = 1; whole_chain && i < disk->num_layers; i++)
         add_between(fold, &l[i]);
 }
 

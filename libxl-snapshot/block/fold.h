@@ -21,6 +21,7 @@
 struct xls_fold {
     bool backward;
     bool copy;                  /* and backward */
+    bool shallow;               /* a copy: of the child alone */
     bool keep_child_path;
     bool release;               /* forward: the layer's file loses its
                                  * protection, for whoever removes it */
@@ -36,10 +37,12 @@ struct xls_fold {
 /* child, layer: their indices. */
 void xls_fold_plan(struct xls_fold *fold, const struct xls_disk *disk,
                    int child, int layer, bool backward, bool keep_child_path);
-/* Into the image at path, which QEMU has as node. full: all of the chain. */
+/* Into the image at path, which QEMU has as node. shallow: the active layer
+ * alone; whole_chain: what is below that leaves the chain, too, as it does
+ * when all is copied. */
 void xls_fold_plan_copy(struct xls_fold *fold, const struct xls_disk *disk,
-                        const char *node, const char *path, bool full,
-                        bool keep_child_path);
+                        const char *node, const char *path, bool shallow,
+                        bool whole_chain, bool keep_child_path);
 void xls_fold_dispose(struct xls_fold *fold);
 
 /* Whether the job of it becomes ready and waits for a pivot. */

@@ -15,6 +15,7 @@ struct xls_json *xls_fold_json(const struct xls_fold *fold)
 
     xls_json_set_bool(o, "backward", fold->backward);
     xls_json_set_bool(o, "copy", fold->copy);
+    xls_json_set_bool(o, "shallow", fold->shallow);
     xls_json_set_bool(o, "keep_child_path", fold->keep_child_path);
     xls_json_set_bool(o, "release", fold->release);
     xls_json_set_str(o, "layer_node", fold->layer_node);
@@ -48,6 +49,7 @@ int xls_fold_from_json(const struct xls_json *o, struct xls_fold *fold)
     *fold = (struct xls_fold){
         .backward = xls_json_get_bool(o, "backward", false),
         .copy = xls_json_get_bool(o, "copy", false),
+        .shallow = xls_json_get_bool(o, "shallow", false),
         .keep_child_path = xls_json_get_bool(o, "keep_child_path", false),
         .release = xls_json_get_bool(o, "release", false),
         .layer_node = text(o, "layer_node"),

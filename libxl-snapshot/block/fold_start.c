@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "block/fold.h"
+#include "block/node.h"
 #include "files/files.h"
 
 static struct xls_json *job_args(const char *job, const char *device,
@@ -20,12 +21,37 @@ static struct xls_json *job_args(const char *job, const char *device,
     return args;
 }
 
+/*
+ * For each 512 KiB that it copies, block-stream takes a buffer from the heap
+ * and gives it back. glibc maps memory of that size afresh each time, for the
+ * kernel to clear and to put in page by page, which takes longer than the
+ * copying: until a larger piece was once given back, which makes glibc keep
+ * such sizes (M_MMAP_THRESHOLD in mallopt(3); aligned pieces of one size never
+ * do, as they are smaller when given back). Reading 2 MiB of nothing does that.
+ * Should QEMU refuse, the stream is slow.
+ */
+static void have_heap_kept(struct xls_op *op)
+{
+    struct xls_json *node = xls_json_object(), *read = xls_json_object();
+    char *name = xls_unique_name("null");
+    char *line = xls_asprintf("qemu-io %s \"read -q 0 2M\"", name);
+
+    xls_json_set_str(node, "driver", "null-co");
+    xls_json_set_str(node, "node-name", name);
+    xls_json_set_str(read, "command-line", line);
+    xls_qmp_run(op->qmp, "blockdev-add", node, XLS_QMP_FAST, NULL);
+    xls_qmp_run(op->qmp, "human-monitor-command", read, XLS_QMP_FAST, NULL);
+    xls_node_del(op, name);
+    free(name);
+    free(line);
+}
+
 /* Up into the child. */
 static int prepare_stream(struct xls_op *op, const struct xls_disk *disk,
                           const struct xls_fold *fold, struct xls_json *args)
 {
     const struct xls_layer *below = NULL;
-    int i;
+    int i, rc;
 
     xls_json_set_str(args, "device", fold->child_node);
     xls_json_set_bool(args, "auto-finalize", !xls_fold_waits(fold));
@@ -36,18 +62,25 @@ static int prepare_stream(struct xls_op *op, const struct xls_disk *disk,
         xls_json_set_str(args, "base-node", below->node);
         xls_json_set_str(args, "backing-file", below->path);
     }
+    rc = xls_op_qmp(op);
+    if (rc)
+        return rc;
+    have_heap_kept(op);
     return fold->above_path ? xls_file_thaw(&op->log, fold->child_path) : 0;
 }
 
 /* Down into the layer. */
-static int prepare_commit(struct xls_op *op, const struct xls_fold *fold,
-                          struct xls_json *args)
+static int prepare_commit(struct xls_op *op, const struct xls_disk *disk,
+                          const struct xls_fold *fold, struct xls_json *args)
 {
-    int rc;
+    int i, rc;
 
     xls_json_set_str(args, "top-node", fold->child_node);
     xls_json_set_str(args, "base-node", fold->layer_node);
     rc = xls_file_thaw(&op->log, fold->layer_path);
+    for (i = 0; !rc && fold->keep_child_path && i < disk->num_layers; i++)
+        if (!strcmp(disk->layers[i].node, fold->layer_node))
+            rc = xls_layer_goes_to(op, disk, i, fold->child_path);
     if (rc || !fold->above_path)
         return rc;
     /* QEMU rewrites the backing file name in the image above the child. */
@@ -57,13 +90,10 @@ static int prepare_commit(struct xls_op *op, const struct xls_fold *fold,
     return xls_file_thaw(&op->log, fold->above_path);
 }
 
-static int prepare_mirror(const struct xls_disk *disk,
-                          const struct xls_fold *fold, struct xls_json *args)
+static int prepare_mirror(const struct xls_fold *fold, struct xls_json *args)
 {
-    bool full = fold->num_between == disk->num_layers - 1;
-
     xls_json_set_str(args, "target", fold->layer_node);
-    xls_json_set_str(args, "sync", full ? "full" : "top");
+    xls_json_set_str(args, "sync", fold->shallow ? "top" : "full");
     return 0;
 }
 
@@ -77,8 +107,8 @@ int xls_fold_start(struct xls_op *op, const struct xls_disk *disk,
     char *what = xls_fold_what(fold);
     int rc;
 
-    rc = fold->copy ? prepare_mirror(disk, fold, args)
-         : fold->backward ? prepare_commit(op, fold, args)
+    rc = fold->copy ? prepare_mirror(fold, args)
+         : fold->backward ? prepare_commit(op, disk, fold, args)
                           : prepare_stream(op, disk, fold, args);
     /* What can lack space or permission comes before the switch. */
     if (!rc && fold->keep_child_path)

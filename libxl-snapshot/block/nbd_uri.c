@@ -141,6 +141,11 @@ int xls_target_parse(const struct xls_log *log, const char *spec,
 
 void xls_target_dispose(struct xls_target *target)
 {
+    int i;
+
+    for (i = 0; i < target->num_bases; i++)
+        xls_target_dispose(&target->bases[i]);
+    free(target->bases);
     xls_json_free(target->nbd);
     target->nbd = NULL;
 }

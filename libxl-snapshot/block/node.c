@@ -47,7 +47,8 @@ struct xls_json *xls_format_options(const char *driver, const char *node,
     if (discard)
         xls_json_set_str(options, "discard", "unmap");
     xls_json_set_str(options, "detect-zeroes", like->detect_zeroes);
-    if (strcmp(driver, "raw"))
+    if (strcmp(driver, "raw") &&
+        !(backing && !strcmp(backing, XLS_BACKING_BY_HEADER)))
         xls_json_set(options, "backing", backing ? xls_json_string(backing)
                                                  : xls_json_null());
     xls_json_set(options, "file", file);

@@ -61,4 +61,13 @@ int xls_node_rename(struct xls_op *op, const struct xls_layer *layer,
                     const char *path, bool read_only, const char *backing,
                     bool discard);
 
+/*
+ * Before a layer's file gets this path: an image whose header names its backing
+ * file relatively names it absolutely from here on, if the directory is
+ * another one; where that cannot be, ERROR_INVAL. The layer's file must be
+ * writable.
+ */
+int xls_layer_goes_to(struct xls_op *op, const struct xls_disk *disk,
+                      int index, const char *path);
+
 #endif

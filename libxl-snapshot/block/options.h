@@ -14,6 +14,8 @@ struct xls_json *xls_file_options(const char *path,
 struct xls_json *xls_file_node_options(const char *path, const char *node,
                                        const struct xls_layer *like,
                                        bool discard);
+/* As backing below: what the image's own header names is opened. */
+#define XLS_BACKING_BY_HEADER ""
 /*
  * Of a format node, in the cache modes of like. backing: the node below, NULL
  * for none (a format that has no backing gets nothing). file: a node's name or

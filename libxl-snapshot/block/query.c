@@ -94,15 +94,38 @@ const struct xls_json *xls_block_query_find(const struct xls_json *list,
     return NULL;
 }
 
-static int add_layer(struct xls_disk *disk, const struct xls_json *stats,
-                     const struct xls_json *node)
+const char *xls_block_query_name(const struct xls_json *nodes,
+                                 const struct xls_json *node,
+                                 const char *node_file)
+{
+    const char *name = xls_json_get_str(node, "file"), *export;
+
+    if (!name || strncmp(name, "json:", 5) || !node_file)
+        return name;
+    export = xls_json_get_str(
+        xls_block_query_find(nodes, "node-name", node_file), "file");
+    return export && !strncmp(export, "nbd", 3) ? export : name;
+}
+
+/* The backing file that an image's header names relatively; malloc'ed. */
+static char *relative_backing(const struct xls_json *image)
+{
+    const char *name = xls_json_get_str(image, "backing-filename");
+    const char *full = xls_json_get_str(image, "full-backing-filename");
+
+    return name && full && full[0] == '/' && strcmp(name, full)
+               ? xls_strdup(full) : NULL;
+}
+
+static int add_layer(struct xls_disk *disk, const struct xls_json *nodes,
+                     const struct xls_json *stats, const struct xls_json *node)
 {
     const char *file_node = xls_json_get_str(xls_json_get(stats, "parent"),
                                              "node-name");
     const struct xls_json *image = xls_json_get(node, "image");
     const struct xls_json *cache = xls_json_get(node, "cache");
     const char *detect = xls_json_get_str(node, "detect_zeroes");
-    const char *path = xls_json_get_str(node, "file");
+    const char *path = xls_block_query_name(nodes, node, file_node);
     const char *driver = xls_json_get_str(node, "drv");
     const char *name = xls_json_get_str(node, "node-name");
     struct xls_layer *layer;
@@ -117,6 +140,7 @@ static int add_layer(struct xls_disk *disk, const struct xls_json *stats,
         .file_node = xls_strdup(file_node ? file_node : ""),
         .driver = xls_strdup(driver),
         .path = xls_strdup(path ? path : ""),
+        .relative = relative_backing(image),
         .detect_zeroes = xls_strdup(detect ? detect : "off"),
         .read_only = xls_json_get_bool(node, "ro", false),
         .direct = xls_json_get_bool(cache, "direct", false),
@@ -138,7 +162,7 @@ int xls_block_query_chain(const struct xls_block_query *query,
             name ? xls_block_query_find(query->nodes, "node-name", name)
                  : NULL;
 
-        if (!node || add_layer(disk, stats, node))
+        if (!node || add_layer(disk, query->nodes, stats, node))
             return -1;
     }
     return disk->num_layers ? 0 : -1;

@@ -29,6 +29,16 @@ const struct xls_json *xls_block_query_find(const struct xls_json *list,
                                             const char *value);
 
 /*
+ * What a node, an entry of the list, is called: as QEMU calls it, but for
+ * json:{...}, which it says of a qcow2 image on an NBD export when other layers
+ * are below it than the header leads to by itself, and no relative name does
+ * there; then by the export, node_file being its node. NULL: nothing.
+ */
+const char *xls_block_query_name(const struct xls_json *nodes,
+                                 const struct xls_json *node,
+                                 const char *node_file);
+
+/*
  * The entry of query->stats of the device that has a disk: its xen-block
  * device, else (the CD-ROM of an HVM guest, say) one that has the same image
  * open; NULL when there is none.

@@ -11,10 +11,11 @@
 #include "block/fold_check.h"
 #include "block/node.h"
 #include "block/options.h"
+#include "block/query.h"
 #include "files/files.h"
 
-static int wrong(struct xls_op *op, const struct xls_target *target,
-                 const char *why)
+int xls_target_wrong(struct xls_op *op, const struct xls_target *target,
+                     const char *why)
 {
     XLS_ERROR(&op->log, "the target %s: %s", target->spec, why);
     return ERROR_INVAL;
@@ -32,25 +33,24 @@ static int check_format(struct xls_op *op, const struct xls_disk *disk,
                      : target->kind == XLS_TARGET_FILE ? its : "raw";
     if (!target->driver || (strcmp(target->driver, "raw") &&
                             strcmp(target->driver, "qcow2")))
-        return wrong(op, target, "a copy can be of format raw or qcow2");
+        return xls_target_wrong(op, target, "a copy can be of format raw or qcow2");
     if (args->shallow && strcmp(target->driver, "qcow2"))
-        return wrong(op, target, "a shallow copy is based on other layers, "
+        return xls_target_wrong(op, target, "a shallow copy is based on other layers, "
                      "which only the format qcow2 can be");
     if (target->kind == XLS_TARGET_NBD && !args->reuse_external &&
         strcmp(target->driver, "raw"))
-        return wrong(op, target, "an NBD export is not formatted: make the "
+        return xls_target_wrong(op, target, "an NBD export is not formatted: make the "
                      "qcow2 image in it beforehand and say reuse_external");
     if (args->keep_path && (target->kind != XLS_TARGET_FILE ||
                             strcmp(target->driver, its)))
-        return wrong(op, target, "only a file of the disk's own format can "
+        return xls_target_wrong(op, target, "only a file of the disk's own format can "
                      "take over its path");
     return 0;
 }
 
-/* Nothing else writes or reads it. */
-static int check_users(struct xls_op *op, const struct xls_disks *disks,
-                       const struct xls_disk *disk,
-                       const struct xls_target *target)
+int xls_target_check_users(struct xls_op *op, const struct xls_disks *disks,
+                           const struct xls_disk *disk,
+                           const struct xls_target *target)
 {
     int i;
 
@@ -77,7 +77,7 @@ static int check_file(struct xls_op *op, const libxl_disk_copy_args *args,
         return xls_file_check_new(&op->log, target->spec);
     }
     if (!S_ISREG(st.st_mode))
-        return wrong(op, target, "neither a file nor a block device");
+        return xls_target_wrong(op, target, "neither a file nor a block device");
     if (st.st_size && !args->reuse_external) {
         XLS_ERROR(&op->log, "the target %s is there already and not empty; "
                   "remove it, or say reuse_external if it was prepared for "
@@ -99,9 +99,11 @@ int xls_target_check(struct xls_op *op, const struct xls_disks *disks,
     if (!rc)
         rc = check_format(op, disk, args, target);
     if (!rc)
-        rc = check_users(op, disks, disk, target);
+        rc = xls_target_check_users(op, disks, disk, target);
     if (!rc && target->kind == XLS_TARGET_FILE)
         rc = check_file(op, args, target);
+    if (!rc && args->num_base)
+        rc = xls_target_check_bases(op, disks, disk, args, target);
     return rc;
 }
 
@@ -129,10 +131,8 @@ static int make_file(struct xls_op *op, const struct xls_disk *disk,
     return rc ? rc : xls_dir_sync(&op->log, target->spec);
 }
 
-/* Size in bytes of what QEMU has as a node, and its name of it (malloc'ed, may
- * be NULL). */
-static int node_size(struct xls_op *op, const char *node, uint64_t *size,
-                     char **name)
+int xls_target_node_size(struct xls_op *op, const char *node,
+                         const char *node_file, uint64_t *size, char **name)
 {
     struct xls_json *nodes = NULL;
     size_t i;
@@ -153,7 +153,7 @@ static int node_size(struct xls_op *op, const char *node, uint64_t *size,
             !xls_json_get_uint(xls_json_get(n, "image"), "virtual-size", size))
             continue;
         if (name)
-            *name = xls_strdup(xls_json_get_str(n, "file"));
+            *name = xls_strdup(xls_block_query_name(nodes, n, node_file));
         rc = 0;
     }
     if (rc)
@@ -163,8 +163,8 @@ static int node_size(struct xls_op *op, const char *node, uint64_t *size,
     return rc;
 }
 
-static int wrong_size(struct xls_op *op, const struct xls_target *target,
-                      uint64_t size, uint64_t wanted)
+int xls_target_wrong_size(struct xls_op *op, const struct xls_target *target,
+                          uint64_t size, uint64_t wanted)
 {
     XLS_ERROR(&op->log, "the target %s is of %llu bytes, the disk of %llu",
               target->spec, (unsigned long long)size,
@@ -172,46 +172,53 @@ static int wrong_size(struct xls_op *op, const struct xls_target *target,
     return ERROR_INVAL;
 }
 
+struct xls_json *xls_target_file_options(const struct xls_target *target,
+                                         const char *node,
+                                         const struct xls_layer *like,
+                                         bool discard)
+{
+    struct xls_json *options;
+
+    if (!target->nbd)
+        return xls_file_node_options(target->spec, node, like, discard);
+    options = xls_json_copy(target->nbd);
+    xls_json_set_str(options, "node-name", node);
+    if (discard)
+        xls_json_set_str(options, "discard", "unmap");
+    return options;
+}
+
 static int open_nodes(struct xls_op *op, const struct xls_disk *disk,
-                      const libxl_disk_copy_args *args,
-                      const struct xls_target *target, const char *file_node,
-                      const char *node, const char *what, char **name)
+                      const struct xls_target *target, const char *below,
+                      const char *file_node, const char *node,
+                      const char *what, char **name)
 {
     const struct xls_layer *top = &disk->layers[0];
     bool raw = !strcmp(target->driver, "raw");
     bool discard = xls_disk_discards(disk);
-    struct xls_json *options;
     uint64_t size;
     int rc;
 
-    if (target->nbd) {
-        options = xls_json_copy(target->nbd);
-        xls_json_set_str(options, "node-name", file_node);
-        if (discard)
-            xls_json_set_str(options, "discard", "unmap");
-    } else {
-        options = xls_file_node_options(target->spec, file_node, top, discard);
-    }
-    rc = xls_qmp_must(op->qmp, what, "blockdev-add", options, XLS_QMP_SLOW,
-                      NULL);
+    rc = xls_qmp_must(op->qmp, what, "blockdev-add",
+                      xls_target_file_options(target, file_node, top, discard),
+                      XLS_QMP_SLOW, NULL);
     if (!rc)
-        rc = node_size(op, file_node, &size, NULL);
+        rc = xls_target_node_size(op, file_node, NULL, &size, NULL);
     if (rc)
         return rc;
     /* QEMU could use the beginning of a larger one, but neither would its name of
      * that be one for libxl's records, nor a restart leave it at that. */
     if (raw && size != top->virtual_size)
-        return wrong_size(op, target, size, top->virtual_size);
-    options = xls_format_options(target->driver, node, false,
-                                 args->shallow && disk->num_layers > 1
-                                     ? disk->layers[1].node : NULL,
-                                 xls_json_string(file_node), top, discard);
-    rc = xls_qmp_must(op->qmp, what, "blockdev-add", options, XLS_QMP_SLOW,
-                      NULL);
+        return xls_target_wrong_size(op, target, size, top->virtual_size);
+    rc = xls_qmp_must(op->qmp, what, "blockdev-add",
+                      xls_format_options(target->driver, node, false, below,
+                                         xls_json_string(file_node), top,
+                                         discard),
+                      XLS_QMP_SLOW, NULL);
     if (!rc)
-        rc = node_size(op, node, &size, name);
+        rc = xls_target_node_size(op, node, file_node, &size, name);
     if (!rc && size != top->virtual_size)
-        rc = wrong_size(op, target, size, top->virtual_size);
+        rc = xls_target_wrong_size(op, target, size, top->virtual_size);
     return rc;
 }
 
@@ -222,7 +229,7 @@ int xls_target_open(struct xls_op *op, const struct xls_disk *disk,
     const struct xls_layer *below =
         args->shallow && disk->num_layers > 1 ? &disk->layers[1] : NULL;
     char *what = xls_asprintf("opening the target %s", target->spec);
-    char *file_node = xls_unique_name("file");
+    char *file_node = xls_unique_name("file"), *below_node = NULL;
     int rc = 0;
 
     *name = NULL;
@@ -234,8 +241,15 @@ int xls_target_open(struct xls_op *op, const struct xls_disk *disk,
                                 below ? below->driver : NULL);
     if (!rc)
         rc = xls_op_qmp(op);
+    if (!rc && target->num_bases)
+        rc = xls_target_open_bases(op, disk, target, what, &below_node);
+    else if (!rc && below)
+        below_node = xls_strdup(below->node);
     if (!rc)
-        rc = open_nodes(op, disk, args, target, file_node, node, what, name);
+        rc = open_nodes(op, disk, target, below_node, file_node, node, what,
+                        name);
+    if (!rc && target->num_bases && target->kind != XLS_TARGET_NBD)
+        rc = xls_target_verify_bases(op, disk, target, node);
     if (!rc && !*name)
         *name = xls_strdup(target->spec);
     if (rc) {
@@ -243,6 +257,7 @@ int xls_target_open(struct xls_op *op, const struct xls_disk *disk,
         xls_node_del(op, file_node);
         xls_target_undo(op, target);
     }
+    free(below_node);
     free(file_node);
     free(what);
     return rc;

@@ -12,6 +12,10 @@ struct xls_target {
     struct xls_json *nbd;       /* QEMU's options for an export, or NULL */
     const char *driver;         /* "raw" or "qcow2" */
     bool made, was_empty;       /* its file is by us; was there with nothing */
+    struct xls_target *bases;   /* what it is based on in the place of the
+                                 * disk's own lower layers, the uppermost
+                                 * first */
+    int num_bases;
 };
 
 /* What kind of target a text names; ERROR_INVAL, logged, when none. To be
@@ -33,6 +37,43 @@ int xls_target_check(struct xls_op *op, const struct xls_disks *disks,
 int xls_target_open(struct xls_op *op, const struct xls_disk *disk,
                     const libxl_disk_copy_args *args,
                     struct xls_target *target, const char *node, char **name);
+/* An error, logged, that says what is wrong with it. */
+int xls_target_wrong(struct xls_op *op, const struct xls_target *target,
+                     const char *why);
+int xls_target_wrong_size(struct xls_op *op, const struct xls_target *target,
+                          uint64_t size, uint64_t wanted);
+/* Size in bytes of what QEMU has as a node, and its name of it (malloc'ed, may
+ * be NULL), node_file being that of what it is in. */
+int xls_target_node_size(struct xls_op *op, const char *node,
+                         const char *node_file, uint64_t *size, char **name);
+/* Nothing else writes or reads it. */
+int xls_target_check_users(struct xls_op *op, const struct xls_disks *disks,
+                           const struct xls_disk *disk,
+                           const struct xls_target *target);
+/* QEMU's options for what it is in, as a node, under a format node like that
+ * one. */
+struct xls_json *xls_target_file_options(const struct xls_target *target,
+                                         const char *node,
+                                         const struct xls_layer *like,
+                                         bool discard);
+
+/*
+ * block/target_base.c: the layers args->base. NBD exports become nodes of their
+ * own, since QEMU resolves no relative name against one: open adds them
+ * (below gets the uppermost one's name), and they go with a sweep of file
+ * nodes. Files are opened by QEMU as the target's header says, and verify finds
+ * out whether those are the ones that are meant.
+ */
+int xls_target_check_bases(struct xls_op *op, const struct xls_disks *disks,
+                           const struct xls_disk *disk,
+                           const libxl_disk_copy_args *args,
+                           struct xls_target *target);
+int xls_target_open_bases(struct xls_op *op, const struct xls_disk *disk,
+                          const struct xls_target *target, const char *what,
+                          char **below);
+int xls_target_verify_bases(struct xls_op *op, const struct xls_disk *disk,
+                            const struct xls_target *target, const char *node);
+
 /* Takes the file back. */
 void xls_target_undo(struct xls_op *op, const struct xls_target *target);
 

@@ -77,7 +77,9 @@ int xls_create_overlays(struct xls_create *c)
             return rc;
         }
         if (d->args->keep_path) {
-            rc = add_under_path(c, d);
+            rc = xls_layer_goes_to(&c->op, d->disk, 0, d->frozen_path);
+            if (!rc)
+                rc = add_under_path(c, d);
         } else {
             rc = xls_overlay_add(&c->op, d->node, d->overlay_path,
                                  &d->disk->layers[0], d->discard);

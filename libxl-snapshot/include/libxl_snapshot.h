@@ -386,6 +386,16 @@ int libxl_disk_commit(libxl_ctx *ctx, uint32_t domid,
  * (else ERROR_INVAL). Without a pivot the target, whatever it holds, is the
  * caller's: it is never removed.
  *
+ * A whole chain moves by args->base: the toolstack copies the layers below the
+ * active one, which nothing writes, has each copy's header name the next one
+ * (relatively, say), and makes the target, empty and on the first of them. The
+ * active layer is mirrored then, and after a pivot the domain is on the copies
+ * alone. They are as many as the disk has layers below the active one, and as
+ * large (else ERROR_SNAPSHOT_CHAIN_MISMATCH, ERROR_INVAL); what they hold is the
+ * toolstack's word. Of files, QEMU opens what the headers name, which must be
+ * those in args->base; NBD exports are opened as args->base says, since a
+ * relative name leads nowhere there.
+ *
  * libxl cannot start a domain on an NBD export: after a pivot to one libxl's
  * records name it, so that a restart fails rather than goes back.
  */

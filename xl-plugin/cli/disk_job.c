@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "cli/chain_copy.h"
 #include "storage/fold_internal.h"
 #include "storage/identity.h"
 
@@ -108,7 +109,8 @@ static void write_info(struct disk_job *d)
     error_clear(&e);
 }
 
-void job_note(struct disk_job *d, const char *from, const char *to)
+xl_snapshot_job *job_note(struct disk_job *d, const char *from,
+                          const char *to)
 {
     xl_snapshot_domain *info = &d->s.store->info;
     xl_snapshot_job *job;
@@ -123,7 +125,14 @@ void job_note(struct disk_job *d, const char *from, const char *to)
     job->domid = d->s.domain.domid;
     job->from_path = xls_strdup(from);
     job->to_path = xls_strdup(to);
+    d->noted = true;
     write_info(d);
+    return job;
+}
+
+bool job_may_have_begun(int rc)
+{
+    return rc == ERROR_SNAPSHOT_QMP || rc == ERROR_TIMEDOUT;
 }
 
 static void forget(struct store *st, int i)
@@ -193,7 +202,9 @@ int job_follow(struct session *s, struct cli *cli, struct error *e)
                            job.phase == LIBXL_DISK_JOB_PHASE_READY)) {
             i++;
         } else {
-            if (!rc && job.phase == LIBXL_DISK_JOB_PHASE_COMPLETED &&
+            if (noted->num_layers)
+                ret = chain_copy_follow(s, cli, noted, &job, e);
+            if (!ret && !rc && job.phase == LIBXL_DISK_JOB_PHASE_COMPLETED &&
                 live_find(&s->live, s->domain.domid, noted->vdev))
                 ret = apply(s, cli, noted, &job, e);
             if (!ret)
@@ -285,8 +296,11 @@ int job_run(struct disk_job *d,
     } else {
         rc = start(d, d->s.domain.domid, &how, args);
         if (rc) {
-            cli_error_rc(&e, rc, "the job was not begun");
-            code = cli_fail(d->cli, &e);
+            if (!d->error.text)
+                cli_error_rc(&d->error, rc, "the job was not begun");
+            code = cli_fail(d->cli, &d->error);
+        }
+        if (rc && d->noted && !job_may_have_begun(rc)) {
             forget(d->s.store, d->s.store->info.num_jobs - 1);
             write_info(d);
         }

@@ -13,6 +13,8 @@ struct disk_job {
     bool async;
     bool pivot;                 /* when ready, go over to the other side */
     bool finish;                /* when ready, end without that */
+    bool noted;                 /* in the store */
+    struct error error;         /* why it was not begun */
     struct session s;           /* open while the store is locked */
     struct progress progress;
     libxl_disk_job job;
@@ -30,14 +32,19 @@ int job_words(struct disk_job *d, int argc, char **argv, const char **target);
 
 /*
  * Opens the store, has start call the library, and waits for the job and ends it
- * as d says. Returns the exit code. start calls job_note before the library:
- * from, to: see xl_snapshot_job; may be NULL.
+ * as d says. Returns the exit code. start calls job_note before the library, and
+ * returns an error of libxl's or the library's, or any with d->error set.
  */
 int job_run(struct disk_job *d,
             int (*start)(struct disk_job *d, uint32_t domid,
                          const libxl_snapshot_how *how, const void *args),
             const void *args);
-void job_note(struct disk_job *d, const char *from, const char *to);
+/* The note is valid until the next one. from, to: see xl_snapshot_job; may be
+ * NULL. */
+xl_snapshot_job *job_note(struct disk_job *d, const char *from,
+                          const char *to);
+/* Whether after this error of the library a job may run all the same. */
+bool job_may_have_begun(int rc);
 /* From where it runs: waits, and ends it. Returns the exit code. */
 int job_wait(struct disk_job *d);
 void job_print(struct disk_job *d);

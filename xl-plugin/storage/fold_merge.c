@@ -132,6 +132,12 @@ static int backward(struct fold *f, enum direction direction,
     }
     if (direction == KEEP_BASE)
         return fold_merged(f, rec, disk->vdev, base, child->path, e);
+    /* What a relative name would not lead to from there. */
+    if (base->relative && image_rebase(base->path, base->backing,
+                                      base->backing_format, true, e)) {
+        fold_abandon(f);
+        return -1;
+    }
     return take_name(base->path, child->path, e) ||
         fold_protect(f, child->path, e) || fold_end(f, e) ||
         fold_drop(f, rec, disk, e) ? -1 : 0;

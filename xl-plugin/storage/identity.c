@@ -43,7 +43,8 @@ static uint64_t inode(const char *path)
 
 static bool is_alone(const xl_snapshot_domain_disk *d, const char *top)
 {
-    return d && d->alone_inode && d->alone_inode == inode(top);
+    return d && ((d->alone_inode && d->alone_inode == inode(top)) ||
+                 (!str_none(d->remote) && str_same(d->remote, top)));
 }
 
 void identity_note_alone(struct store *st, const struct live *live,
@@ -58,7 +59,9 @@ void identity_note_alone(struct store *st, const struct live *live,
     int i, num;
 
     identity_top(st, live, domid, vdev, &top, &format);
-    if (!d || str_none(top) || image_chain(top, format, &chain, &num,
+    if (d && !str_none(top))
+        str_replace(&d->remote, top[0] == '/' ? NULL : top);
+    if (!d || str_none(top) || top[0] != '/' || image_chain(top, format, &chain, &num,
                                            &ignored)) {
         error_clear(&ignored);
         return;
@@ -77,6 +80,8 @@ static int check_disk(const struct store *st, const char *vdev,
     bool found = false;
     int i, num;
 
+    if (is_alone(store_disk(st, vdev), top))
+        return 0;
     if (image_chain(top, format, &chain, &num, e)) {
         char *what = e->text;
 
@@ -89,7 +94,7 @@ static int check_disk(const struct store *st, const char *vdev,
     for (i = 0; i < num; i++)
         found |= is_layer_of(st, vdev, chain[i].path);
     image_list_free(chain, num);
-    if (found || is_alone(store_disk(st, vdev), top))
+    if (found)
         return 0;
     return error_set(e, "disk %s of %s is now %s, which is not based on %s or "
                      "any other layer of its snapshots: this is not the "

@@ -62,6 +62,8 @@ static int from_json(const struct xls_json *v, struct image *image,
         image->cluster_size = 0;
     if (!backing)
         backing = xls_json_get_str(v, "backing-filename");
+    image->relative = !str_none(backing) && backing[0] == '/' &&
+        !str_same(backing, xls_json_get_str(v, "backing-filename"));
     image->path = xls_strdup(path);
     image->backing = xls_strdup(backing);
     image->format = xls_driver_format(xls_json_get_str(v, "format"));
@@ -129,7 +131,7 @@ int image_chain(const char *path, libxl_disk_format format,
     return ret;
 }
 
-static int sync_file(const char *path, struct error *e)
+int image_sync(const char *path, struct error *e)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     int ret = fd < 0 || fsync(fd) ? error_errno(e, "cannot sync %s", path) : 0;
@@ -141,12 +143,12 @@ static int sync_file(const char *path, struct error *e)
 
 /* qemu-img opens an existing file and keeps it, so the file is made here
  * first: exclusively, and with the rights of its backing file. */
-static int reserve(const char *path, const char *like, struct error *e)
+int image_reserve(const char *path, const char *like, struct error *e)
 {
-    struct stat st;
+    struct stat st = { 0 };
     int fd, ret = 0;
 
-    if (stat(like, &st))
+    if (like && stat(like, &st))
         return error_errno(e, "cannot look at %s", like);
     fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
@@ -169,9 +171,9 @@ int image_create_overlay(const char *path, const char *backing,
                            "--", path, NULL };
 
     if (check_path(path, e) || check_path(backing, e) ||
-        check_format(backing, backing_format, e) || reserve(path, backing, e))
+        check_format(backing, backing_format, e) || image_reserve(path, backing, e))
         return -1;
-    if (run(argv, NULL, NULL, e) || sync_file(path, e)) {
+    if (run(argv, NULL, NULL, e) || image_sync(path, e)) {
         unlink(path);
         return -1;
     }
@@ -199,7 +201,7 @@ int image_rebase(const char *path, const char *backing,
     }
     argv[n++] = "--";
     argv[n++] = path;
-    return run(argv, NULL, NULL, e) || sync_file(path, e) ? -1 : 0;
+    return run(argv, NULL, NULL, e) || image_sync(path, e) ? -1 : 0;
 }
 
 int image_commit(const char *path, const char *backing, struct error *e)
@@ -208,7 +210,7 @@ int image_commit(const char *path, const char *backing, struct error *e)
                            "--", path, NULL };
 
     return check_path(path, e) || run(argv, NULL, NULL, e) ||
-           sync_file(backing, e) ? -1 : 0;
+           image_sync(backing, e) ? -1 : 0;
 }
 
 int image_repair_leaks(const char *path, struct error *e)
@@ -217,7 +219,7 @@ int image_repair_leaks(const char *path, struct error *e)
                            "qcow2", "--", path, NULL };
 
     return check_path(path, e) || run(argv, NULL, NULL, e) ||
-           sync_file(path, e) ? -1 : 0;
+           image_sync(path, e) ? -1 : 0;
 }
 
 int image_map(const char *path, libxl_disk_format format,
@@ -261,7 +263,7 @@ int image_internal_apply(const char *path, const char *name, struct error *e)
                            path, NULL };
 
     return check_path(path, e) || run(argv, NULL, NULL, e) ||
-           sync_file(path, e) ? -1 : 0;
+           image_sync(path, e) ? -1 : 0;
 }
 
 int image_internal_delete(const char *path, const char *name, struct error *e)
@@ -270,7 +272,7 @@ int image_internal_delete(const char *path, const char *name, struct error *e)
                            path, NULL };
 
     return check_path(path, e) || run(argv, NULL, NULL, e) ||
-           sync_file(path, e) ? -1 : 0;
+           image_sync(path, e) ? -1 : 0;
 }
 
 int image_internal_extract(const char *path, const char *name,
@@ -283,9 +285,9 @@ int image_internal_extract(const char *path, const char *name,
     int ret = -1;
 
     if (check_path(path, e) || check_path(new_path, e) ||
-        reserve(new_path, path, e))
+        image_reserve(new_path, path, e))
         goto out;
-    ret = run(argv, NULL, NULL, e) || sync_file(new_path, e) ? -1 : 0;
+    ret = run(argv, NULL, NULL, e) || image_sync(new_path, e) ? -1 : 0;
     if (ret)
         unlink(new_path);
 

@@ -25,6 +25,7 @@ struct image {
     libxl_disk_format format;
     char *backing;              /* NULL for none */
     libxl_disk_format backing_format;
+    bool relative;              /* the header names it relatively */
     uint64_t virtual_size, actual_size;
     uint64_t cluster_size;      /* 0: of no qcow2 image */
     struct strings internal;    /* names of its internal snapshots */
@@ -52,6 +53,11 @@ int image_rebase(const char *path, const char *backing,
 int image_commit(const char *path, const char *backing, struct error *e);
 /* Frees the space that an interrupted qemu-img has left unused in a qcow2. */
 int image_repair_leaks(const char *path, struct error *e);
+
+/* A new empty file at path, which must not exist, with the owner and mode of
+ * like (NULL, or none: 0600). */
+int image_reserve(const char *path, const char *like, struct error *e);
+int image_sync(const char *path, struct error *e);
 
 /* Where data is that an image shows; in bytes. */
 struct image_extent {

@@ -17,6 +17,14 @@
 
 #define MAX_OUT (16u << 20)
 #define MAX_ERR 2000
+#define WATCH_MS 200
+
+/* Asks from time to time whether the program is to go on. */
+struct watch {
+    int (*f)(void *user, const char *text);
+    void *user;
+    bool ended;                 /* it is not */
+};
 
 struct sink {
     int fd;
@@ -59,7 +67,20 @@ static bool drain(struct sink *s)
     return true;
 }
 
-static void collect(struct sink sinks[2])
+static void look(struct watch *w, struct sink *out, pid_t pid)
+{
+    /* It needs no more than the end. */
+    if (out->len > 512) {
+        memmove(out->text, out->text + out->len - 64, 65);
+        out->len = 64;
+    }
+    if (!w->ended && w->f(w->user, out->text)) {
+        w->ended = true;
+        kill(pid, SIGTERM);
+    }
+}
+
+static void collect(struct sink sinks[2], struct watch *w, pid_t pid)
 {
     struct pollfd fds[2] = {
         { .fd = sinks[0].fd, .events = POLLIN },
@@ -68,7 +89,11 @@ static void collect(struct sink sinks[2])
     int i;
 
     while (fds[0].fd >= 0 || fds[1].fd >= 0) {
-        if (poll(fds, 2, -1) < 0)
+        int r = poll(fds, 2, w ? WATCH_MS : -1);
+
+        if (w)
+            look(w, &sinks[0], pid);
+        if (r < 0)
             continue;
         for (i = 0; i < 2; i++)
             if (fds[i].fd >= 0 && fds[i].revents && !drain(&sinks[i]))
@@ -94,7 +119,8 @@ static int result(const char *name, int status, char *text, struct error *e)
                      *text ? text : name, WEXITSTATUS(status));
 }
 
-int run(const char *const argv[], char **out, size_t *len, struct error *e)
+static int run_any(const char *const argv[], char **out, size_t *len,
+                   struct watch *w, struct error *e)
 {
     struct sink sinks[2] = {
         { .fd = -1, .text = xls_strdup(""), .max = MAX_OUT },
@@ -116,10 +142,10 @@ int run(const char *const argv[], char **out, size_t *len, struct error *e)
     outs[1] = errs[1] = -1;
     sinks[0].fd = outs[0];
     sinks[1].fd = errs[0];
-    collect(sinks);
+    collect(sinks, w, pid);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    ret = result(argv[0], status, sinks[1].text, e);
+    ret = w && w->ended ? 1 : result(argv[0], status, sinks[1].text, e);
     if (!ret && out) {
         *out = sinks[0].text;
         *len = sinks[0].len;
@@ -138,6 +164,20 @@ out:
     free(sinks[0].text);
     free(sinks[1].text);
     return ret;
+}
+
+int run(const char *const argv[], char **out, size_t *len, struct error *e)
+{
+    return run_any(argv, out, len, NULL, e);
+}
+
+int run_watched(const char *const argv[],
+                int (*watch)(void *user, const char *text), void *user,
+                struct error *e)
+{
+    struct watch w = { .f = watch, .user = user };
+
+    return run_any(argv, NULL, NULL, &w, e);
 }
 
 int run_json(const char *const argv[], struct xls_json **v, struct error *e)

@@ -15,6 +15,14 @@
  * others away from by its lock must not go on without it.
  */
 int run(const char *const argv[], char **out, size_t *len, struct error *e);
+/*
+ * The same for a program that prints how far it is: watch is called with the end
+ * of what there is of it, a few times a second; nonzero ends the program, and
+ * the result is 1.
+ */
+int run_watched(const char *const argv[],
+                int (*watch)(void *user, const char *text), void *user,
+                struct error *e);
 /* The same for a program that writes JSON to stdout. */
 int run_json(const char *const argv[], struct xls_json **v, struct error *e);
 

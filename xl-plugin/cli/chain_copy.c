@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "cli/chain_copy.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "storage/fold_internal.h"
+#include "storage/image_copy.h"
+
+/* What is known while the copies are made. */
+struct chain_copy {
+    struct disk_job *d;
+    const char *to;
+    libxl_disk_chain chain;
+    xl_snapshot_moved *layers;  /* as many as the chain has */
+    uint64_t *lengths;          /* bytes to copy of each; 0 of the active one */
+    uint64_t total, done;
+};
+
+static bool is_export_place(const char *to)
+{
+    return to[0] != '/';
+}
+
+/* --- what is copied where --- */
+
+static int check_layer(const struct chain_copy *c, int i, struct error *e)
+{
+    const libxl_disk_layer *l = &c->chain.layers[i];
+    const char *name = l->filename ? l->filename : l->spec;
+
+    if (l->parent != i - 1 || (i && !str_same(l->child, "backing")) ||
+        l->kind == LIBXL_DISK_LAYER_KIND_NONE)
+        return error_set(e, "disk %s is not a plain chain of backing files; "
+                         "'xl disk-chain' shows it", c->d->vdev);
+    if (!l->filename || (l->kind != LIBXL_DISK_LAYER_KIND_FILE &&
+                         l->kind != LIBXL_DISK_LAYER_KIND_BLOCK &&
+                         l->kind != LIBXL_DISK_LAYER_KIND_NBD))
+        return error_set(e, "layer %s of disk %s is neither in a file nor on a "
+                         "block device or NBD export", name ? name : "",
+                         c->d->vdev);
+    if (l->format != LIBXL_DISK_FORMAT_QCOW2 &&
+        l->format != LIBXL_DISK_FORMAT_RAW)
+        return error_set(e, "layer %s of disk %s is of format %s; raw and "
+                         "qcow2 can be copied", name, c->d->vdev, l->driver);
+    return 0;
+}
+
+/* The last part of a path or URI; malloc'ed. */
+static char *name_of(const char *spec)
+{
+    size_t len = image_is_export(spec) ? strcspn(spec, "?") : strlen(spec);
+    const char *begin = spec + len;
+
+    while (begin > spec && begin[-1] != '/')
+        begin--;
+    return xls_memdup0(begin, spec + len - begin);
+}
+
+/* A name that no other layer of the chain gets. */
+static char *free_name(const struct strings *taken, const char *spec)
+{
+    char *first = name_of(spec), *name;
+    int n = 0;
+
+    if (!*first) {
+        free(first);
+        first = xls_strdup("disk");
+    }
+    name = xls_strdup(first);
+    while (strings_has(taken, name)) {
+        free(name);
+        name = xls_asprintf("%s.%d", first, ++n);
+    }
+    free(first);
+    return name;
+}
+
+/* Everything but unreserved characters as %XX. */
+static char *encode(const char *name)
+{
+    char *text = xls_calloc(strlen(name) * 3 + 1, 1), *to = text;
+
+    for (; *name; name++)
+        if ((*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') ||
+            (*name >= '0' && *name <= '9') || strchr("-._~", *name))
+            *to++ = *name;
+        else
+            to += sprintf(to, "%%%02X", (unsigned char)*name);
+    return text;
+}
+
+static char *place(const char *to, const char *name)
+{
+    size_t len = strcspn(to, "?"), end = len;
+    bool at_root;
+    char *text, *coded;
+
+    if (!is_export_place(to))
+        return xls_asprintf("%s/%s", to, name);
+    while (end && to[end - 1] == '/')
+        end--;
+    coded = encode(name);
+    /* nbd+unix:///PREFIX has nothing where a host would be. */
+    at_root = !strncmp(to, "nbd+unix:", 9) && end <= 9;
+    text = xls_asprintf("%.*s%s%s%s", at_root ? 9 : (int)end, to,
+                        at_root ? "///" : "/", coded, to + len);
+    free(coded);
+    return text;
+}
+
+static int plan(struct chain_copy *c, struct error *e)
+{
+    struct strings taken = { 0 };
+    int i, ret = 0;
+
+    c->layers = xls_calloc(c->chain.num_layers, sizeof(*c->layers));
+    c->lengths = xls_calloc(c->chain.num_layers, sizeof(*c->lengths));
+    for (i = 0; !ret && i < c->chain.num_layers; i++) {
+        const libxl_disk_layer *l = &c->chain.layers[i];
+        char *name;
+
+        xl_snapshot_moved_init(&c->layers[i]);
+        ret = check_layer(c, i, e);
+        if (ret)
+            break;
+        name = free_name(&taken, l->filename);
+        strings_add(&taken, name);
+        c->layers[i].from = xls_strdup(l->filename);
+        c->layers[i].to = place(c->to, name);
+        c->layers[i].format = l->format;
+        free(name);
+        if (i)
+            ret = image_length(l->filename, &c->lengths[i], e);
+        c->total += c->lengths[i];
+    }
+    strings_free(&taken);
+    return ret;
+}
+
+static int check_place(const struct chain_copy *c, struct error *e)
+{
+    uint64_t needed = 0, available;
+    struct statvfs fs;
+    struct stat st;
+    int i;
+
+    if (is_export_place(c->to))
+        return 0;
+    if (stat(c->to, &st) || statvfs(c->to, &fs))
+        return error_errno(e, "the directory %s", c->to);
+    if (!S_ISDIR(st.st_mode))
+        return error_set(e, "%s is no directory; with --chain, the layers get "
+                         "their own names in one", c->to);
+    for (i = 0; i < c->chain.num_layers; i++) {
+        if (!access(c->layers[i].to, F_OK))
+            return error_set(e, "%s is there already; choose a directory in "
+                             "which no file has the name of a layer",
+                             c->layers[i].to);
+        if (c->chain.layers[i].allocated_size > 0)
+            needed += c->chain.layers[i].allocated_size;
+    }
+    available = (uint64_t)fs.f_bavail * fs.f_frsize;
+    if (needed > available)
+        return error_set(e, "the chain takes %" PRIu64 " bytes, and %s has %"
+                         PRIu64 " free", needed, c->to, available);
+    return 0;
+}
+
+/* --- the files --- */
+
+static void remove_files(const xl_snapshot_moved *layers, int num)
+{
+    struct error ignored = { 0 };
+    int i;
+
+    for (i = 0; i < num; i++)
+        if (layers[i].to[0] == '/' && !image_thaw(layers[i].to, &ignored))
+            unlink(layers[i].to);
+    error_clear(&ignored);
+}
+
+static int make_files(struct chain_copy *c, struct error *e)
+{
+    int i;
+
+    for (i = 0; !is_export_place(c->to) && i < c->chain.num_layers; i++)
+        if (image_reserve(c->layers[i].to,
+                          c->layers[i].from[0] == '/' ? c->layers[i].from
+                                                      : NULL, e)) {
+            remove_files(c->layers, i);
+            return -1;
+        }
+    return 0;
+}
+
+static int watch(void *user, uint64_t done)
+{
+    struct chain_copy *c = user;
+    libxl_snapshot_progress progress = { .phase = "layers",
+                                         .done = c->done + done,
+                                         .total = c->total };
+
+    return progress_report(&c->d->progress, &progress);
+}
+
+static int copy_layers(struct chain_copy *c, uint64_t speed, struct error *e)
+{
+    int i, ret = 0;
+
+    for (i = c->chain.num_layers - 1; !ret && i > 0; i--) {
+        xl_snapshot_moved *l = &c->layers[i];
+
+        ret = image_copy(l->from, l->to, c->lengths[i], speed, watch, c, e);
+        if (ret > 0)
+            ret = error_set(e, "cancelled; the copies are removed");
+        c->done += c->lengths[i];
+        if (!ret && i + 1 < c->chain.num_layers) {
+            char *name = name_of(l[1].to);
+
+            ret = image_name_backing(l->to, name, l[1].format, e);
+            free(name);
+        }
+        if (!ret && l->to[0] == '/')
+            ret = image_freeze(l->to, e);
+    }
+    return ret;
+}
+
+static int make_top(struct chain_copy *c, struct error *e)
+{
+    const libxl_disk_layer *top = &c->chain.layers[0];
+    char *name;
+    int ret;
+
+    if (top->format != LIBXL_DISK_FORMAT_QCOW2)
+        return 0;
+    name = c->chain.num_layers > 1 ? name_of(c->layers[1].to) : NULL;
+    ret = image_make_empty(c->layers[0].to, top->virtual_size,
+                           top->cluster_size, name,
+                           name ? c->layers[1].format
+                                : LIBXL_DISK_FORMAT_UNKNOWN, e);
+    free(name);
+    return ret;
+}
+
+static int start_job(struct chain_copy *c, uint32_t domid, uint64_t speed,
+                     const libxl_snapshot_how *how)
+{
+    libxl_disk_copy_args args;
+    int i, rc;
+
+    libxl_disk_copy_args_init(&args);
+    args.vdev = xls_strdup(c->d->vdev);
+    args.target = xls_strdup(c->layers[0].to);
+    args.format = c->layers[0].format;
+    args.reuse_external = args.format == LIBXL_DISK_FORMAT_QCOW2;
+    args.speed = speed;
+    args.num_base = c->chain.num_layers - 1;
+    args.shallow = args.num_base > 0;
+    args.base = xls_calloc(args.num_base, sizeof(*args.base));
+    for (i = 0; i < args.num_base; i++) {
+        libxl_disk_copy_layer_init(&args.base[i]);
+        args.base[i].target = xls_strdup(c->layers[i + 1].to);
+        args.base[i].format = c->layers[i + 1].format;
+    }
+    rc = libxl_disk_copy(c->d->cli->ctx, domid, &args, how);
+    libxl_disk_copy_args_dispose(&args);
+    return rc;
+}
+
+/* Notes the layers; the note has them from here on. */
+static int note(struct chain_copy *c, struct error *e)
+{
+    xl_snapshot_job *job = job_note(c->d, NULL, NULL);
+    int i;
+
+    job->num_layers = c->chain.num_layers;
+    job->layers = xls_calloc(job->num_layers, sizeof(*job->layers));
+    for (i = 0; i < job->num_layers; i++) {
+        xl_snapshot_moved_init(&job->layers[i]);
+        job->layers[i].from = xls_strdup(c->layers[i].from);
+        job->layers[i].to = xls_strdup(c->layers[i].to);
+        job->layers[i].format = c->layers[i].format;
+    }
+    return store_write_info(c->d->s.store, e);
+}
+
+static int check_target(const char *to, struct error *e)
+{
+    if (to[0] == '/' || image_is_export(to))
+        return 0;
+    return error_set(e, "\"%s\" is neither the absolute path of a directory "
+                     "nor nbd://HOST[:PORT][/PREFIX]", to);
+}
+
+int chain_copy_start(struct disk_job *d, uint32_t domid, const char *to,
+                     uint64_t speed, const libxl_snapshot_how *how)
+{
+    struct error *e = &d->error;
+    struct chain_copy c = { .d = d };
+    char *trimmed = xls_strdup(to);
+    size_t len = strlen(trimmed);
+    int i, rc;
+
+    while (to[0] == '/' && len > 1 && trimmed[len - 1] == '/')
+        trimmed[--len] = '\0';
+    c.to = trimmed;
+    libxl_disk_chain_init(&c.chain);
+    rc = check_target(to, e);
+    if (rc)
+        goto out;
+    rc = libxl_disk_chain_get(d->cli->ctx, domid, d->vdev, 0, how, &c.chain);
+    if (rc)
+        goto out;
+    rc = plan(&c, e) || check_place(&c, e) || make_files(&c, e) ? -1 : 0;
+    if (rc)
+        goto out;
+    progress_start(&d->progress);
+    d->progress.lines = true;
+    rc = note(&c, e) || copy_layers(&c, speed, e) || make_top(&c, e) ? -1 : 0;
+    progress_end(&d->progress);
+    if (!rc)
+        rc = start_job(&c, domid, speed, how);
+    if (rc && !job_may_have_begun(rc))
+        remove_files(c.layers, c.chain.num_layers);
+
+out:
+    for (i = 0; c.layers && i < c.chain.num_layers; i++)
+        xl_snapshot_moved_dispose(&c.layers[i]);
+    free(c.layers);
+    free(c.lengths);
+    libxl_disk_chain_dispose(&c.chain);
+    free(trimmed);
+    return rc;
+}
+
+/* --- afterwards --- */
+
+static int move_store(struct session *s, struct cli *cli,
+                      const xl_snapshot_job *noted, struct error *e)
+{
+    struct layers l;
+    int i, ret = 0;
+
+    /* What is on another host cannot be reverted to, or merged, from here. */
+    if (noted->layers[0].to[0] != '/')
+        return 0;
+    for (i = 1; !ret && i < noted->num_layers; i++)
+        if (noted->layers[i].from[0] == '/')
+            ret = store_move_layer(s->store, noted->layers[i].from,
+                                   noted->layers[i].to,
+                                   noted->layers[i].format, e);
+    if (ret || layers_load(&l, s->store, &s->live, e))
+        return -1;
+    for (i = 1; i < noted->num_layers; i++) {
+        const struct layer *child =
+            layers_next_child(&l, noted->layers[i].from, NULL);
+
+        if (child)
+            cli_say(cli, "%s is still needed, beside its copy: %s is based on "
+                    "it", noted->layers[i].from, child->image.path);
+    }
+    layers_free(&l);
+    return 0;
+}
+
+int chain_copy_follow(struct session *s, struct cli *cli,
+                      const xl_snapshot_job *noted, const libxl_disk_job *job,
+                      struct error *e)
+{
+    bool its = job->type == LIBXL_DISK_JOB_TYPE_COPY &&
+        str_same(job->target, noted->layers[0].to);
+
+    if (its && job->phase == LIBXL_DISK_JOB_PHASE_COMPLETED)
+        return move_store(s, cli, noted, e);
+    if (its && job->phase == LIBXL_DISK_JOB_PHASE_CANCELLED &&
+        job->target_complete)
+        return 0;
+    if (noted->layers[0].to[0] == '/')
+        cli_say(cli, "the copies of the layers of disk %s in the directory of "
+                "%s are removed", noted->vdev, noted->layers[0].to);
+    remove_files(noted->layers, noted->num_layers);
+    return 0;
+}
