@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "storage/identity.h"
 #include "store/tree.h"
 
 static void print_json(const struct store *st, const struct strings *deleted,
@@ -72,9 +73,11 @@ int deletion_run(struct cli *cli, struct session *s,
     int code = EXIT_OK;
 
     fold_library_init(&fold, cli, s);
-    if (hide(s->store, names, merge, &deleted, &e)) {
+    if (identity_begin_fold(s->store, &s->live, s->domain.domid, &e) ||
+        hide(s->store, names, merge, &deleted, &e)) {
         code = cli_fail(cli, &e);
-    } else if (fold_all(&fold.fold, &e)) {
+    } else if (fold_all(&fold.fold, &e) ||
+               identity_end_fold(s->store, &s->live, s->domain.domid, &e)) {
         cli_say(cli, "%s, but not all of its storage could be freed; the next "
                 "snapshot-delete of %s tries again", done, s->domain.name);
         code = cli_fail(cli, &e);
@@ -101,8 +104,9 @@ int deletion_forget(struct cli *cli, struct session *s,
 {
     struct strings forgotten = { 0 }, files = { 0 };
     struct error e = { 0 };
-    int i, ret = 0, code;
+    int i, ret, code;
 
+    ret = identity_begin_fold(s->store, &s->live, s->domain.domid, &e);
     for (i = 0; !ret && i < names->num; i++) {
         xl_snapshot_record *rec = store_find(s->store, names->v[i]);
 
@@ -112,6 +116,8 @@ int deletion_forget(struct cli *cli, struct session *s,
         if (!ret)
             strings_add(&forgotten, names->v[i]);
     }
+    if (!ret)
+        ret = identity_end_fold(s->store, &s->live, s->domain.domid, &e);
     code = ret ? cli_fail(cli, &e) : EXIT_OK;
     if (!ret)
         print_result(cli, s, &forgotten, "forgotten", &files);

@@ -70,11 +70,15 @@ const struct command commands[] = {
       "--async                do not wait for the end\n",
       command_disk_commit, false },
     { "disk-copy", "DOMAIN VDEV TARGET [--pivot|--finish] [OPTIONS]",
-      "Mirror a disk in use to a file, a block device or an NBD export",
+      "Mirror a disk in use to a file, a block device or an NBD export, or "
+      "with its whole chain to a directory",
       "--pivot                go over to the copy when it is complete\n"
       "--finish               end with a complete copy, without going over\n"
       "--shallow              the active layer alone, on the same lower ones\n"
       "--reuse-external       the target is an image made for this\n"
+      "--keep-path            with a pivot, it gets the disk's path\n"
+      "--chain                with all lower layers, into the directory TARGET\n"
+      "                       or the exports below nbd://HOST[:PORT][/PREFIX]\n"
       "--format=raw|qcow2     of the copy\n"
       "--speed=BYTES          per second at most; K, M and G may follow\n"
       "--async                do not wait until it is complete\n",

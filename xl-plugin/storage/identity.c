@@ -43,7 +43,13 @@ static uint64_t inode(const char *path)
 
 static bool is_alone(const xl_snapshot_domain_disk *d, const char *top)
 {
-    return d && ((d->alone_inode && d->alone_inode == inode(top)) ||
+    uint64_t its = inode(top);
+    int i;
+
+    for (i = 0; d && its && i < d->num_fold_inodes; i++)
+        if (d->fold_inodes[i] == its)
+            return true;
+    return d && ((d->alone_inode && d->alone_inode == its) ||
                  (!str_none(d->remote) && str_same(d->remote, top)));
 }
 
@@ -70,6 +76,54 @@ void identity_note_alone(struct store *st, const struct live *live,
         found |= is_layer_of(st, vdev, chain[i].path);
     image_list_free(chain, num);
     d->alone_inode = found ? 0 : inode(top);
+}
+
+static void note_chain(struct store *st, const struct live *live,
+                       uint32_t domid, xl_snapshot_domain_disk *d)
+{
+    struct error ignored = { 0 };
+    libxl_disk_format format;
+    struct image *chain;
+    const char *top;
+    int i, num;
+
+    identity_top(st, live, domid, d->vdev, &top, &format);
+    if (str_none(top) || image_chain(top, format, &chain, &num, &ignored)) {
+        error_clear(&ignored);
+        return;
+    }
+    d->fold_inodes = xls_realloc(d->fold_inodes, num,
+                                 sizeof(*d->fold_inodes));
+    d->num_fold_inodes = num;
+    for (i = 0; i < num; i++)
+        d->fold_inodes[i] = inode(chain[i].path);
+    image_list_free(chain, num);
+}
+
+int identity_begin_fold(struct store *st, const struct live *live,
+                        uint32_t domid, struct error *e)
+{
+    int i;
+
+    for (i = 0; i < st->info.num_disks; i++)
+        note_chain(st, live, domid, &st->info.disks[i]);
+    return st->info.num_disks ? store_write_info(st, e) : 0;
+}
+
+int identity_end_fold(struct store *st, const struct live *live,
+                      uint32_t domid, struct error *e)
+{
+    int i;
+
+    for (i = 0; i < st->info.num_disks; i++) {
+        xl_snapshot_domain_disk *d = &st->info.disks[i];
+
+        identity_note_alone(st, live, domid, d->vdev);
+        free(d->fold_inodes);
+        d->fold_inodes = NULL;
+        d->num_fold_inodes = 0;
+    }
+    return st->info.num_disks ? store_write_info(st, e) : 0;
 }
 
 static int check_disk(const struct store *st, const char *vdev,

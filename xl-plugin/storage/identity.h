@@ -41,6 +41,17 @@ void identity_top(const struct store *st, const struct live *live,
 void identity_note_tops(struct store *st, const struct live *live,
                         uint32_t domid);
 
+/*
+ * Around the deletion of snapshots, after which a disk may be based on no layer
+ * of those that remain: the first, before, notes what it may be then, so that
+ * it is known also if this is interrupted; the second what it is. Disks whose
+ * chain cannot be read are passed over.
+ */
+int identity_begin_fold(struct store *st, const struct live *live,
+                        uint32_t domid, struct error *e);
+int identity_end_fold(struct store *st, const struct live *live,
+                      uint32_t domid, struct error *e);
+
 /* Notes (in memory) whether a disk's active layer is based on no layer of the
  * store any more, so that it is known by itself from here on. */
 void identity_note_alone(struct store *st, const struct live *live,

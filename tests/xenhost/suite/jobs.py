@@ -10,12 +10,13 @@ import signal
 import subprocess
 import time
 
-from snapshots import (Kept, disk_path, external, fails, healthy, is_immutable, names,
-                       qemu_img_check, reboot, start, write_args, xl)
+from snapshots import (Kept, disk_path, external, fails, healthy, is_immutable, killed_after,
+                       names, qemu_img_check, reboot, start, write_args, xl)
 from xenhost import XEN_VERSION, main, sh, test, top_layers, workdir
 
 KIND = "pvh" if XEN_VERSION >= (4, 20) else "pv"
 KILLAT = "/usr/local/bin/killat.so"
+XL_SNAPSHOT = "/usr/local/sbin/xl-snapshot"
 SLOW = 1000         # bytes per second
 
 
@@ -487,6 +488,166 @@ def the_commands():
     reboot(guest)
 
 
+def layers_of(guest):
+    """The files of each disk's chain, as its QEMU has them open, the top first."""
+    told = json.loads(xl("disk-chain", guest.name, "--json", "--flat").stdout)
+    return {c["vdev"]: [layer["filename"] for layer in c["layers"]] for c in told}
+
+
+def moved_chain():
+    """A guest with snapshots s1 to s3 of both its disks."""
+    guest = start(KIND, "move", formats=("qcow2", "raw"), cmdline="blocks=1")
+    for name in ("s1", "s2", "s3"):
+        guest.cmd("scribble 8")
+        xl("snapshot-create", guest.name, name, "--disk-only")
+    return guest
+
+
+def a_chain_moves_to_another_directory():
+    guest = moved_chain()
+    kept = Kept(guest)
+    for name in ("s1", "s2", "s3"):
+        kept.remember(name)
+    where = workdir("elsewhere")
+    fails("disk-copy", guest.name, "xvda", where, "--chain", says=where)
+    os.mkdir(where)
+    fails("disk-copy", guest.name, "xvda", where, "--chain", "--shallow", says="--chain", code=2)
+    fails("disk-copy", guest.name, "xvda", "move", "--chain", says="absolute path")
+    before = layers_of(guest)
+    taken = os.path.join(where, os.path.basename(before["xvda"][1]))
+    open(taken, "w").close()
+    fails("disk-copy", guest.name, "xvda", where, "--chain", says=taken)
+    os.unlink(taken)
+    assert not os.listdir(where), os.listdir(where)
+
+    # What is cancelled leaves nothing; neither does one that is killed.
+    xl("disk-copy", guest.name, "xvda", where, "--chain", "--async", f"--speed={SLOW}")
+    xl("disk-job", guest.name, "xvda", "--abort", check=False)
+    assert not os.listdir(where), os.listdir(where)
+    kept.check()
+    for n in (1, 2, 4, 6):
+        killed_after(n, XL_SNAPSHOT, "disk-copy", guest.name, "xvda", where, "--chain", "--async",
+                     f"--speed={SLOW}")
+        xl("disk-job", guest.name, "xvda", "--abort", check=False)
+        xl("disk-pull", guest.name, "xvdb", "--base=/none", check=False)
+        left = os.listdir(where)
+        for name in left:
+            # Made, and not noted yet.
+            assert os.path.getsize(os.path.join(where, name)) == 0, left
+            os.unlink(os.path.join(where, name))
+        healthy(guest)
+
+    mark = guest.mark()
+    told = {}
+    for vdev in ("xvda", "xvdb"):
+        told[vdev] = xl("disk-copy", guest.name, vdev, where, "--chain", "--pivot").stdout
+        guest.cmd("scribble 8")
+    assert not [line for line in guest.since(mark) if line.startswith("BOOT")]
+    healthy(guest)
+    for vdev in ("xvda", "xvdb"):
+        after = layers_of(guest)[vdev]
+        assert [os.path.basename(p) for p in after] == [os.path.basename(p) for p in before[vdev]]
+        assert all(os.path.dirname(p) == where for p in after), after
+        for path in before[vdev]:
+            assert path in told[vdev], (path, told)
+            sh(["chattr", "-f", "-i", path], check=False)
+            os.unlink(path)
+        for path, below in zip(after, after[1:]):
+            header = json.loads(sh(["qemu-img", "info", "-U", "--output=json", path]).stdout)
+            assert header["backing-filename"] == os.path.basename(below), header
+    kept.check()
+    reboot(guest)
+    kept.check()
+    xl("snapshot-create", guest.name, "s4", "--disk-only")
+    kept.remember("s4")
+    xl("snapshot-delete", guest.name, "s2")
+    kept.forget("s2")
+    kept.check()
+    xl("snapshot-revert", guest.name, "s1")
+    healthy(guest)
+    kept.check()
+
+
+class Server:
+    """Another host, in a network namespace: an NBD server with these files as exports."""
+
+    ADDRESS = "10.9.8.2"
+
+    def __init__(self, files):
+        self.files, self.process = files, None
+
+    def __enter__(self):
+        for command in ("netns add other", "link add link0 type veth peer name link1 netns other",
+                        "addr add 10.9.8.1/24 dev link0", "link set link0 up",
+                        f"-n other addr add {self.ADDRESS}/24 dev link1",
+                        "-n other link set link1 up"):
+            sh(["ip", *command.split()])
+        words = ["ip", "netns", "exec", "other", "qemu-storage-daemon", "--nbd-server",
+                 f"addr.type=inet,addr.host={self.ADDRESS},addr.port=10809"]
+        for number, (name, path) in enumerate(self.files.items()):
+            words += ["--blockdev", f"driver=file,node-name=n{number},filename={path}",
+                      "--export", f"type=nbd,id=e{number},node-name=n{number},name={name},"
+                                  "writable=on"]
+        self.process = subprocess.Popen(words)
+        for _ in range(100):
+            if self.ADDRESS in sh(["ip", "netns", "exec", "other", "ss", "-ltn"]).stdout:
+                return self
+            time.sleep(0.1)
+        raise AssertionError("the server does not listen")
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+        sh(["ip", "link", "del", "link0"])
+        sh(["ip", "netns", "del", "other"])
+
+
+def a_chain_moves_to_a_server_on_another_host():
+    guest = moved_chain()
+    kept = Kept(guest)
+    for name in ("s1", "s2", "s3"):
+        kept.remember(name)
+    before = layers_of(guest)["xvda"]
+    where = workdir("remote")
+    os.mkdir(where)
+    exports = {}
+    for path in before:
+        name = os.path.basename(path)
+        exports[f"web/{name}"] = os.path.join(where, name)
+        sh(["truncate", "-s", "64M", exports[f"web/{name}"]])
+    uri = f"nbd://{Server.ADDRESS}/web"
+    fails("disk-copy", guest.name, "xvda", uri, "--chain", "--pivot", says=Server.ADDRESS)
+    healthy(guest)
+    with Server(exports):
+        mark = guest.mark()
+        xl("disk-copy", guest.name, "xvda", uri, "--chain", "--pivot")
+        guest.cmd("scribble 8")
+        healthy(guest)
+        assert not [line for line in guest.since(mark) if line.startswith("BOOT")]
+        top = f"nbd://{Server.ADDRESS}:10809/web/{os.path.basename(before[0])}"
+        assert top_layers(guest.domid())["xvda"][0] == top, top_layers(guest.domid())
+        # The snapshots are where they were, and the domain is known by its export.
+        kept.check()
+        # There, the images are a chain of their own, of what the guest has.
+        guest.cmd("stop")
+        chain_there = chain(os.path.join(where, os.path.basename(before[0])))
+        assert [os.path.basename(p) for p in chain_there] == [os.path.basename(p) for p in before]
+        assert all(os.path.dirname(p) == where for p in chain_there), chain_there
+        guest.cmd("go")
+
+        back = workdir("back")
+        os.mkdir(back)
+        xl("disk-copy", guest.name, "xvda", back, "--chain", "--pivot")
+        assert [os.path.basename(p) for p in layers_of(guest)["xvda"]] == [
+            os.path.basename(p) for p in before]
+        healthy(guest)
+    kept.check()
+    reboot(guest)
+    xl("snapshot-revert", guest.name, "s2")
+    healthy(guest)
+    kept.check()
+
+
 for number in (2, 8, 64):
     test(lambda depth=number: pulled_whole_and_to_every_base(depth), timeout=100 + 30 * number,
          name=f"pull at depth {number}")
@@ -510,6 +671,8 @@ test(lambda: a_process_is_killed_after_each_change(
 test(lambda: a_process_is_killed_after_each_change(
     1, "job-abort", "{domid}", "xvda", "pivot", before=ready, depth_after=2), timeout=1800,
      name="a pivot is killed after a change")
+test(a_chain_moves_to_another_directory, timeout=900)
+test(a_chain_moves_to_a_server_on_another_host, timeout=900)
 test(the_commands, timeout=900)
 
 main()

@@ -380,6 +380,27 @@ def layers_go_the_way_that_was_asked_for():
         pass
 
 
+def a_disk_that_no_snapshot_is_below_is_still_known():
+    """A branch goes on while what the disks were based on is deleted, or forgotten."""
+    for words in ([], ["--metadata"]):
+        guest = start(KIND, "apart")
+        tree = Tree(guest)
+        tree.take("s1")
+        tree.take("s2")
+        tree.revert("s1")
+        xl("snapshot-delete", guest.name, "s1", *words)
+        tree.forget_deleted("s1")
+        tree.check() if not words else healthy(guest)
+        tree.take("s3")
+        tree.revert("s2")
+        tree.revert("s3")
+        xl("snapshot-delete", guest.name, "s3")
+        with Off(guest):
+            xl("snapshot-delete", guest.name, "s2")
+        healthy(guest)
+        guest.destroy()
+
+
 def metadata_alone_is_forgotten():
     guest = start(KIND, "meta")
     create(guest, "s1")
@@ -403,6 +424,7 @@ def metadata_alone_is_forgotten():
 test(undo_takes_the_snapshot_back_and_not_the_writes, timeout=600)
 test(undo_is_refused_with_the_reason, timeout=600)
 test(layers_go_the_way_that_was_asked_for, timeout=600)
+test(a_disk_that_no_snapshot_is_below_is_still_known, timeout=600)
 test(metadata_alone_is_forgotten, timeout=600)
 test(lambda: a_random_tree(False), timeout=20 * STEPS + 600,
      name="random: snapshots come and go anywhere")
