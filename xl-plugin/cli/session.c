@@ -9,6 +9,7 @@
 #include "cli/disk_job.h"
 #include "cli/interrupted.h"
 #include "storage/identity.h"
+#include "storage/run.h"
 #include "store/names.h"
 
 int cli_libxl(struct cli *cli, struct error *e)
@@ -127,6 +128,8 @@ int session_open(struct cli *cli, const char *domain, bool running,
     if (!ret)
         ret = store_open(STORE_ROOT, s->domain.name, true, LOCK_WAIT,
                          &s->store, e);
+    if (!ret)
+        run_hold(s->store->lock);
     /* The store settles by what the library makes of it. */
     if (!ret)
         ret = interrupted_recover(s, cli, running, e);
@@ -174,6 +177,7 @@ int session_look(struct cli *cli, const char *domain, struct session *s,
 
 void session_close(struct session *s)
 {
+    run_hold(-1);
     live_free(&s->live);
     store_close(s->store);
     free(s->domain.name);

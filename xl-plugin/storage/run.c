@@ -32,6 +32,13 @@ struct sink {
     size_t len, max;
 };
 
+static int held = -1;
+
+void run_hold(int lock)
+{
+    held = lock;
+}
+
 static void child(const char *const argv[], pid_t parent, int out, int err)
 {
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -41,6 +48,8 @@ static void child(const char *const argv[], pid_t parent, int out, int err)
         _exit(126);
     if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
         _exit(126);
+    if (held >= 0)
+        fcntl(held, F_SETFD, 0);
     setenv("LC_ALL", "C", 1);
     execvp(argv[0], (char *const *)argv);
     dprintf(2, "%s", errno == ENOENT ? "there is no such program in PATH"

@@ -8,6 +8,13 @@
 #include "util/error.h"
 
 /*
+ * The lock (of flock(2)) that the programs run from here on share, -1 for none:
+ * when this process is killed, others have it only once the program, which is
+ * killed too, has let go of its files.
+ */
+void run_hold(int lock);
+
+/*
  * Runs argv[0] (looked up in PATH), no shell, stdin from /dev/null, and waits
  * for it. out (may be NULL) gets what it wrote to stdout, NUL-terminated and
  * at most 16 MiB. A status other than 0 is an error with the first lines of

@@ -414,6 +414,7 @@ void check_all(void)
 
 void store_let_go(void)
 {
+    run_hold(-1);
     store_close(st);
     st = fold.st = NULL;
 }
@@ -423,5 +424,6 @@ void store_take_again(void)
     struct error e = { 0 };
 
     assert_good(store_open(root, "web1", true, 5, &st, &e), &e);
+    run_hold(st->lock);
     fold.st = st;
 }

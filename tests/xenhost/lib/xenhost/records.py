@@ -33,6 +33,8 @@ def _path_of(file):
     while file.startswith("json:"):
         file = json.loads(file.removeprefix("json:"))
         while isinstance(file, dict):
+            if file["driver"] == "nbd":
+                return f"nbd://{file['server.host']}:{file['server.port']}/{file['export']}"
             file = file.get("filename") or file["file"]
     return file
 
