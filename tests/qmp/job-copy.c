@@ -38,12 +38,7 @@ static void pivots_to(const char *target, libxl_disk_format format)
 {
     libxl_disk_job job;
 
-    wait_until(LIBXL_DISK_JOB_PHASE_READY);
-    guest_writes(20, 0x77);
-    if (do_abort(LIBXL_DISK_JOB_ABORT_PIVOT))
-        fail_msg("%s", vm_logged());
-    get_info(&job);
-    assert_int_equal(job.phase, LIBXL_DISK_JOB_PHASE_COMPLETED);
+    pivots(&job);
     assert_int_equal(job.format, format);
     assert_string_equal(job.path, target);
     libxl_disk_job_dispose(&job);

@@ -122,6 +122,17 @@ static UNUSED int do_abort(unsigned flags)
                                           &host_how, NULL));
 }
 
+/* The job of a copy comes to its end by a pivot, with the guest writing. */
+static UNUSED void pivots(libxl_disk_job *job)
+{
+    wait_until(LIBXL_DISK_JOB_PHASE_READY);
+    guest_writes(20, 0x77);
+    if (do_abort(LIBXL_DISK_JOB_ABORT_PIVOT))
+        fail_msg("%s", vm_logged());
+    get_info(job);
+    assert_int_equal(job->phase, LIBXL_DISK_JOB_PHASE_COMPLETED);
+}
+
 static UNUSED int pull(const char *base, uint64_t speed)
 {
     libxl_disk_pull_args args = { .vdev = (char *)"xvda", .speed = speed,

@@ -485,6 +485,9 @@ def the_commands():
     xl("disk-job", guest.name, "xvda", "--wait")
     xl("disk-job", guest.name, "xvda", "--pivot")
     assert is_right(guest, 1) == workdir("cli.again")
+    xl("disk-copy", guest.name, "xvda", workdir("cli.third"), "--keep-path", "--pivot")
+    assert is_right(guest, 1) == workdir("cli.again")
+    assert not os.path.exists(workdir("cli.third"))
     reboot(guest)
 
 
