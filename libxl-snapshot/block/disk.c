@@ -18,7 +18,7 @@ void xls_disk_drop_layers(struct xls_disk *disk)
         free(disk->layers[i].file_node);
         free(disk->layers[i].driver);
         free(disk->layers[i].path);
-        free(disk->layers[i].relative);
+        free(disk->layers[i].recorded);
         free(disk->layers[i].detect_zeroes);
     }
     free(disk->layers);

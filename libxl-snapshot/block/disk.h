@@ -15,8 +15,9 @@ struct xls_layer {
     char *file_node;            /* that of its `file` child */
     char *driver;               /* "qcow2", "raw", … */
     char *path;                 /* of its image; "" when QEMU names none */
-    char *relative;             /* what its header's name of the backing file
-                                 * leads to, if that is a relative one */
+    char *recorded;             /* what its header's name of the backing file
+                                 * leads to; NULL for none */
+    bool relative;              /* … and that name is a relative one */
     char *detect_zeroes;        /* "off", "on" or "unmap" */
     bool read_only;
     bool direct, no_flush;      /* its cache mode */

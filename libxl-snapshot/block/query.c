@@ -94,6 +94,11 @@ const struct xls_json *xls_block_query_find(const struct xls_json *list,
     return NULL;
 }
 
+static bool is_file(const char *file, const char *path)
+{
+    return file && path && (!strcmp(file, path) || xls_same_file(file, path));
+}
+
 const char *xls_block_query_name(const struct xls_json *nodes,
                                  const struct xls_json *node,
                                  const char *node_file)
@@ -107,14 +112,39 @@ const char *xls_block_query_name(const struct xls_json *nodes,
     return export && !strncmp(export, "nbd", 3) ? export : name;
 }
 
-/* The backing file that an image's header names relatively; malloc'ed. */
-static char *relative_backing(const struct xls_json *image)
+static void add_recorded(struct xls_layer *layer, const struct xls_json *image)
 {
     const char *name = xls_json_get_str(image, "backing-filename");
     const char *full = xls_json_get_str(image, "full-backing-filename");
 
-    return name && full && full[0] == '/' && strcmp(name, full)
-               ? xls_strdup(full) : NULL;
+    layer->relative = name && full && full[0] == '/' && strcmp(name, full);
+    layer->recorded = xls_strdup(full ? full : name);
+}
+
+/*
+ * QEMU calls a layer json:{...} when what it has open below it goes by another
+ * name than the header says. Where that is the same file all the same (a name
+ * that is relative, under a node that we put there), the layer has its file's
+ * name.
+ */
+static void name_by_files(const struct xls_block_query *query,
+                          struct xls_disk *disk)
+{
+    int i;
+
+    for (i = disk->num_layers - 2; i >= 0; i--) {
+        struct xls_layer *layer = &disk->layers[i];
+        const char *file = xls_json_get_str(
+            xls_block_query_find(query->nodes, "node-name", layer->file_node),
+            "file");
+
+        if (!strncmp(layer->path, "json:", 5) && file && file[0] == '/' &&
+            layer->recorded &&
+            is_file(layer->recorded, disk->layers[i + 1].path)) {
+            free(layer->path);
+            layer->path = xls_strdup(file);
+        }
+    }
 }
 
 static int add_layer(struct xls_disk *disk, const struct xls_json *nodes,
@@ -140,13 +170,13 @@ static int add_layer(struct xls_disk *disk, const struct xls_json *nodes,
         .file_node = xls_strdup(file_node ? file_node : ""),
         .driver = xls_strdup(driver),
         .path = xls_strdup(path ? path : ""),
-        .relative = relative_backing(image),
         .detect_zeroes = xls_strdup(detect ? detect : "off"),
         .read_only = xls_json_get_bool(node, "ro", false),
         .direct = xls_json_get_bool(cache, "direct", false),
         .no_flush = xls_json_get_bool(cache, "no-flush", false),
         .internal = xls_json_len(xls_json_get(image, "snapshots")) > 0,
     };
+    add_recorded(layer, image);
     if (!xls_json_get_uint(image, "actual-size", &layer->actual_size))
         layer->actual_size = 0;
     return xls_json_get_uint(image, "virtual-size", &layer->virtual_size)
@@ -165,6 +195,7 @@ int xls_block_query_chain(const struct xls_block_query *query,
         if (!node || add_layer(disk, query->nodes, stats, node))
             return -1;
     }
+    name_by_files(query, disk);
     return disk->num_layers ? 0 : -1;
 }
 
@@ -199,11 +230,6 @@ static int devid_of(struct xls_op *op, struct xls_block_query *query, size_t i)
         query->devids[i] = ask_devid(
             op, xls_json_get_str(xls_json_at(query->block, i), "qdev"));
     return query->devids[i];
-}
-
-static bool is_file(const char *file, const char *path)
-{
-    return file && path && (!strcmp(file, path) || xls_same_file(file, path));
 }
 
 /* Whether a device's top layer is in a file. QEMU's name of the layer may be

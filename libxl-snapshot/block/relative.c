@@ -31,7 +31,7 @@ int xls_layer_goes_to(struct xls_op *op, const struct xls_disk *disk,
         strcmp(disk->layers[index + 1].driver, layer->driver)) {
         XLS_ERROR(&op->log, "%s names its backing file %s relatively, and would "
                   "not find it as %s; choose a name in the same directory",
-                  layer->path, layer->relative, path);
+                  layer->path, layer->recorded, path);
         return ERROR_INVAL;
     }
     what = xls_asprintf("having %s name its backing file absolutely, before "
@@ -39,7 +39,7 @@ int xls_layer_goes_to(struct xls_op *op, const struct xls_disk *disk,
     args = xls_json_set_str(xls_json_object(), "device",
                             disk->layers[0].node);
     xls_json_set_str(args, "image-node-name", layer->node);
-    xls_json_set_str(args, "backing-file", layer->relative);
+    xls_json_set_str(args, "backing-file", layer->recorded);
     rc = xls_op_qmp(op);
     if (rc)
         xls_json_free(args);
