@@ -54,7 +54,7 @@ static int check_layer(const struct chain_copy *c, int i, struct error *e)
 /* The last part of a path or URI; malloc'ed. */
 static char *name_of(const char *spec)
 {
-    size_t len = image_is_export(spec) ? strcspn(spec, "?") : strlen(spec);
+    size_t len = is_nbd_uri(spec) ? strcspn(spec, "?") : strlen(spec);
     const char *begin = spec + len;
 
     while (begin > spec && begin[-1] != '/')
@@ -293,7 +293,7 @@ static int note(struct chain_copy *c, struct error *e)
 
 static int check_target(const char *to, struct error *e)
 {
-    if (to[0] == '/' || image_is_export(to))
+    if (to[0] == '/' || is_nbd_uri(to))
         return 0;
     return error_set(e, "\"%s\" is neither the absolute path of a directory "
                      "nor nbd://HOST[:PORT][/PREFIX]", to);

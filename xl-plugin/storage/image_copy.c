@@ -11,14 +11,9 @@
 #include "json/json.h"
 #include "storage/run.h"
 
-bool image_is_export(const char *spec)
-{
-    return !strncmp(spec, "nbd://", 6) || !strncmp(spec, "nbd+unix://", 11);
-}
-
 static int check(const char *spec, struct error *e)
 {
-    if (spec[0] == '/' || image_is_export(spec))
+    if (spec[0] == '/' || is_nbd_uri(spec))
         return 0;
     return error_set(e, "\"%s\" is neither an absolute path nor an NBD export",
                      spec);
@@ -62,7 +57,7 @@ int image_copy(const char *from, const char *to, uint64_t length,
     struct percent percent = { .length = length, .watch = watch,
                                .user = user };
     char *rate = xls_asprintf("%" PRIu64, speed);
-    bool file = !image_is_export(to);
+    bool file = !is_nbd_uri(to);
     const char *argv[20] = { "qemu-img", "convert", "-p", "-n", "-U", "-f",
                              "raw", "-O", "raw" };
     int n = 9, ret;
@@ -99,7 +94,7 @@ int image_name_backing(const char *spec, const char *name,
 
     if (check(spec, e) || run(argv, NULL, NULL, e))
         return -1;
-    return image_is_export(spec) ? 0 : image_sync(spec, e);
+    return is_nbd_uri(spec) ? 0 : image_sync(spec, e);
 }
 
 int image_make_empty(const char *spec, uint64_t size, uint64_t cluster_size,
@@ -123,7 +118,7 @@ int image_make_empty(const char *spec, uint64_t size, uint64_t cluster_size,
     argv[n++] = spec;
     argv[n++] = bytes;
     ret = check(spec, e) || run(argv, NULL, NULL, e) ? -1 : 0;
-    if (!ret && !image_is_export(spec))
+    if (!ret && !is_nbd_uri(spec))
         ret = image_sync(spec, e);
     free(options);
     free(bytes);

@@ -10,9 +10,6 @@
  * the URI of an NBD export.
  */
 
-/* Whether it is such a URI. */
-bool image_is_export(const char *spec);
-
 /* Bytes that the image takes as a file, or an export or device has. */
 int image_length(const char *spec, uint64_t *length, struct error *e);
 

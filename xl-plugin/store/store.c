@@ -107,6 +107,23 @@ static int check_unfinished(struct store *st, const xl_snapshot_domain *info,
     return 0;
 }
 
+static bool is_place(const char *path)
+{
+    return !str_none(path) && (path[0] == '/' || is_nbd_uri(path));
+}
+
+static int check_job(struct store *st, const xl_snapshot_job *job,
+                     struct error *e)
+{
+    int i;
+
+    for (i = 0; i < job->num_layers; i++)
+        if (!is_place(job->layers[i].from) || !is_place(job->layers[i].to))
+            return damaged(st, INFO, "jobs: a layer is not absolute",
+                           job->layers[i].to, e);
+    return 0;
+}
+
 static int load_info(struct store *st, struct error *e)
 {
     char *text, *what = NULL;
@@ -127,11 +144,12 @@ static int load_info(struct store *st, struct error *e)
     for (i = 0; !ret && i < st->info.num_disks; i++) {
         const xl_snapshot_domain_disk *d = &st->info.disks[i];
 
-        if (str_none(d->vdev) || str_none(d->top_path) ||
-            d->top_path[0] != '/')
+        if (str_none(d->vdev) || !is_place(d->top_path))
             ret = damaged(st, INFO, "disks: top_path is not absolute",
                           d->top_path, e);
     }
+    for (i = 0; !ret && i < st->info.num_jobs; i++)
+        ret = check_job(st, &st->info.jobs[i], e);
     for (i = 0; !ret && i < st->info.num_leftovers; i++)
         ret = check_disk(st, INFO, &st->info.leftovers[i], e);
     if (!ret)

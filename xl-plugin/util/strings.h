@@ -16,6 +16,12 @@ static inline bool str_same(const char *a, const char *b)
     return !strcmp(a ? a : "", b ? b : "");
 }
 
+/* Whether it is the URI of an NBD export, as a disk's image is named by. */
+static inline bool is_nbd_uri(const char *s)
+{
+    return s && (!strncmp(s, "nbd://", 6) || !strncmp(s, "nbd+unix://", 11));
+}
+
 /* Replaces *s by a copy of value, which may be part of *s, or NULL. */
 void str_replace(char **s, const char *value);
 
