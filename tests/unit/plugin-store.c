@@ -90,6 +90,7 @@ static void what_is_written_is_read_back(void **state)
     store_add_uuid(st, "u1");
     str_replace(&st->info.current, "b");
     store_disk_add(st, "xvda")->top_path = xls_strdup("/images/a");
+    store_disk_add(st, "xvdb")->top_path = xls_strdup("nbd://host/b");
     assert_good(store_write_info(st, &e), &e);
     store_close(st);
 
@@ -108,6 +109,7 @@ static void what_is_written_is_read_back(void **state)
     assert_int_equal(st->info.num_uuids, 2);
     assert_string_equal(st->info.uuids[1], "u1");
     assert_string_equal(store_disk(st, "xvda")->top_path, "/images/a");
+    assert_string_equal(store_disk(st, "xvdb")->top_path, "nbd://host/b");
     store_close(st);
 }
 
