@@ -115,8 +115,12 @@ int libxl_domain_snapshot_disks(libxl_ctx *ctx, uint32_t domid,
  * disks are snapshotted at the same instant of the guest. Without, the disks
  * alone are, atomically across all of them.
  *
- * On failure nothing has changed: the domain runs on its old chain, no new
- * file is left, and the log says which disk or file and why.
+ * With keep_path, a frozen layer whose header names its backing file relatively
+ * names it absolutely from then on, if external_path is in another directory;
+ * where QEMU cannot write that (the two are of different formats), ERROR_INVAL.
+ *
+ * On failure nothing has changed (but for such a name): the domain runs on its
+ * old chain, no new file is left, and the log says which disk or file and why.
  *
  * Errors:
  *   ERROR_INVAL                        the arguments contradict each other
