@@ -291,6 +291,22 @@ static int note(struct chain_copy *c, struct error *e)
     return store_write_info(c->d->s.store, e);
 }
 
+/* The library says so, too, but only when all has been copied. */
+static int check_no_job(struct disk_job *d, uint32_t domid,
+                        const libxl_snapshot_how *how)
+{
+    libxl_disk_job job;
+    int rc;
+
+    libxl_disk_job_init(&job);
+    rc = libxl_disk_job_info(d->cli->ctx, domid, d->vdev, how, &job);
+    if (!rc && (job.phase == LIBXL_DISK_JOB_PHASE_RUNNING ||
+                job.phase == LIBXL_DISK_JOB_PHASE_READY))
+        rc = ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE;
+    libxl_disk_job_dispose(&job);
+    return rc;
+}
+
 static int check_target(const char *to, struct error *e)
 {
     if (to[0] == '/' || is_nbd_uri(to))
@@ -313,6 +329,9 @@ int chain_copy_start(struct disk_job *d, uint32_t domid, const char *to,
     c.to = trimmed;
     libxl_disk_chain_init(&c.chain);
     rc = check_target(to, e);
+    if (rc)
+        goto out;
+    rc = check_no_job(d, domid, how);
     if (rc)
         goto out;
     rc = libxl_disk_chain_get(d->cli->ctx, domid, d->vdev, 0, how, &c.chain);

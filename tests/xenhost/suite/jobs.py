@@ -526,6 +526,7 @@ def a_chain_moves_to_another_directory():
 
     # What is cancelled leaves nothing; neither does one that is killed.
     xl("disk-copy", guest.name, "xvda", where, "--chain", "--async", "--speed=300K")
+    fails("disk-copy", guest.name, "xvda", workdir(""), "--chain", says="job")
     xl("disk-job", guest.name, "xvda", "--abort", check=False)
     assert not os.listdir(where), os.listdir(where)
     kept.check()
