@@ -568,7 +568,9 @@ def a_chain_moves_to_another_directory():
     xl("snapshot-delete", guest.name, "s2")
     kept.forget("s2")
     kept.check()
+    mark = guest.mark()
     xl("snapshot-revert", guest.name, "s1")
+    guest.wait_boot(mark)
     healthy(guest)
     kept.check()
 
@@ -648,7 +650,9 @@ def a_chain_moves_to_a_server_on_another_host():
         healthy(guest)
     kept.check()
     reboot(guest)
+    mark = guest.mark()
     xl("snapshot-revert", guest.name, "s2")
+    guest.wait_boot(mark)
     healthy(guest)
     kept.check()
 
