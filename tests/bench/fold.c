@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "bench/median.h"
 
-#define ROUNDS 5
+#define ROUNDS 3
 #define DATA_MB 1024
 #define CHUNK_MB 64
 
