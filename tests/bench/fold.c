@@ -12,7 +12,7 @@
 #include "bench/median.h"
 
 #define ROUNDS 3
-#define DATA_MB 1024
+#define DATA_MB 512
 #define CHUNK_MB 64
 
 static void fill(int from_mb, unsigned char value)
