@@ -172,10 +172,12 @@ int xls_target_wrong_size(struct xls_op *op, const struct xls_target *target,
     return ERROR_INVAL;
 }
 
-struct xls_json *xls_target_file_options(const struct xls_target *target,
-                                         const char *node,
-                                         const struct xls_layer *like,
-                                         bool discard)
+/* QEMU's options for what the target is in, as a node, under a format node like
+ * that one. */
+static struct xls_json *file_options(const struct xls_target *target,
+                                     const char *node,
+                                     const struct xls_layer *like,
+                                     bool discard)
 {
     struct xls_json *options;
 
@@ -200,7 +202,7 @@ static int open_nodes(struct xls_op *op, const struct xls_disk *disk,
     int rc;
 
     rc = xls_qmp_must(op->qmp, what, "blockdev-add",
-                      xls_target_file_options(target, file_node, top, discard),
+                      file_options(target, file_node, top, discard),
                       XLS_QMP_SLOW, NULL);
     if (!rc)
         rc = xls_target_node_size(op, file_node, NULL, &size, NULL);

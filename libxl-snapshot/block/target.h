@@ -50,12 +50,6 @@ int xls_target_node_size(struct xls_op *op, const char *node,
 int xls_target_check_users(struct xls_op *op, const struct xls_disks *disks,
                            const struct xls_disk *disk,
                            const struct xls_target *target);
-/* QEMU's options for what it is in, as a node, under a format node like that
- * one. */
-struct xls_json *xls_target_file_options(const struct xls_target *target,
-                                         const char *node,
-                                         const struct xls_layer *like,
-                                         bool discard);
 
 /*
  * block/target_base.c: the layers args->base. NBD exports become nodes of their

@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
-#include "block/fold_check.h"
 #include "block/options.h"
 #include "block/query.h"
 #include "files/files.h"
