@@ -186,7 +186,9 @@ def stray_start_is_refused(guest, command, frozen):
     """
     A start on frozen layers: QEMU refuses to open them. libxl does not wait
     for that, so the domain may be there, but without these disks it does not
-    come to run; and not a byte changes.
+    come to run; and not a byte changes. A memory image may have been made
+    between the end of a write and the line that tells of it, so one such line
+    may come from a restored guest, and no second one.
     """
     sums = [sha256(path) for path in frozen]
     mark = guest.mark()
@@ -196,8 +198,10 @@ def stray_start_is_refused(guest, command, frozen):
         opened = [block["inserted"]["file"] for block in qmp(guest.domid(), "query-block")
                   if "inserted" in block]
         assert not set(opened) & set(frozen), (opened, frozen)
-        came_up = [line for line in guest.since(mark) if line.startswith(("BOOT", "TICK"))]
-        assert not came_up, came_up
+        lines = guest.since(mark)
+        assert not [line for line in lines if line.startswith("BOOT")], lines
+        ticks = [line for line in lines if line.startswith("TICK")]
+        assert len(ticks) <= 1, ticks
         guest.destroy()
     else:
         assert result.returncode != 0, result
