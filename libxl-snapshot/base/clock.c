@@ -4,6 +4,8 @@
 #include <time.h>
 
 #define MIN_MS 10
+/* Of what has passed, the part that is slept at most: it is not noticed. */
+#define PARTS 10
 
 uint64_t xls_now_us(void)
 {
@@ -13,9 +15,10 @@ uint64_t xls_now_us(void)
     return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-/* What is left at the pace since the last look; max_ms when that tells nothing.
- * When all is done, what is left is a flush. */
-static unsigned left_ms(const struct xls_poll *poll, uint64_t offset,
+/* Most of what is left at the pace since the last look, so that the end is not
+ * overslept by much; max_ms when that tells nothing. When all is done, what is
+ * left is a flush. */
+static unsigned most_ms(const struct xls_poll *poll, uint64_t offset,
                         uint64_t length, uint64_t now)
 {
     double ms;
@@ -24,7 +27,7 @@ static unsigned left_ms(const struct xls_poll *poll, uint64_t offset,
         return MIN_MS;
     if (!poll->at_us || offset <= poll->offset || !length)
         return poll->max_ms;
-    ms = (double)(length - offset) * (double)(now - poll->at_us) /
+    ms = 0.75 * (double)(length - offset) * (double)(now - poll->at_us) /
          (double)(offset - poll->offset) / 1000;
     return ms < MIN_MS ? MIN_MS : ms < poll->max_ms ? (unsigned)ms
                                                     : poll->max_ms;
@@ -32,13 +35,19 @@ static unsigned left_ms(const struct xls_poll *poll, uint64_t offset,
 
 void xls_poll_pause(struct xls_poll *poll, uint64_t offset, uint64_t length)
 {
-    uint64_t now = xls_now_us();
-    unsigned left = left_ms(poll, offset, length, now);
-    unsigned ms = poll->ms < left ? poll->ms : left;
-    struct timespec ts = { ms / 1000, (ms % 1000) * 1000000L };
+    uint64_t now = xls_now_us(), part;
+    unsigned most, ms;
+    struct timespec ts;
 
+    if (!poll->began_us)
+        poll->began_us = now;
+    part = (now - poll->began_us) / 1000 / PARTS;
+    if (part > poll->ms)
+        poll->ms = part < poll->max_ms ? (unsigned)part : poll->max_ms;
+    most = most_ms(poll, offset, length, now);
+    ms = poll->ms < most ? poll->ms : most;
     poll->offset = offset;
     poll->at_us = now;
-    poll->ms = poll->ms < poll->max_ms / 2 ? poll->ms * 2 : poll->max_ms;
+    ts = (struct timespec){ ms / 1000, (ms % 1000) * 1000000L };
     nanosleep(&ts, NULL);
 }

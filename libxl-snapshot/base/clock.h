@@ -9,13 +9,14 @@ uint64_t xls_now_us(void);      /* CLOCK_MONOTONIC */
 /* How long to wait until something is looked at again. */
 struct xls_poll {
     unsigned ms, max_ms;        /* the next wait, at first; the longest */
+    uint64_t began_us;
     uint64_t offset, at_us;     /* as they were at the last look */
 };
 
 /*
- * Sleeps: each time twice as long, but not far beyond the time at which what
- * is at offset will be at length when it goes on as it did (length 0: that is
- * not known).
+ * Sleeps: the longer it has gone on, the longer, but not beyond the time at
+ * which what is at offset will be at length when it goes on as it did (length
+ * 0: that is not known).
  */
 void xls_poll_pause(struct xls_poll *poll, uint64_t offset, uint64_t length);
 

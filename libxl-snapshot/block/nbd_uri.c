@@ -10,41 +10,10 @@
 #include <libxl_snapshot.h>
 
 #include "base/alloc.h"
+#include "base/percent.h"
 #include "block/target.h"
 
 #define DEFAULT_PORT "10809"
-
-static int hex(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* len bytes with %xx decoded, malloc'ed; NULL when one is wrong or a NUL. */
-static char *decode(const char *s, size_t len)
-{
-    char *text = xls_memdup0(s, len), *to = text;
-    size_t i;
-
-    for (i = 0; i < len; i++, to++) {
-        int high, low;
-
-        *to = s[i];
-        if (s[i] != '%')
-            continue;
-        high = i + 2 < len ? hex(s[i + 1]) : -1;
-        low = i + 2 < len ? hex(s[i + 2]) : -1;
-        if (high < 0 || low < 0 || !(high << 4 | low)) {
-            free(text);
-            return NULL;
-        }
-        *to = (char)(high << 4 | low);
-        i += 2;
-    }
-    *to = '\0';
-    return text;
-}
 
 static struct xls_json *options(struct xls_json *server, const char *export)
 {
@@ -70,17 +39,17 @@ static struct xls_json *inet(const char *s)
 
         if (!close)
             return NULL;
-        host = decode(s + 1, close - s - 1);
+        host = xls_percent_decode(s + 1, close - s - 1);
         colon = close + 1 < end && close[1] == ':' ? close + 1 : NULL;
         host_len = close + 1 - s;
     } else {
         colon = memchr(s, ':', len);
         host_len = colon ? (size_t)(colon - s) : len;
-        host = decode(s, host_len);
+        host = xls_percent_decode(s, host_len);
     }
     port = colon ? xls_memdup0(colon + 1, end - colon - 1)
                  : xls_strdup(DEFAULT_PORT);
-    export = *end ? decode(end + 1, strlen(end + 1)) : xls_strdup("");
+    export = *end ? xls_percent_decode(end + 1, strlen(end + 1)) : xls_strdup("");
     if (host && host[0] && export && (colon || s + host_len == end) &&
         port[0] && strspn(port, "0123456789") == strlen(port) &&
         strlen(port) < 6 && atoi(port) < 65536) {
@@ -104,8 +73,8 @@ static struct xls_json *unix_socket(const char *s)
 
     if (!query)
         return NULL;
-    export = decode(s, query - s);
-    path = decode(query + 8, strlen(query + 8));
+    export = xls_percent_decode(s, query - s);
+    path = xls_percent_decode(query + 8, strlen(query + 8));
     if (export && path && path[0] == '/') {
         server = xls_json_set_str(xls_json_object(), "type", "unix");
         xls_json_set_str(server, "path", path);

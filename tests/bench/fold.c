@@ -12,7 +12,7 @@
 #include "bench/median.h"
 
 #define ROUNDS 3
-#define DATA_MB 512
+#define DATA_MB 1024
 #define CHUNK_MB 64
 
 static void fill(int from_mb, unsigned char value)
@@ -23,23 +23,42 @@ static void fill(int from_mb, unsigned char value)
         vm_write(host.vm, "xvda", (uint64_t)mb << 20, CHUNK_MB << 20, value);
 }
 
-/* A guest with two layers of as much data, half of the upper one's hides the
- * lower's; and in copy/ beside them the same as base and top. */
-static void start(void)
+/* In copy/ beside the guest's images: one's copy, based on the copy of another
+ * unless it is the first. */
+static void copy_image(const char *path, const char *name, const char *base)
 {
-    char *size = xls_asprintf("%dM", 2 * DATA_MB), *base;
+    sh("cd '%s/copy' && cp --sparse=always '%s' %s", host.images, path, name);
+    if (base)
+        sh("cd '%s/copy' && qemu-img rebase -q -u -f qcow2 -b %s -F qcow2 %s",
+           host.images, base, name);
+}
+
+/* A guest with two layers of as much data, half of the upper one's hides the
+ * lower's; and in copy/ the same as base and top. root: below them is a third,
+ * of which they hide half. */
+static void start(bool root)
+{
+    char *size = xls_asprintf("%dM", 2 * DATA_MB), *base, *lowest = NULL;
     struct vm_disk disk = { .size = size };
 
     host_start(vm_start(1, &disk));
+    sh("mkdir '%s/copy'", host.images);
+    if (root) {
+        fill(DATA_MB, 5);
+        if (snapshot(1))
+            fail_msg("%s", vm_logged());
+        lowest = layer_path(1);
+        copy_image(lowest, "root", NULL);
+    }
     fill(0, 7);
-    if (snapshot(1))
+    if (snapshot(1 + root))
         fail_msg("%s", vm_logged());
     fill(DATA_MB / 2, 9);
-    base = layer_path(1);
-    sh("mkdir '%s/copy' && cd '%s/copy' && cp --sparse=always '%s' base && "
-       "cp --sparse=always '%s' top && "
-       "qemu-img rebase -q -u -f qcow2 -b base -F qcow2 top && sync",
-       host.images, host.images, base, host.disks[0].path);
+    base = layer_path(1 + root);
+    copy_image(base, "base", root ? "root" : NULL);
+    copy_image(host.disks[0].path, "top", "base");
+    sh("sync");
+    free(lowest);
     free(base);
     free(size);
 }
@@ -53,11 +72,24 @@ static void commit_by_qemu(void)
     wait_until(LIBXL_DISK_JOB_PHASE_COMPLETED);
 }
 
-static void pull_by_qemu(void)
+static void pull_to(const char *base)
 {
-    if (pull(NULL, 0))
+    if (pull(base, 0))
         fail_msg("%s", vm_logged());
     wait_until(LIBXL_DISK_JOB_PHASE_COMPLETED);
+}
+
+static void pull_all_by_qemu(void)
+{
+    pull_to(NULL);
+}
+
+static void pull_to_root_by_qemu(void)
+{
+    char *root = layer_path(1);
+
+    pull_to(root);
+    free(root);
 }
 
 /* What is written next lands in memory that has been in use: in a virtual
@@ -75,20 +107,21 @@ static uint64_t by_qemu_img(const char *command)
 
     settle();
     began = xls_now_us();
-    /* Both are on the disk when they say that they are done. */
-    sh("cd '%s/copy' && qemu-img %s top && sync -d base top", host.images,
-       command);
+    /* Both are on the disk when they say that they are done; and a commit's
+     * layer is gone. */
+    sh("cd '%s/copy' && qemu-img %s top && sync -d base top%s", host.images,
+       command, strncmp(command, "commit", 6) ? "" : " && rm top");
     return xls_now_us() - began;
 }
 
-static void measure(const char *what, void (*by_qemu)(void),
+static void measure(const char *what, bool root, void (*by_qemu)(void),
                     const char *command)
 {
     uint64_t ours[ROUNDS], theirs[ROUNDS], began;
     int round;
 
     for (round = 0; round < ROUNDS; round++) {
-        start();
+        start(root);
         /* The first one finds less of the page cache written back. */
         if (round % 2)
             theirs[round] = by_qemu_img(command);
@@ -111,8 +144,10 @@ static void fold_in(const char *where)
 {
     setenv("TMPDIR", where, 1);
     printf("in %s:\n", where);
-    measure("commit", commit_by_qemu, "commit -q -d -f qcow2");
-    measure("pull", pull_by_qemu, "rebase -q -f qcow2 -b ''");
+    measure("commit", false, commit_by_qemu, "commit -q -d -f qcow2");
+    measure("pull", false, pull_all_by_qemu, "rebase -q -f qcow2 -b ''");
+    measure("pull to a base", true, pull_to_root_by_qemu,
+            "rebase -q -f qcow2 -F qcow2 -b root");
 }
 
 static void folding(void **state)

@@ -158,6 +158,34 @@ int xls_records_set(struct xls_op *op, const struct xls_record *records,
 
 /* --- QEMU: a virtio-blk device has the vdev as its id --- */
 
+/* An image, that is: not what was never more than a nameless file. */
+static bool holds_removed_image(void)
+{
+    char link[64], path[512];
+    ssize_t len;
+    int fd;
+
+    for (fd = 3; fd < 100; fd++) {
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        len = readlink(link, path, sizeof(path) - 1);
+        if (len < 0)
+            continue;
+        path[len] = '\0';
+        if (!strncmp(path, host.images, strlen(host.images)) &&
+            !strchr(path, '#') && strstr(path, " (deleted)"))
+            return true;
+    }
+    return false;
+}
+
+void __real_xls_node_del(struct xls_op *op, const char *node);
+void __wrap_xls_node_del(struct xls_op *op, const char *node);
+void __wrap_xls_node_del(struct xls_op *op, const char *node)
+{
+    host.holds_removed += holds_removed_image();
+    __real_xls_node_del(op, node);
+}
+
 int __wrap_xls_block_query_disk(struct xls_op *op,
                                 struct xls_block_query *query,
                                 struct xls_disk *disk, char **why);

@@ -11,6 +11,7 @@
 
 #include <libxl_snapshot.h>
 
+#include "base/percent.h"
 #include "block/target.h"
 #include "log.h"
 
@@ -68,11 +69,34 @@ static void others_are_refused(void **state)
         is_refused(wrong[i]);
 }
 
+/* A name in an export's URI comes back as it was, and leaves no character that
+ * means something in a URI. */
+static void any_name_fits_into_a_uri(void **state)
+{
+    static const char *const names[] = { "plain-1._~", "a+b c", "\xc3\xa4/?#%",
+                                         "100%", "" };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char *coded = xls_percent_encode(names[i]), *back;
+
+        assert_null(strpbrk(coded, "+ /?#"));
+        back = xls_percent_decode(coded, strlen(coded));
+        assert_string_equal(back, names[i]);
+        free(coded);
+        free(back);
+    }
+    assert_null(xls_percent_decode("a%0", 3));
+    assert_null(xls_percent_decode("a%41", 3));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(uris_become_options),
         cmocka_unit_test(others_are_refused),
+        cmocka_unit_test(any_name_fits_into_a_uri),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/percent.h"
 #include "storage/fold_internal.h"
 #include "storage/image_copy.h"
 
@@ -18,6 +19,7 @@ struct chain_copy {
     const char *to;
     libxl_disk_chain chain;
     xl_snapshot_moved *layers;  /* as many as the chain has */
+    char **names;               /* theirs there, relative to each other */
     uint64_t *lengths;          /* bytes to copy of each; 0 of the active one */
     uint64_t total, done;
 };
@@ -51,15 +53,23 @@ static int check_layer(const struct chain_copy *c, int i, struct error *e)
     return 0;
 }
 
-/* The last part of a path or URI; malloc'ed. */
+/* The last part of a path or, decoded, of a URI; malloc'ed. */
 static char *name_of(const char *spec)
 {
     size_t len = is_nbd_uri(spec) ? strcspn(spec, "?") : strlen(spec);
     const char *begin = spec + len;
+    char *name = NULL;
 
     while (begin > spec && begin[-1] != '/')
         begin--;
-    return xls_memdup0(begin, spec + len - begin);
+    len -= begin - spec;
+    if (is_nbd_uri(spec))
+        name = xls_percent_decode(begin, len);
+    if (!name || strchr(name, '/')) {
+        free(name);
+        name = xls_memdup0(begin, len);
+    }
+    return name;
 }
 
 /* A name that no other layer of the chain gets. */
@@ -81,20 +91,6 @@ static char *free_name(const struct strings *taken, const char *spec)
     return name;
 }
 
-/* Everything but unreserved characters as %XX. */
-static char *encode(const char *name)
-{
-    char *text = xls_calloc(strlen(name) * 3 + 1, 1), *to = text;
-
-    for (; *name; name++)
-        if ((*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') ||
-            (*name >= '0' && *name <= '9') || strchr("-._~", *name))
-            *to++ = *name;
-        else
-            to += sprintf(to, "%%%02X", (unsigned char)*name);
-    return text;
-}
-
 static char *place(const char *to, const char *name)
 {
     size_t len = strcspn(to, "?"), end = len;
@@ -105,7 +101,7 @@ static char *place(const char *to, const char *name)
         return xls_asprintf("%s/%s", to, name);
     while (end && to[end - 1] == '/')
         end--;
-    coded = encode(name);
+    coded = xls_percent_encode(name);
     /* nbd+unix:///PREFIX has nothing where a host would be. */
     at_root = !strncmp(to, "nbd+unix:", 9) && end <= 9;
     text = xls_asprintf("%.*s%s%s%s", at_root ? 9 : (int)end, to,
@@ -121,6 +117,7 @@ static int plan(struct chain_copy *c, struct error *e)
 
     c->layers = xls_calloc(c->chain.num_layers, sizeof(*c->layers));
     c->lengths = xls_calloc(c->chain.num_layers, sizeof(*c->lengths));
+    c->names = xls_calloc(c->chain.num_layers, sizeof(*c->names));
     for (i = 0; !ret && i < c->chain.num_layers; i++) {
         const libxl_disk_layer *l = &c->chain.layers[i];
         char *name;
@@ -131,10 +128,10 @@ static int plan(struct chain_copy *c, struct error *e)
             break;
         name = free_name(&taken, l->filename);
         strings_add(&taken, name);
+        c->names[i] = name;
         c->layers[i].from = xls_strdup(l->filename);
         c->layers[i].to = place(c->to, name);
         c->layers[i].format = l->format;
-        free(name);
         if (i)
             ret = image_length(l->filename, &c->lengths[i], e);
         c->total += c->lengths[i];
@@ -221,10 +218,7 @@ static int copy_layers(struct chain_copy *c, uint64_t speed, struct error *e)
             ret = error_set(e, "cancelled; the copies are removed");
         c->done += c->lengths[i];
         if (!ret && i + 1 < c->chain.num_layers) {
-            char *name = name_of(l[1].to);
-
-            ret = image_name_backing(l->to, name, l[1].format, e);
-            free(name);
+            ret = image_name_backing(l->to, c->names[i + 1], l[1].format, e);
         }
         if (!ret && l->to[0] == '/')
             ret = image_freeze(l->to, e);
@@ -235,18 +229,15 @@ static int copy_layers(struct chain_copy *c, uint64_t speed, struct error *e)
 static int make_top(struct chain_copy *c, struct error *e)
 {
     const libxl_disk_layer *top = &c->chain.layers[0];
-    char *name;
-    int ret;
+    const char *name;
 
     if (top->format != LIBXL_DISK_FORMAT_QCOW2)
         return 0;
-    name = c->chain.num_layers > 1 ? name_of(c->layers[1].to) : NULL;
-    ret = image_make_empty(c->layers[0].to, top->virtual_size,
-                           top->cluster_size, name,
-                           name ? c->layers[1].format
-                                : LIBXL_DISK_FORMAT_UNKNOWN, e);
-    free(name);
-    return ret;
+    name = c->chain.num_layers > 1 ? c->names[1] : NULL;
+    return image_make_empty(c->layers[0].to, top->virtual_size,
+                            top->cluster_size, name,
+                            name ? c->layers[1].format
+                                 : LIBXL_DISK_FORMAT_UNKNOWN, e);
 }
 
 static int start_job(struct chain_copy *c, uint32_t domid, uint64_t speed,
@@ -350,10 +341,13 @@ int chain_copy_start(struct disk_job *d, uint32_t domid, const char *to,
         remove_files(c.layers, c.chain.num_layers);
 
 out:
-    for (i = 0; c.layers && i < c.chain.num_layers; i++)
+    for (i = 0; c.layers && i < c.chain.num_layers; i++) {
         xl_snapshot_moved_dispose(&c.layers[i]);
+        free(c.names[i]);
+    }
     free(c.layers);
     free(c.lengths);
+    free(c.names);
     libxl_disk_chain_dispose(&c.chain);
     free(trimmed);
     return rc;

@@ -9,6 +9,7 @@ import random
 import signal
 import subprocess
 import time
+from urllib.parse import quote
 
 from snapshots import (Kept, disk_path, external, fails, healthy, is_immutable, killed_after,
                        names, qemu_img_check, reboot, start, write_args, xl)
@@ -498,9 +499,9 @@ def layers_of(guest):
             for c in told["disks"]}
 
 
-def moved_chain():
+def moved_chain(name="move"):
     """A guest with snapshots s1 to s3 of both its disks."""
-    guest = start(KIND, "move", formats=("qcow2", "raw"), cmdline="blocks=1")
+    guest = start(KIND, name, formats=("qcow2", "raw"), cmdline="blocks=1")
     for name in ("s1", "s2", "s3"):
         guest.cmd("scribble 8")
         xl("snapshot-create", guest.name, name, "--disk-only")
@@ -610,7 +611,8 @@ class Server:
 
 
 def a_chain_moves_to_a_server_on_another_host():
-    guest = moved_chain()
+    # Its files' names are not a URI's as they are.
+    guest = moved_chain("far+away")
     kept = Kept(guest)
     for name in ("s1", "s2", "s3"):
         kept.remember(name)
@@ -631,7 +633,7 @@ def a_chain_moves_to_a_server_on_another_host():
         guest.cmd("scribble 8")
         layers = healthy(guest)
         assert not [line for line in guest.since(mark) if line.startswith("BOOT")]
-        top = f"nbd://{Server.ADDRESS}:10809/web/{os.path.basename(before[0])}"
+        top = f"nbd://{Server.ADDRESS}:10809/web/{quote(os.path.basename(before[0]))}"
         assert layers["xvda"] == (top, "qcow2"), layers
         # The snapshots are where they were, and the domain is known by its export.
         kept.check()
