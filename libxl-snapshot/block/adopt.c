@@ -29,15 +29,17 @@ static int add_frozen(struct xls_op *op, const struct xls_layer *layer,
     return rc;
 }
 
-/* Has the lowest layer with a name of its own stand on the new nodes. */
+/* Has the lowest layer with a name of its own stand on the new nodes; replaced:
+ * the one that it stood on. */
 static int put_under(struct xls_op *op, const struct xls_layer *layer,
-                     const char *backing, bool discard)
+                     const char *backing, const char *replaced, bool discard)
 {
     return xls_reopen(op, "putting named nodes into a backing chain",
                       xls_format_options(layer->driver, layer->node,
                                          layer->read_only, backing,
                                          xls_json_string(layer->file_node),
-                                         layer, discard));
+                                         layer, discard),
+                      replaced);
 }
 
 int xls_disk_adopt(struct xls_op *op, const struct xls_disk *disk,
@@ -62,7 +64,8 @@ int xls_disk_adopt(struct xls_op *op, const struct xls_disk *disk,
                         discard);
     }
     if (!rc)
-        rc = put_under(op, &disk->layers[first - 1], nodes[first], discard);
+        rc = put_under(op, &disk->layers[first - 1], nodes[first],
+                       disk->layers[first].node, discard);
     for (k = first; k < disk->num_layers; k++) {
         if (rc && nodes[k])
             xls_node_del(op, nodes[k]);

@@ -72,7 +72,8 @@ struct xls_json *xls_file_node_options(const char *path, const char *node,
     return file;
 }
 
-int xls_reopen(struct xls_op *op, const char *what, struct xls_json *options)
+static int reopen(struct xls_op *op, const char *what,
+                  struct xls_json *options)
 {
     struct xls_json *list = xls_json_array(), *args = xls_json_object();
 
@@ -82,6 +83,30 @@ int xls_reopen(struct xls_op *op, const char *what, struct xls_json *options)
                         NULL);
 }
 
+int xls_reopen(struct xls_op *op, const char *what, struct xls_json *options,
+               const char *replaced)
+{
+    char *hold = xls_unique_name("file");
+    struct xls_json *args;
+    int rc;
+
+    args = xls_json_set_str(xls_json_object(), "driver", "raw");
+    xls_json_set_str(args, "node-name", hold);
+    xls_json_set_bool(args, "read-only", true);
+    xls_json_set_str(args, "file", replaced);
+    rc = xls_qmp_must(op->qmp, what, "blockdev-add", args, XLS_QMP_SLOW, NULL);
+    if (rc) {
+        xls_json_free(options);
+        goto out;
+    }
+    rc = reopen(op, what, options);
+    xls_node_del(op, hold);
+
+out:
+    free(hold);
+    return rc;
+}
+
 int xls_layer_flush(struct xls_op *op, const struct xls_disk *disk,
                     bool discard)
 {
@@ -89,12 +114,11 @@ int xls_layer_flush(struct xls_op *op, const struct xls_disk *disk,
     int rc = xls_op_qmp(op);
 
     return rc ? rc
-              : xls_reopen(op, "flushing the active layer",
-                           xls_format_options(
-                               top->driver, top->node, top->read_only,
-                               disk->num_layers > 1 ? disk->layers[1].node
-                                                    : NULL,
-                               xls_json_string(top->file_node), top, discard));
+              : reopen(op, "flushing the active layer",
+                       xls_format_options(
+                           top->driver, top->node, top->read_only,
+                           disk->num_layers > 1 ? disk->layers[1].node : NULL,
+                           xls_json_string(top->file_node), top, discard));
 }
 
 void xls_node_del(struct xls_op *op, const char *node)
@@ -187,7 +211,8 @@ int xls_node_rename(struct xls_op *op, const struct xls_layer *layer,
     rc = xls_reopen(op, what,
                     xls_format_options(layer->driver, layer->node, read_only,
                                        backing, xls_json_string(node), layer,
-                                       discard));
+                                       discard),
+                    layer->file_node);
     if (rc)
         xls_node_del(op, node);
 

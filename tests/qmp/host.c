@@ -156,7 +156,7 @@ int xls_records_set(struct xls_op *op, const struct xls_record *records,
     return 0;
 }
 
-/* --- QEMU: a virtio-blk device has the vdev as its id --- */
+/* --- QEMU: a device has the vdev as its id --- */
 
 /* An image, that is: not what was never more than a nameless file. */
 static bool holds_removed_image(void)
@@ -193,24 +193,15 @@ int __wrap_xls_block_query_disk(struct xls_op *op,
                                 struct xls_block_query *query,
                                 struct xls_disk *disk, char **why)
 {
-    char *path = xls_asprintf("/machine/peripheral/%s/", disk->rec->vdev);
-    size_t i;
-    int rc = ERROR_SNAPSHOT_QMP;
+    const struct xls_json *stats =
+        xls_block_query_find(query->stats, "qdev", disk->rec->vdev);
 
-    (void)op;
     *why = NULL;
-    for (i = 0; i < xls_json_len(query->stats); i++) {
-        const struct xls_json *stats = xls_json_at(query->stats, i);
-        const char *qdev = xls_json_get_str(stats, "qdev");
-
-        if (qdev && !strncmp(qdev, path, strlen(path)))
-            rc = xls_block_query_chain(query, stats, disk)
-                     ? ERROR_SNAPSHOT_QMP : 0;
-    }
-    if (rc)
+    if (!stats || xls_block_query_chain(query, stats, disk)) {
         XLS_ERROR(&op->log, "no chain of %s", disk->rec->vdev);
-    free(path);
-    return rc;
+        return ERROR_SNAPSHOT_QMP;
+    }
+    return 0;
 }
 
 /* --- the process --- */

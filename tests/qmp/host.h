@@ -5,7 +5,7 @@
 /*
  * A Xen host for the library's public functions: one domain, the disks of
  * which are those of a test's QEMU. libxl is substituted at the link seam by
- * what is here, and the place of a xen-disk is taken by a virtio-blk device;
+ * what is here, and the place of a xen-disk is taken by a SCSI disk;
  * all else is the library's own. Journals, locks and sockets are in HOST_DIR.
  */
 #include "qmp/support.h"

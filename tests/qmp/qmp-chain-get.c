@@ -113,7 +113,7 @@ static int setup(void **state)
     static char text[300];
 
     (void)state;
-    vm = vm_start_with(1, NULL, "pcie-root-port,id=plug");
+    vm = vm_start(1, NULL);
     vm_do(vm, "blockdev-snapshot-sync",
           json("{'node-name':'%s','snapshot-node-name':'top',"
                "'snapshot-file':'%s/top'}", vm->disks[0].node, vm->dir));
@@ -277,9 +277,7 @@ static void quorum_is_shown_without_being_announced(void **state)
     vm_do(vm, "blockdev-add",
           json("{'driver':'qcow2','node-name':'over','backing':'q',"
                "'file':{'driver':'file','filename':'%s/over'}}", vm->dir));
-    vm_do(vm, "device_add",
-          json("{'driver':'virtio-blk-pci','id':'d','drive':'over',"
-               "'bus':'plug'}"));
+    vm_plug(vm, "d", "over");
     xls_qmp_close(vm->qmp);
     vm->qmp = NULL;
     free(record.pdev_path);

@@ -371,18 +371,10 @@ static void nbd_layer_has_its_address(void **state)
     dir_remove(dir);
 }
 
-/* The disk is put on a node that is made while QEMU runs. */
-static void move_disk_to(struct qmp_vm *vm, const char *node)
+/* Its disk is put on a node that is made while QEMU runs. */
+static struct qmp_vm *start_without_disk(void)
 {
-    vm_do(vm, "device_add",
-          json("{'driver':'virtio-blk-pci','id':'%s','drive':'%s',"
-               "'bus':'plug'}", vm->disks[0].vdev, node));
-}
-
-/* A QEMU with a port into which the disk is plugged. */
-static struct qmp_vm *start_with_port(void)
-{
-    struct qmp_vm *vm = vm_start_with(0, NULL, "pcie-root-port,id=plug");
+    struct qmp_vm *vm = vm_start(0, NULL);
 
     strcpy(vm->disks[0].vdev, "xvda");
     return vm;
@@ -401,7 +393,7 @@ static void quorum_has_all_its_children(void **state)
     (void)state;
     make_chain(dir, 2, "raw", false);
     sh("cd %s && qemu-img create -q -f raw mirror 16M", dir);
-    vm = start_with_port();
+    vm = start_without_disk();
     args = json("{'driver':'quorum','node-name':'q','vote-threshold':1,"
                 "'children':[{'driver':'qcow2','node-name':'c0','file':{"
                 "'driver':'file','filename':'%s/l2'}},{'driver':'raw',"
@@ -414,7 +406,7 @@ static void quorum_has_all_its_children(void **state)
         dir_remove(dir);
         skip();
     }
-    move_disk_to(vm, "q");
+    vm_plug(vm, vm->disks[0].vdev, "q");
     vm_chain(vm, "xvda", &chain);
     vm_stop(vm);
 
@@ -458,13 +450,13 @@ static void filter_is_a_layer_without_storage(void **state)
 
     (void)state;
     make_chain(dir, 2, "qcow2", false);
-    vm = start_with_port();
+    vm = start_without_disk();
     vm_do(vm, "object-add", json("{'qom-type':'throttle-group','id':'t'}"));
     vm_do(vm, "blockdev-add",
           json("{'driver':'throttle','node-name':'f','throttle-group':'t',"
                "'file':{'driver':'qcow2','file':{'driver':'file',"
                "'filename':'%s/l2'}}}", dir));
-    move_disk_to(vm, "f");
+    vm_plug(vm, vm->disks[0].vdev, "f");
     vm_chain(vm, "xvda", &chain);
     vm_stop(vm);
     assert_int_equal(chain.num_layers, 3);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "block/node.h"
+#include "block/options.h"
 
 #define KB 1024
 
@@ -18,7 +19,7 @@ struct fixture {
     struct qmp_vm *vm;
     struct xls_op op;
     struct xls_layer base;
-    char path[300], frozen[310], overlay[310];
+    char path[300], frozen[310], overlay[310], file_node[64];
 };
 
 /* A disk with data, its overlay made under a name of its own, and a node of
@@ -34,9 +35,12 @@ static void start(struct fixture *f)
     f->base = (struct xls_layer){
         .node = f->vm->disks[0].node,
         .driver = (char *)"qcow2",
+        .file_node = f->file_node,
         .detect_zeroes = (char *)"off",
     };
     snprintf(f->path, sizeof(f->path), "%s", f->vm->disks[0].path);
+    snprintf(f->file_node, sizeof(f->file_node), "%s",
+             vm_file_node(f->vm, f->path));
     snprintf(f->frozen, sizeof(f->frozen), "%s.frozen", f->path);
     snprintf(f->overlay, sizeof(f->overlay), "%s.new", f->path);
     sh("qemu-img create -q -u -f qcow2 -b '%s' -F qcow2 '%s' 16M", f->frozen,
@@ -130,9 +134,10 @@ static void what_is_appended_after_opening_is_not_seen(void **state)
           json("{'driver':'file','node-name':'again','filename':'%s',"
                "'locking':'off'}", f.path));
     vm_write(f.vm, "xvda", 2048 * KB, 1024 * KB, 0x66);
-    vm_do(f.vm, "blockdev-reopen",
-          json("{'options':[{'driver':'qcow2','node-name':'%s','file':'again',"
-               "'backing':null}]}", f.base.node));
+    assert_int_equal(
+        xls_reopen(&f.op, "test", json("{'driver':'qcow2','node-name':'%s',"
+                                       "'file':'again','backing':null}",
+                                       f.base.node), f.file_node), 0);
     assert_false(vm_holds(f.vm, "xvda", 2048 * KB, 1024 * KB, 0x66));
     vm_stop(f.vm);
 }

@@ -190,11 +190,11 @@ static char *blockdev_text(struct qmp_vm *vm, int i)
     return text;
 }
 
-static void exec_qemu(struct qmp_vm *vm, int listener, const char *more)
+static void exec_qemu(struct qmp_vm *vm, int listener)
 {
     const char *qemu = getenv("QEMU");
     const char *argv[32 + 4 * VM_MAX_DISKS];
-    char chardev[64], device[VM_MAX_DISKS][128];
+    char chardev[64];
     int n = 0, i;
 
     snprintf(chardev, sizeof(chardev),
@@ -216,17 +216,13 @@ static void exec_qemu(struct qmp_vm *vm, int listener, const char *more)
     argv[n++] = chardev;
     argv[n++] = "-mon";
     argv[n++] = "chardev=qmp,mode=control";
+    argv[n++] = "-object";
+    argv[n++] = "iothread,id=disks";
+    argv[n++] = "-device";
+    argv[n++] = "virtio-scsi-pci,iothread=disks";
     for (i = 0; i < vm->ndisks; i++) {
-        snprintf(device[i], sizeof(device[i]), "virtio-blk-pci,id=%s,drive=%s",
-                 vm->disks[i].vdev, vm->disks[i].node);
         argv[n++] = "-blockdev";
         argv[n++] = blockdev_text(vm, i);
-        argv[n++] = "-device";
-        argv[n++] = device[i];
-    }
-    if (more) {
-        argv[n++] = "-device";
-        argv[n++] = more;
     }
     argv[n] = NULL;
     execvp(argv[0], (char *const *)argv);
@@ -235,12 +231,6 @@ static void exec_qemu(struct qmp_vm *vm, int listener, const char *more)
 }
 
 struct qmp_vm *vm_start(int ndisks, const struct vm_disk *disks)
-{
-    return vm_start_with(ndisks, disks, NULL);
-}
-
-struct qmp_vm *vm_start_with(int ndisks, const struct vm_disk *disks,
-                             const char *device)
 {
     struct qmp_vm *vm = xls_calloc(1, sizeof(*vm));
     const char *tmp = getenv("TMPDIR");
@@ -272,10 +262,12 @@ struct qmp_vm *vm_start_with(int ndisks, const struct vm_disk *disks,
     if (!vm->pid) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         dup2(vm->out, 1);
-        exec_qemu(vm, listener, device);
+        exec_qemu(vm, listener);
     }
     close(listener);
     vm_connect(vm);
+    for (i = 0; i < vm->ndisks; i++)
+        vm_plug(vm, vm->disks[i].vdev, vm->disks[i].node);
     return vm;
 }
 
@@ -401,23 +393,27 @@ void vm_wait_job(struct qmp_vm *vm, const char *job, const char *status)
     }
 }
 
+void vm_plug(struct qmp_vm *vm, const char *vdev, const char *node)
+{
+    vm_do(vm, "device_add",
+          json("{'driver':'scsi-hd','id':'%s','drive':'%s'}", vdev, node));
+}
+
 /* A string of query-block's "inserted" of a disk. */
 static const char *inserted(struct qmp_vm *vm, const char *vdev,
                             const char *key)
 {
     static char value[1024];
     struct xls_json *all = vm_run(vm, "query-block", NULL);
-    char path[64];
     size_t i;
 
     value[0] = '\0';
-    snprintf(path, sizeof(path), "/machine/peripheral/%s/", vdev);
     for (i = 0; i < xls_json_len(all); i++) {
         const struct xls_json *b = xls_json_at(all, i);
         const char *qdev = xls_json_get_str(b, "qdev");
         const char *s = xls_json_get_str(xls_json_get(b, "inserted"), key);
 
-        if (qdev && s && !strncmp(qdev, path, strlen(path)))
+        if (qdev && s && !strcmp(qdev, vdev))
             snprintf(value, sizeof(value), "%s", s);
     }
     xls_json_free(all);
@@ -434,6 +430,27 @@ const char *vm_top_node(struct qmp_vm *vm, const char *vdev)
 const char *vm_top_file(struct qmp_vm *vm, const char *vdev)
 {
     return inserted(vm, vdev, "file");
+}
+
+const char *vm_file_node(struct qmp_vm *vm, const char *path)
+{
+    static char name[64];
+    struct xls_json *all = vm_run(vm, "query-named-block-nodes",
+                                  json("{'flat':true}"));
+    size_t i;
+
+    name[0] = '\0';
+    for (i = 0; i < xls_json_len(all); i++) {
+        const struct xls_json *node = xls_json_at(all, i);
+
+        if (!strcmp(xls_json_get_str(node, "drv"), "file") &&
+            !strcmp(xls_json_get_str(node, "file"), path))
+            snprintf(name, sizeof(name), "%s",
+                     xls_json_get_str(node, "node-name"));
+    }
+    xls_json_free(all);
+    assert_string_not_equal(name, "");
+    return name;
 }
 
 bool vm_has_node(struct qmp_vm *vm, const char *node)
@@ -459,11 +476,10 @@ void vm_chain(struct qmp_vm *vm, const char *vdev, libxl_disk_chain *chain)
     struct xls_json *debug = NULL;
     const struct xls_json *stats;
     enum xls_chain_answer answer;
-    char *qdev = xls_asprintf("/machine/peripheral/%s/virtio-backend", vdev);
 
     libxl_disk_chain_init(chain);
     assert_int_equal(xls_block_query(vm->qmp, &query), 0);
-    stats = xls_block_query_find(query.stats, "qdev", qdev);
+    stats = xls_block_query_find(query.stats, "qdev", vdev);
     assert_non_null(stats);
     answer = xls_chain_read(&graph, stats, chain);
     if (answer == XLS_CHAIN_ASK_DEBUG) {
@@ -478,7 +494,6 @@ void vm_chain(struct qmp_vm *vm, const char *vdev, libxl_disk_chain *chain)
     xls_chain_check(NULL, chain);
     xls_json_free(debug);
     xls_block_query_dispose(&query);
-    free(qdev);
 }
 
 void vm_chain_agrees(const libxl_disk_chain *chain)
@@ -516,10 +531,9 @@ static char *qemu_io(struct qmp_vm *vm, const char *who, const char *command)
     return out;
 }
 
-/* The part of a virtio-blk-pci device that has the disk. */
 static char *disk_io(struct qmp_vm *vm, const char *vdev, const char *command)
 {
-    char *who = xls_asprintf("-d /machine/peripheral/%s/virtio-backend", vdev);
+    char *who = xls_asprintf("-d %s", vdev);
     char *out = qemu_io(vm, who, command);
 
     free(who);

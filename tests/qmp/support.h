@@ -42,7 +42,7 @@ struct qmp_vm {
     struct xls_qmp *qmp;        /* open after vm_start, without the lock */
     int ndisks;
     struct {
-        char vdev[16];          /* the id of the virtio-blk device, too */
+        char vdev[16];          /* its device's id, too */
         char format[16];
         char node[40];          /* as xen-block names it: xvda-qcow2 */
         char path[256];
@@ -54,9 +54,8 @@ struct qmp_vm {
 
 /* disks may be NULL: all default. */
 struct qmp_vm *vm_start(int ndisks, const struct vm_disk *disks);
-/* With one more device, an argument of -device; NULL: none. */
-struct qmp_vm *vm_start_with(int ndisks, const struct vm_disk *disks,
-                             const char *device);
+/* Makes a disk of a node. Like a xen-disk's, its requests are an iothread's. */
+void vm_plug(struct qmp_vm *vm, const char *vdev, const char *node);
 void vm_stop(struct qmp_vm *vm);                        /* NULL is fine */
 /* Ends QEMU alone, as if it had crashed; the directory stays. */
 void vm_kill(struct qmp_vm *vm);
@@ -87,6 +86,8 @@ void vm_wait_job(struct qmp_vm *vm, const char *job, const char *status);
 const char *vm_top_node(struct qmp_vm *vm, const char *vdev);
 /* The file that this node is in. */
 const char *vm_top_file(struct qmp_vm *vm, const char *vdev);
+/* The name of the node that has a file open, until the next call. */
+const char *vm_file_node(struct qmp_vm *vm, const char *path);
 bool vm_has_node(struct qmp_vm *vm, const char *node);
 
 /* The chain of a disk, validated (without libxl's records); to be disposed
