@@ -31,10 +31,11 @@ struct xls_json *xls_format_options(const char *driver, const char *node,
  * the node `replaced`. Options that are not given go back to their defaults, so
  * all must be. Takes the options.
  *
- * QEMU up to 8 aborts when a reopen drops the last reference to a node of a disk
- * that has an iothread, as every xen-disk has: it closes the node without that
- * thread's lock ("qemu_mutex_unlock_impl: Operation not permitted"; seen with
- * 7.2). So the node gets another parent meanwhile, and goes with that, for
+ * QEMU before 9.0, where that lock went away, may abort when a reopen drops the
+ * last reference to a node of a disk that has an iothread, as every xen-disk
+ * has: it closes the node without that thread's lock ("qemu_mutex_unlock_impl:
+ * Operation not permitted"; seen with 7.2, each time when there are several
+ * CPUs). So the node gets another parent meanwhile, and goes with that, for
  * blockdev-del takes the lock.
  */
 int xls_reopen(struct xls_op *op, const char *what, struct xls_json *options,
