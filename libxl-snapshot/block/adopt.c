@@ -6,9 +6,14 @@
 #include "base/alloc.h"
 #include "block/options.h"
 
+bool xls_node_implicit(const char *node)
+{
+    return node[0] == '#';
+}
+
 bool xls_layer_implicit(const struct xls_layer *layer)
 {
-    return layer->node[0] == '#';
+    return xls_node_implicit(layer->node);
 }
 
 /* A node of ours for a frozen layer, on top of backing (NULL: the last). */

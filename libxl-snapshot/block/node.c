@@ -86,23 +86,25 @@ static int reopen(struct xls_op *op, const char *what,
 int xls_reopen(struct xls_op *op, const char *what, struct xls_json *options,
                const char *replaced)
 {
-    char *hold = xls_unique_name("file");
     struct xls_json *args;
+    char *hold;
     int rc;
 
+    /* One that was added by name stays QEMU's anyway. */
+    if (!xls_node_implicit(replaced))
+        return reopen(op, what, options);
+    hold = xls_unique_name("file");
     args = xls_json_set_str(xls_json_object(), "driver", "raw");
     xls_json_set_str(args, "node-name", hold);
     xls_json_set_bool(args, "read-only", true);
     xls_json_set_str(args, "file", replaced);
     rc = xls_qmp_must(op->qmp, what, "blockdev-add", args, XLS_QMP_SLOW, NULL);
-    if (rc) {
+    if (!rc) {
+        rc = reopen(op, what, options);
+        xls_node_del(op, hold);
+    } else {
         xls_json_free(options);
-        goto out;
     }
-    rc = reopen(op, what, options);
-    xls_node_del(op, hold);
-
-out:
     free(hold);
     return rc;
 }

@@ -32,7 +32,9 @@ int xls_overlay_add(struct xls_op *op, const char *node, const char *path,
  */
 int xls_disk_adopt(struct xls_op *op, const struct xls_disk *disk,
                    bool discard);
-/* Whether a layer is on a node that QEMU made up. */
+/* Whether QEMU made up a node for what was opened with another one, and drops
+ * it with that; and whether a layer is on such a node. */
+bool xls_node_implicit(const char *node);
 bool xls_layer_implicit(const struct xls_layer *layer);
 
 /* Has QEMU write out what it holds of the disk's active layer: no command does
