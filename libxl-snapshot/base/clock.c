@@ -4,7 +4,8 @@
 #include <time.h>
 
 #define MIN_MS 10
-/* Of what has passed, the part that is slept at most: it is not noticed. */
+/* A wait lasts at most this part of the time that has passed, so that what it
+ * oversleeps does not count. */
 #define PARTS 10
 
 uint64_t xls_now_us(void)

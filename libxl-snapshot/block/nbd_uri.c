@@ -49,7 +49,8 @@ static struct xls_json *inet(const char *s)
     }
     port = colon ? xls_memdup0(colon + 1, end - colon - 1)
                  : xls_strdup(DEFAULT_PORT);
-    export = *end ? xls_percent_decode(end + 1, strlen(end + 1)) : xls_strdup("");
+    export = *end ? xls_percent_decode(end + 1, strlen(end + 1))
+                  : xls_strdup("");
     if (host && host[0] && export && (colon || s + host_len == end) &&
         port[0] && strspn(port, "0123456789") == strlen(port) &&
         strlen(port) < 6 && atoi(port) < 65536) {
