@@ -280,8 +280,8 @@ static void leave_child(struct xls_op *op, const struct xls_fold *fold)
 /*
  * Backward, after QEMU's part: all the rest. Unpauses a guest that was paused
  * for it. Whoever closes a removed file last spends the time that freeing its
- * blocks takes, a third of a second per GiB on ext4: not QEMU, whose disks would
- * all wait for that.
+ * blocks takes, a third of a second per GiB on ext4: not QEMU, all disks of
+ * which would wait for that.
  */
 static int go_over(struct xls_op *op, const struct xls_disk *disk,
                    const struct xls_fold *fold, bool paused)

@@ -193,8 +193,9 @@ static char *blockdev_text(struct qmp_vm *vm, int i)
 static void exec_qemu(struct qmp_vm *vm, int listener)
 {
     const char *qemu = getenv("QEMU");
-    const char *argv[32 + 4 * VM_MAX_DISKS];
-    char chardev[64];
+    const char *argv[36 + 6 * VM_MAX_DISKS];
+    char chardev[64], iothread[VM_MAX_DISKS + 1][24];
+    char bus[VM_MAX_DISKS + 1][64];
     int n = 0, i;
 
     snprintf(chardev, sizeof(chardev),
@@ -216,10 +217,16 @@ static void exec_qemu(struct qmp_vm *vm, int listener)
     argv[n++] = chardev;
     argv[n++] = "-mon";
     argv[n++] = "chardev=qmp,mode=control";
-    argv[n++] = "-object";
-    argv[n++] = "iothread,id=disks";
-    argv[n++] = "-device";
-    argv[n++] = "virtio-scsi-pci,iothread=disks";
+    /* One for each disk, and one for what is plugged in later. */
+    for (i = 0; i <= vm->ndisks; i++) {
+        snprintf(iothread[i], sizeof(iothread[i]), "iothread,id=t%d", i);
+        snprintf(bus[i], sizeof(bus[i]), "virtio-scsi-pci,id=b%d,iothread=t%d",
+                 i, i);
+        argv[n++] = "-object";
+        argv[n++] = iothread[i];
+        argv[n++] = "-device";
+        argv[n++] = bus[i];
+    }
     for (i = 0; i < vm->ndisks; i++) {
         argv[n++] = "-blockdev";
         argv[n++] = blockdev_text(vm, i);
@@ -395,8 +402,10 @@ void vm_wait_job(struct qmp_vm *vm, const char *job, const char *status)
 
 void vm_plug(struct qmp_vm *vm, const char *vdev, const char *node)
 {
+    assert_in_range(vm->plugged, 0, vm->ndisks);
     vm_do(vm, "device_add",
-          json("{'driver':'scsi-hd','id':'%s','drive':'%s'}", vdev, node));
+          json("{'driver':'scsi-hd','id':'%s','drive':'%s','bus':'b%d.0'}",
+               vdev, node, vm->plugged++));
 }
 
 /* A string of query-block's "inserted" of a disk. */

@@ -50,11 +50,13 @@ struct qmp_vm {
     int guard;                  /* its write end closes with this process */
     pid_t guard_pid;
     int out;                    /* QEMU's standard output */
+    int plugged;                /* disks that have been plugged in */
 };
 
 /* disks may be NULL: all default. */
 struct qmp_vm *vm_start(int ndisks, const struct vm_disk *disks);
-/* Makes a disk of a node. Like a xen-disk's, its requests are an iothread's. */
+/* Makes a disk of a node. Like a xen-disk, it has an iothread for itself. One
+ * more disk than it was started with can be plugged in. */
 void vm_plug(struct qmp_vm *vm, const char *vdev, const char *node);
 void vm_stop(struct qmp_vm *vm);                        /* NULL is fine */
 /* Ends QEMU alone, as if it had crashed; the directory stays. */
