@@ -5,7 +5,7 @@ BENCH_PROGS := $(BENCH_OUT)/window $(BENCH_OUT)/fold
 
 # Through the library's public functions, as tests/qmp/job-*.c.
 $(BENCH_OUT)/fold: $(QMP_OUT)/host.o $(QMP_HOST_OBJS)
-$(BENCH_OUT)/fold: private LDFLAGS += -Wl,--wrap=xls_block_query_disk,--wrap=xls_node_del
+$(BENCH_OUT)/fold: private LDFLAGS += $(QMP_HOST_WRAP)
 $(BENCH_PROGS): $(BENCH_OUT)/%: tests/bench/%.c $(QMP_OUT)/support.o $(LIBOUT)/libxlsnapshot.a
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)

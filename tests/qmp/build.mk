@@ -26,7 +26,9 @@ $(QMP_HOST_OBJS): $(QMP_OUT)/at/%.o: libxl-snapshot/%.c
 	$(Q)$(CC) $(XLS_CFLAGS) $(QMP_HOST_DIRS) -Ilibxl-snapshot -c $< -o $@
 
 $(filter $(QMP_OUT)/job-%,$(QMP_PROGS)): $(QMP_OUT)/host.o $(QMP_HOST_OBJS)
-$(filter $(QMP_OUT)/job-%,$(QMP_PROGS)): private LDFLAGS += -Wl,--wrap=xls_block_query_disk,--wrap=xls_node_del
+# What host.o stands in for, or listens to.
+QMP_HOST_WRAP := -Wl,--wrap=xls_block_query_disk,--wrap=xls_node_del
+$(filter $(QMP_OUT)/job-%,$(QMP_PROGS)): private LDFLAGS += $(QMP_HOST_WRAP)
 $(QMP_PROGS): %: %.o $(QMP_OUT)/support.o $(LIBOUT)/libxlsnapshot.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SAN) -pthread $(filter %.o,$^) $(filter %.a,$^) $(LDFLAGS) $(LIB_LIBS) -lcmocka -o $@

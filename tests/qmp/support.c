@@ -414,17 +414,10 @@ static const char *inserted(struct qmp_vm *vm, const char *vdev,
 {
     static char value[1024];
     struct xls_json *all = vm_run(vm, "query-block", NULL);
-    size_t i;
+    const char *s = xls_json_get_str(
+        xls_json_get(xls_block_query_find(all, "qdev", vdev), "inserted"), key);
 
-    value[0] = '\0';
-    for (i = 0; i < xls_json_len(all); i++) {
-        const struct xls_json *b = xls_json_at(all, i);
-        const char *qdev = xls_json_get_str(b, "qdev");
-        const char *s = xls_json_get_str(xls_json_get(b, "inserted"), key);
-
-        if (qdev && s && !strcmp(qdev, vdev))
-            snprintf(value, sizeof(value), "%s", s);
-    }
+    snprintf(value, sizeof(value), "%s", s ? s : "");
     xls_json_free(all);
     if (!value[0])
         fail_msg("no disk %s", vdev);

@@ -217,9 +217,8 @@ static int copy_layers(struct chain_copy *c, uint64_t speed, struct error *e)
         if (ret > 0)
             ret = error_set(e, "cancelled; the copies are removed");
         c->done += c->lengths[i];
-        if (!ret && i + 1 < c->chain.num_layers) {
+        if (!ret && i + 1 < c->chain.num_layers)
             ret = image_name_backing(l->to, c->names[i + 1], l[1].format, e);
-        }
         if (!ret && l->to[0] == '/')
             ret = image_freeze(l->to, e);
     }
