@@ -4,13 +4,13 @@
 # Goals that need no libraries must work before these are installed.
 BARE_GOALS := help clean distclean demo check deps deps-check xenhost-shell
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
-DEPS := xenlight xlutil xenstore xentoollog yajl
+DEPS := xenlight xlutil xenstore xentoollog yajl libzstd libxxhash
 MISSING := $(shell $(PKG_CONFIG) --exists $(DEPS) || echo yes)
 ifeq ($(MISSING),yes)
-$(error missing libraries: need pkg-config and its modules $(DEPS) (Debian: apt install pkg-config libxen-dev libyajl-dev, or as root: make deps))
+$(error missing libraries: need pkg-config and its modules $(DEPS) (Debian: apt install pkg-config libxen-dev libyajl-dev libzstd-dev libxxhash-dev, or as root: make deps))
 endif
 DEP_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(DEPS))
-LIB_LIBS := $(shell $(PKG_CONFIG) --libs xenlight xenstore xentoollog yajl)
+LIB_LIBS := $(shell $(PKG_CONFIG) --libs xenlight xenstore xentoollog yajl libzstd libxxhash)
 PLUGIN_LIBS := $(shell $(PKG_CONFIG) --libs xenlight xlutil xenstore xentoollog yajl)
 endif
 

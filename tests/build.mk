@@ -2,7 +2,7 @@
 XENHOST := BUILD=$(abspath $(BUILD)) tests/xenhost/xenhost
 
 # What building and testing need on Debian; the emulated host brings its own.
-DEB_BUILD := gcc make pkg-config python3 libxen-dev libyajl-dev libc6-dev
+DEB_BUILD := gcc make pkg-config python3 libxen-dev libyajl-dev libzstd-dev libxxhash-dev libc6-dev
 DEB_CHECK := libcmocka-dev qemu-utils qemu-system-x86 clang libclang-rt-dev \
              mmdebstrap e2fsprogs cpio xz-utils zstd debian-archive-keyring
 DEB_DEMO  := mmdebstrap e2fsprogs cpio xz-utils python3

@@ -30,7 +30,8 @@ DOM0_PACKAGES = """
     linux-image-amd64 xen-hypervisor-{xen}-amd64 xen-utils-{xen} xenstore-utils
     qemu-system-xen qemu-system-x86 qemu-utils busybox-static socat kmod iproute2 procps jq
     python3 strace e2fsprogs attr acl xfsprogs lvm2
-    gcc make pkg-config musl-tools libc6-dev libxen-dev libyajl-dev libcmocka-dev
+    gcc make pkg-config musl-tools libc6-dev libxen-dev libyajl-dev libzstd-dev
+    libxxhash-dev libcmocka-dev
 """.split()
 
 # dpkg takes the last pattern that matches.
