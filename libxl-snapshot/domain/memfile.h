@@ -2,7 +2,9 @@
 #ifndef XLS_DOMAIN_MEMFILE_H
 #define XLS_DOMAIN_MEMFILE_H
 
-#include "op.h"
+#include <stdbool.h>
+
+#include "base/log.h"
 
 /*
  * A memory file: what `xl restore` reads, so that a snapshot can be brought
@@ -17,6 +19,14 @@
  *  52    n  libxl_domain_config as JSON, with its NUL
  *  52+n     libxl's migration stream version 2
  */
+
+/* The magic and libxl's own: u64 "LibxlFmt", u32 version, both big endian. */
+extern const char xls_memfile_magic[32];
+#define XLS_STREAM_IDENT    0x4c6962786c466d74ULL
+#define XLS_STREAM_VERSION  2U
+
+/* Whether these first 48 bytes are of a file that can be used. */
+bool xls_memfile_understood(const void *header);
 
 int xls_memfile_write_header(const struct xls_log *log, int fd,
                              const char *path, const char *config_json);

@@ -25,6 +25,10 @@ int xls_file_create(const struct xls_log *log, const char *path,
  * a directory. */
 int xls_file_check_new(const struct xls_log *log, const char *path);
 
+/* Opens a regular file for reading. ERROR_SNAPSHOT_IMAGE_CORRUPT
+ * when it is something else, ERROR_SNAPSHOT_STORAGE when it cannot be. */
+int xls_file_open(const struct xls_log *log, const char *path, int *fd);
+
 /* A second name for a file; the new one must not exist, both on one file
  * system. */
 int xls_file_link(const struct xls_log *log, const char *path,
@@ -51,6 +55,18 @@ int xls_file_headroom(const struct xls_log *log, const char *path,
 /* Missing is no failure. */
 int xls_file_unlink(const struct xls_log *log, const char *path);
 
+/* All of it, where the file is; at an offset; all of the parts, which are
+ * changed by it. */
+int xls_fd_write(const struct xls_log *log, int fd, const char *path,
+                 const void *data, size_t len);
+int xls_fd_write_at(const struct xls_log *log, int fd, const char *path,
+                    const void *data, size_t len, uint64_t offset);
+struct iovec;
+int xls_fd_writev(const struct xls_log *log, int fd, const char *path,
+                  struct iovec *iov, int num);
+/* ERROR_SNAPSHOT_IMAGE_CORRUPT when the file ends before. */
+int xls_fd_read_at(const struct xls_log *log, int fd, const char *path,
+                   void *data, size_t len, uint64_t offset);
 int xls_fd_sync(const struct xls_log *log, int fd, const char *path);
 /* fsync of the directory that holds path. */
 int xls_dir_sync(const struct xls_log *log, const char *path);

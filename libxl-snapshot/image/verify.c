@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "image/image.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libxl_snapshot.h>
+
+#include "base/alloc.h"
+#include "image/internal.h"
+#include "image/threads.h"
+
+/* A block of an image of the chain. */
+struct part {
+    struct xls_image *image;
+    uint32_t block;
+};
+
+struct verify {
+    struct part *parts;
+    size_t num, space;
+    uint64_t total;             /* bytes, as they are stored */
+
+    atomic_size_t next;
+    _Atomic uint64_t done;
+    atomic_int rc;              /* of the first block that is damaged */
+    atomic_bool stop;
+};
+
+static void add(struct verify *v, struct xls_image *image, uint32_t block)
+{
+    if (v->num == v->space) {
+        v->space = v->space ? 2 * v->space : 256;
+        v->parts = xls_realloc(v->parts, v->space, sizeof(*v->parts));
+    }
+    v->parts[v->num++] = (struct part){ image, block };
+    v->total += le32toh(image->table[block].stored);
+}
+
+static void add_type(struct verify *v, struct xls_image *image,
+                     enum image_block_type type)
+{
+    uint32_t i;
+
+    for (i = 0; i < image->num[type]; i++)
+        add(v, image, image->by_type[type][i]);
+}
+
+static void check_part(struct verify *v, const struct part *part,
+                       uint8_t *packed)
+{
+    int none = 0, rc = xls_image_load(part->image, part->block, packed);
+
+    if (rc)
+        atomic_compare_exchange_strong(&v->rc, &none, rc);
+    v->done += le32toh(part->image->table[part->block].stored);
+}
+
+static void *work(void *arg)
+{
+    uint8_t *packed = xls_calloc(1, IMAGE_BLOCK);
+    struct verify *v = arg;
+    size_t i;
+
+    while (!v->stop && (i = v->next++) < v->num)
+        check_part(v, &v->parts[i], packed);
+    free(packed);
+    return NULL;
+}
+
+/* On as many threads, this one too. Goes on after a damaged block, so that
+ * each is named. */
+static int check_parts(struct verify *v, const struct xls_image_read_how *how)
+{
+    uint8_t *packed = xls_calloc(1, IMAGE_BLOCK);
+    struct xls_threads threads;
+    bool cancelled = false;
+    size_t i;
+
+    xls_threads_start(&threads, xls_threads_num(how->threads) - 1, work, v);
+    while (!v->stop && (i = v->next++) < v->num) {
+        check_part(v, &v->parts[i], packed);
+        if (how->progress && how->progress(how->user, v->done, v->total))
+            cancelled = v->stop = true;
+    }
+    xls_threads_join(&threads);
+    free(packed);
+    free(v->parts);
+    return v->rc ? v->rc : cancelled ? ERROR_ABORTED : 0;
+}
+
+/* The data blocks that the pages are in, of whichever image: each once, since
+ * it is marked when it is added. */
+static int add_data(struct verify *v, struct xls_image *image)
+{
+    uint8_t **marked = xls_calloc(image->depth + 1, sizeof(*marked));
+    struct xls_image *i;
+    uint64_t page;
+    int rc = 0;
+
+    for (i = image; i; i = i->parent)
+        marked[i->depth] = xls_calloc(i->num[IMAGE_DATA] + 1, 1);
+    for (page = 0; !rc && page < image->info.pages; page++) {
+        struct image_place place;
+        uint32_t n;
+
+        rc = xls_image_find_page(image, page, &place);
+        n = place.number / IMAGE_BLOCK_PAGES;
+        if (rc || !place.image || marked[place.image->depth][n])
+            continue;
+        marked[place.image->depth][n] = 1;
+        add(v, place.image, place.image->by_type[IMAGE_DATA][n]);
+    }
+    for (i = image; i; i = i->parent)
+        free(marked[i->depth]);
+    free(marked);
+    return rc;
+}
+
+int xls_image_verify(struct xls_image *image,
+                     const struct xls_image_read_how *how)
+{
+    struct verify v = { .parts = NULL };
+    int rc;
+
+    /* The maps are checked while the pages are looked for. */
+    add_type(&v, image, IMAGE_SKELETON);
+    if (how->everything)
+        add_type(&v, image, IMAGE_HASHES);
+    rc = add_data(&v, image);
+    if (rc) {
+        free(v.parts);
+        return rc;
+    }
+    return check_parts(&v, how);
+}
