@@ -155,10 +155,6 @@ static int validate(struct xls_create *c)
     const libxl_domain_snapshot_args *a = c->args;
     int i, rc;
 
-    if (a->memory && (!a->memory_path || !a->memory_path[0])) {
-        XLS_ERROR(&c->op.log, "saving memory needs memory_path");
-        return ERROR_INVAL;
-    }
     if (a->live && !a->memory) {
         XLS_ERROR(&c->op.log, "live is about saving memory, which is not "
                   "asked for");
@@ -168,11 +164,7 @@ static int validate(struct xls_create *c)
     if (rc)
         return rc;
     if (a->memory) {
-        char *unique = xls_unique_name("new");
-
-        c->memory_tmp = xls_asprintf("%s.%s", a->memory_path, unique);
-        free(unique);
-        rc = xls_file_check_new(&c->op.log, a->memory_path);
+        rc = xls_create_check_memory(c);
         if (rc)
             return rc;
     }
@@ -280,6 +272,7 @@ static void report(struct xls_create *c, libxl_domain_snapshot_result *result)
     libxl_domain_snapshot_result_init(result);
     result->domid = c->op.domid;
     result->memory_bytes = c->memory_bytes;
+    result->memory_content = c->memory_content;
     result->stopped_us = c->stopped_us;
     result->window_us = c->window_us;
     result->num_disks = c->num_todo;
@@ -312,6 +305,8 @@ void xls_create_dispose(struct xls_create *c)
         free(c->todo[i].overlay_path);
     }
     free(c->todo);
+    xls_image_writer_free(c->image);
+    xls_image_close(c->memory_parent);
     free(c->memory_tmp);
     if (c->memory_fd >= 0)
         close(c->memory_fd);

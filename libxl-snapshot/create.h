@@ -4,6 +4,7 @@
 
 #include "block/fold.h"
 #include "domain/domain.h"
+#include "image/pipe.h"
 
 /* One disk of a create, and how far it has come. */
 struct xls_create_disk {
@@ -33,11 +34,14 @@ struct xls_create {
     char *memory_tmp;           /* the memory file until it is complete */
     int memory_fd;
     bool memory_made;
+    struct xls_image *memory_parent;    /* or NULL */
+    struct xls_image_writer *image;     /* NULL: the file is a plain one */
+    struct xls_image_pipe *memory_pipe;
     const struct xls_fold *fold;        /* under way, to undo one disk */
     const struct xls_disk *fold_disk;
     struct xls_suspend suspend;
     bool paused;                /* by us, for the window */
-    uint64_t stopped_us, window_us, memory_bytes;
+    uint64_t stopped_us, window_us, memory_bytes, memory_content;
 };
 
 /* A step of create: run does it and, when it fails, leaves it half done; undo
@@ -64,6 +68,8 @@ int xls_create_tidy_killed(struct xls_op *op, const struct xls_json *journal);
 int xls_create_overlays(struct xls_create *c);
 void xls_create_undo_overlays(struct xls_create *c);
 /* create/memory.c */
+/* What is asked for it, and opens the parent. */
+int xls_create_check_memory(struct xls_create *c);
 int xls_create_memory_file(struct xls_create *c);
 void xls_create_undo_memory_file(struct xls_create *c);
 int xls_create_save(struct xls_create *c);

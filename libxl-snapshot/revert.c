@@ -35,6 +35,7 @@ void xls_revert_dispose(struct xls_revert *r)
     free(r->outgoing);
     if (r->memory_fd >= 0)
         close(r->memory_fd);
+    xls_image_close(r->image);
     libxl_domain_config_dispose(&r->config);
 }
 
@@ -67,6 +68,36 @@ fail:
     return rc;
 }
 
+static int report_verify(void *user, uint64_t done, uint64_t total)
+{
+    struct xls_revert *r = user;
+
+    return xls_op_progress(&r->op, "verify", done, total);
+}
+
+/* All that is needed of the memory is there and whole, before anything is
+ * done. */
+static int open_memory(struct xls_revert *r)
+{
+    const struct xls_image_read_how how = { .progress = report_verify,
+                                            .user = r };
+    const char *path = r->args->memory_path;
+    int rc;
+
+    if (!xls_image_is(path))
+        return xls_memfile_open(&r->op.log, path, &r->memory_fd);
+    rc = xls_image_open(&r->op.log, path, &r->image);
+    if (!rc && !(xls_image_info(r->image)->flags & IMAGE_WHOLE)) {
+        XLS_ERROR(&r->op.log, "the stream in %s does not go to its end", path);
+        rc = ERROR_SNAPSHOT_IMAGE_CORRUPT;
+    }
+    if (!rc)
+        rc = xls_image_verify(r->image, &how);
+    if (rc == ERROR_ABORTED)
+        XLS_ERROR(&r->op.log, "cancelled while %s was being verified", path);
+    return rc;
+}
+
 static int prepare(struct xls_revert *r, const libxl_domain_config *config)
 {
     const libxl_domain_snapshot_args *a = r->args;
@@ -91,14 +122,34 @@ static int prepare(struct xls_revert *r, const libxl_domain_config *config)
     if (!rc)
         rc = xls_revert_prepare_disks(r);
     if (!rc && a->memory)
-        rc = xls_memfile_open(&r->op.log, a->memory_path, &r->memory_fd);
+        rc = open_memory(r);
     return rc;
+}
+
+static int restore(struct xls_revert *r, uint32_t *domid)
+{
+    libxl_domain_restore_params params;
+    struct xls_image_pipe *pipe = NULL;
+    int fd = r->memory_fd, rc = 0, rc_image;
+
+    if (r->image)
+        rc = xls_image_feed(&r->op.log, r->image,
+                            xls_image_info(r->image)->stream, &pipe, &fd);
+    if (rc)
+        return rc;
+    libxl_domain_restore_params_init(&params);
+    params.stream_version = XLS_STREAM_VERSION;
+    rc = libxl_domain_create_restore(r->op.ctx, &r->config, domid, fd, -1,
+                                     &params, NULL, NULL);
+    libxl_domain_restore_params_dispose(&params);
+    rc_image = xls_image_pipe_end(pipe);
+    return rc && rc_image == ERROR_SNAPSHOT_IMAGE_CORRUPT ? rc_image : rc;
 }
 
 /* Builds the new domain, paused. */
 static int build(struct xls_revert *r)
 {
-    libxl_domain_restore_params params;
+    bool memory = r->image || r->memory_fd >= 0;
     uint32_t domid = XLS_NO_DOMID;
     int rc;
 
@@ -108,21 +159,15 @@ static int build(struct xls_revert *r)
     free(r->config.c_info.name);
     r->config.c_info.name = xls_strdup(r->incoming);
     xls_op_progress(&r->op, "restore", 0, 0);
-    libxl_domain_restore_params_init(&params);
-    params.stream_version = 2;
-    rc = r->memory_fd >= 0
-             ? libxl_domain_create_restore(r->op.ctx, &r->config, &domid,
-                                           r->memory_fd, -1, &params, NULL,
-                                           NULL)
-             : libxl_domain_create_new(r->op.ctx, &r->config, &domid, NULL,
-                                       NULL);
-    libxl_domain_restore_params_dispose(&params);
+    rc = memory ? restore(r, &domid)
+                : libxl_domain_create_new(r->op.ctx, &r->config, &domid, NULL,
+                                          NULL);
     if (!rc) {
         r->domid = domid;
         return 0;
     }
     XLS_ERROR(&r->op.log, "libxl could not %s domain %s (its own messages say "
-              "why)%s", r->memory_fd >= 0 ? "restore" : "start", r->name,
+              "why)%s", memory ? "restore" : "start", r->name,
               r->op.domid != XLS_NO_DOMID && !r->old_gone
                   ? "; the running one is untouched" : "");
     if (domid != XLS_NO_DOMID && domid)

@@ -2,6 +2,7 @@
 #ifndef XLS_REVERT_H
 #define XLS_REVERT_H
 
+#include "image/pipe.h"
 #include "json/json.h"
 #include "op.h"
 
@@ -12,7 +13,8 @@ struct xls_revert {
     char *name;                         /* that it ends up with */
     char *incoming;                     /* its name while it is built */
     char *outgoing;                     /* the old one's once it is replaced */
-    int memory_fd;                      /* -1: boot */
+    int memory_fd;                      /* -1: boot, or from … */
+    struct xls_image *image;            /* NULL: boot, or a plain file */
     bool old_gone;                      /* the old domain is destroyed */
     uint32_t domid;                     /* the new one; XLS_NO_DOMID: none */
     libxl_disk_snapshot_result *disks;  /* one per args->disks */

@@ -24,11 +24,19 @@ struct xls_suspend {
     uint64_t since_us;          /* CLOCK_MONOTONIC when that was first seen */
 };
 
+/* Where a domain's memory goes. */
+struct xls_save_to {
+    int fd;
+    uint64_t (*taken)(void *user);      /* bytes so far */
+    bool (*failed)(void *user);         /* it takes no more, and has said why */
+    void *user;
+};
+
 /*
- * Writes the domain's memory to fd and leaves it suspended. On failure
+ * Writes the domain's memory and leaves it suspended. On failure
  * suspend->suspended tells whether it must be resumed.
  */
-int xls_domain_save(struct xls_op *op, int fd, bool live,
+int xls_domain_save(struct xls_op *op, const struct xls_save_to *to, bool live,
                     struct xls_suspend *suspend);
 int xls_domain_resume(struct xls_op *op);
 

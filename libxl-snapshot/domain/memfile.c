@@ -8,6 +8,7 @@
 
 #include <libxl_snapshot.h>
 
+#include "base/alloc.h"
 #include "files/files.h"
 
 const char xls_memfile_magic[32] = "Xen saved domain, xl format\n \0 \r";
@@ -32,24 +33,23 @@ struct stream_header {
     uint32_t options;
 };
 
-int xls_memfile_write_header(const struct xls_log *log, int fd,
-                             const char *path, const char *config_json)
+void *xls_memfile_make_header(const char *config_json, size_t *len)
 {
-    uint32_t len = strlen(config_json) + 1;
+    uint32_t json_len = strlen(config_json) + 1;
     struct header h = {
         .byte_order = BYTE_ORDER_MARK,
         .mandatory_flags = FLAG_JSON | FLAG_STREAM_V2,
-        .optional_len = sizeof(len) + len,
+        .optional_len = sizeof(json_len) + json_len,
     };
-    int rc;
+    char *data;
 
+    *len = sizeof(h) + h.optional_len;
+    data = xls_calloc(1, *len);
     memcpy(h.magic, xls_memfile_magic, sizeof(h.magic));
-    rc = xls_fd_write(log, fd, path, &h, sizeof(h));
-    if (!rc)
-        rc = xls_fd_write(log, fd, path, &len, sizeof(len));
-    if (!rc)
-        rc = xls_fd_write(log, fd, path, config_json, len);
-    return rc;
+    memcpy(data, &h, sizeof(h));
+    memcpy(data + sizeof(h), &json_len, sizeof(json_len));
+    memcpy(data + sizeof(h) + sizeof(json_len), config_json, json_len);
+    return data;
 }
 
 /* NULL: nothing. */

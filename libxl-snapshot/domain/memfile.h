@@ -3,6 +3,7 @@
 #define XLS_DOMAIN_MEMFILE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/log.h"
 
@@ -28,8 +29,8 @@ extern const char xls_memfile_magic[32];
 /* Whether these first 48 bytes are of a file that can be used. */
 bool xls_memfile_understood(const void *header);
 
-int xls_memfile_write_header(const struct xls_log *log, int fd,
-                             const char *path, const char *config_json);
+/* What comes before the stream, to be freed. */
+void *xls_memfile_make_header(const char *config_json, size_t *len);
 
 /* Opens a memory file for reading and leaves it at the start of the stream,
  * whose first bytes are checked too. ERROR_SNAPSHOT_IMAGE_CORRUPT when it is

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -124,16 +123,16 @@ static void wait_for_late_suspend(struct xls_op *op)
         nanosleep(&pause, NULL);
 }
 
-static int wait_saved(struct saving *s, int fd, struct xls_suspend *suspend)
+static int wait_saved(struct saving *s, const struct xls_save_to *to,
+                      struct xls_suspend *suspend)
 {
     uint64_t total = s->op->info.current_memkb * 1024;
-    uint64_t looked = 0, now;
+    uint64_t looked = 0, now, before = to->taken(to->user);
     bool cancel = false, aborting = false;
-    off_t before = lseek(fd, 0, SEEK_CUR);
     int rc;
 
     while (!s->done) {
-        struct stat st;
+        uint64_t taken;
 
         rc = run_events(s);
         if (rc)
@@ -142,10 +141,10 @@ static int wait_saved(struct saving *s, int fd, struct xls_suspend *suspend)
         if (now - looked < LOOK_US)
             continue;
         looked = now;
-        if (fstat(fd, &st))
-            st.st_size = 0;
-        cancel |= xls_op_progress(s->op, "memory", st.st_size, total) != 0;
-        if (cancel && !aborting && st.st_size >= before + BEGUN_BYTES) {
+        taken = to->taken(to->user);
+        cancel |= xls_op_progress(s->op, "memory", taken, total) != 0;
+        if ((cancel || to->failed(to->user)) && !aborting &&
+            taken >= before + BEGUN_BYTES) {
             /* Fails when it is just done: then it is just done. */
             libxl_ao_abort(s->ctx, &s->how);
             aborting = true;
@@ -170,6 +169,8 @@ static int wait_saved(struct saving *s, int fd, struct xls_suspend *suspend)
                              LIBXL_SHUTDOWN_REASON_SUSPEND;
     if (suspend->suspended && !suspend->since_us)
         suspend->since_us = xls_now_us();
+    if (to->failed(to->user))
+        return ERROR_SNAPSHOT_STORAGE;
     if (aborting && s->rc) {
         XLS_ERROR(&s->op->log, "cancelled while the memory of domain %s was "
                   "being saved", s->op->name);
@@ -187,6 +188,7 @@ static int explain(struct xls_op *op, int rc)
                   op->name);
         return ERROR_SNAPSHOT_STATE;
     case ERROR_ABORTED:
+    case ERROR_SNAPSHOT_STORAGE:        /* whoever takes it has said why */
     case ERROR_DOMAIN_NOTFOUND:
         return rc;
     default:
@@ -201,7 +203,7 @@ static int explain(struct xls_op *op, int rc)
  * to abort means driving libxl's event loop, which must not be done on a ctx
  * whose owner has registered hooks for that (as libvirt does).
  */
-int xls_domain_save(struct xls_op *op, int fd, bool live,
+int xls_domain_save(struct xls_op *op, const struct xls_save_to *to, bool live,
                     struct xls_suspend *suspend)
 {
     static const libxl_childproc_hooks hooks = {
@@ -221,10 +223,10 @@ int xls_domain_save(struct xls_op *op, int fd, bool live,
     libxl_childproc_setmode(s.ctx, &hooks, NULL);
     s.how.callback = saved;
     s.how.u.for_callback = &s;
-    rc = libxl_domain_suspend(s.ctx, op->domid, fd,
+    rc = libxl_domain_suspend(s.ctx, op->domid, to->fd,
                               live ? LIBXL_SUSPEND_LIVE : 0, &s.how);
     if (!rc)
-        rc = wait_saved(&s, fd, suspend);
+        rc = wait_saved(&s, to, suspend);
     libxl_ctx_free(s.ctx);
     return rc ? explain(op, rc) : 0;
 }

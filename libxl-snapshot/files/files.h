@@ -56,7 +56,7 @@ int xls_file_headroom(const struct xls_log *log, const char *path,
 int xls_file_unlink(const struct xls_log *log, const char *path);
 
 /* All of it, where the file is; at an offset; all of the parts, which are
- * changed by it. */
+ * changed by it (path NULL: a failure is not logged). */
 int xls_fd_write(const struct xls_log *log, int fd, const char *path,
                  const void *data, size_t len);
 int xls_fd_write_at(const struct xls_log *log, int fd, const char *path,

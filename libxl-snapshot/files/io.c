@@ -78,7 +78,8 @@ int xls_fd_writev(const struct xls_log *log, int fd, const char *path,
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
-            XLS_ERRORE(log, "cannot write %s", path);
+            if (path)
+                XLS_ERRORE(log, "cannot write %s", path);
             return ERROR_SNAPSHOT_STORAGE;
         }
         while (num && (size_t)n >= iov->iov_len) {

@@ -56,13 +56,18 @@ struct xls_image_read_how {
 int xls_image_verify(struct xls_image *image,
                      const struct xls_image_read_how *how);
 
-/* Writes the content, from an offset on that is not behind the beginning of
- * libxl's stream, to a file or pipe, called name in messages. */
+/* Writes the content, from an offset on, to a file or pipe, called name in
+ * messages; NULL: when it cannot be written, none is logged. */
 int xls_image_read(struct xls_image *image, uint64_t from, int fd,
                    const char *name, const struct xls_image_read_how *how);
 /* The same, and compares it with the image's checksum of it. fd may be -1. */
 int xls_image_read_checked(struct xls_image *image, int fd, const char *name,
                            const struct xls_image_read_how *how);
+/* Gives the content, checked like that, piece by piece to a function. */
+struct iovec;
+typedef int xls_image_sink(void *user, struct iovec *iov, int num);
+int xls_image_pour(struct xls_image *image, xls_image_sink *sink, void *user,
+                   const struct xls_image_read_how *how);
 
 struct xls_image_write_how {
     int level;                  /* of zstd, 1 to 19; 0: nothing is packed */

@@ -33,8 +33,8 @@ struct piece {
 
 struct reader {
     struct xls_image *image;
-    int fd;
-    const char *name;
+    xls_image_sink *sink;               /* NULL: it goes nowhere */
+    void *sink_user;
     const struct xls_image_read_how *how;
     struct xls_blocks *blocks;
     struct xls_stream stream;
@@ -230,8 +230,7 @@ static int put(struct reader *r, struct iovec *iov, int num)
         iov[i].iov_base = (uint8_t *)iov[i].iov_base + n;
         iov[i].iov_len -= n;
     }
-    return r->fd < 0 ? 0
-                     : xls_fd_writev(r->image->log, r->fd, r->name, iov, num);
+    return r->sink ? r->sink(r->sink_user, iov, num) : 0;
 }
 
 /* Writes the first pieces: one at least, and those after it that are ready. */
@@ -296,16 +295,15 @@ static int run(struct reader *r)
     return rc;
 }
 
-static int start(struct xls_image *image, uint64_t from, int fd,
-                 const char *name, const struct xls_image_read_how *how,
-                 bool check)
+static int start(struct xls_image *image, uint64_t from, xls_image_sink *sink,
+                 void *user, const struct xls_image_read_how *how, bool check)
 {
     struct reader *r = xls_calloc(1, sizeof(*r));
     int rc;
 
     r->image = image;
-    r->fd = fd;
-    r->name = name;
+    r->sink = sink;
+    r->sink_user = user;
     r->how = how;
     r->skip = from;
     if (check)
@@ -316,14 +314,37 @@ static int start(struct xls_image *image, uint64_t from, int fd,
     return rc;
 }
 
+struct to_fd {
+    const struct xls_log *log;
+    int fd;
+    const char *name;
+};
+
+static int write_to_fd(void *user, struct iovec *iov, int num)
+{
+    const struct to_fd *to = user;
+
+    return xls_fd_writev(to->log, to->fd, to->name, iov, num);
+}
+
 int xls_image_read(struct xls_image *image, uint64_t from, int fd,
                    const char *name, const struct xls_image_read_how *how)
 {
-    return start(image, from, fd, name, how, false);
+    struct to_fd to = { image->log, fd, name };
+
+    return start(image, from, write_to_fd, &to, how, false);
 }
 
 int xls_image_read_checked(struct xls_image *image, int fd, const char *name,
                            const struct xls_image_read_how *how)
 {
-    return start(image, 0, fd, name, how, true);
+    struct to_fd to = { image->log, fd, name };
+
+    return start(image, 0, fd < 0 ? NULL : write_to_fd, &to, how, true);
+}
+
+int xls_image_pour(struct xls_image *image, xls_image_sink *sink, void *user,
+                   const struct xls_image_read_how *how)
+{
+    return start(image, 0, sink, user, how, true);
 }

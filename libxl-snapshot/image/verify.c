@@ -81,8 +81,10 @@ static int check_parts(struct verify *v, const struct xls_image_read_how *how)
     xls_threads_start(&threads, xls_threads_num(how->threads) - 1, work, v);
     while (!v->stop && (i = v->next++) < v->num) {
         check_part(v, &v->parts[i], packed);
-        if (how->progress && how->progress(how->user, v->done, v->total))
-            cancelled = v->stop = true;
+        if (how->progress && how->progress(how->user, v->done, v->total)) {
+            cancelled = true;
+            v->stop = true;
+        }
     }
     xls_threads_join(&threads);
     free(packed);

@@ -108,11 +108,68 @@ int libxl_domain_snapshot_disks(libxl_ctx *ctx, uint32_t domid,
                                 libxl_disk_snapshot **disks, int *num);
 
 /*
+ * Memory files: what create saves RAM into. Those of format IMAGE hold each
+ * page once, packed, with checksums over all of it, and may refer to the pages
+ * of an earlier image, their parent, in the same directory; image/FORMAT.md in
+ * the sources specifies them. Those of format RAW are what `xl save` writes.
+ *
+ * These functions need no domain, and take either format where nothing else is
+ * said. Paths are absolute. Nobody may write the files meanwhile. When one
+ * fails, no file is there that was not, and none is changed.
+ *
+ * Errors of all:
+ *   ERROR_INVAL                        the arguments do not fit the file
+ *   ERROR_ABORTED                      how->progress asked for it
+ *   ERROR_SNAPSHOT_IMAGE_CORRUPT       the file, or one that it is based on,
+ *                                      is damaged, truncated, or none
+ *   ERROR_SNAPSHOT_EXISTS              a file to be made exists
+ *   ERROR_SNAPSHOT_STORAGE             a file could not be read or written
+ */
+
+/* What a memory file is. Of an image, its index is read, and those of all that
+ * it is based on; of a RAW one, all but the pages. */
+int libxl_snapshot_memory_get_info(libxl_ctx *ctx, const char *path,
+                                   const libxl_snapshot_how *how,
+                                   libxl_snapshot_memory_info *info);
+
+/* Reads all that bringing it back needs, in all images, compares it with the
+ * checksums of blocks and content, and logs each block that is damaged. A RAW
+ * file has no checksums: its records are gone through. Progress: "verify". */
+int libxl_snapshot_memory_verify(libxl_ctx *ctx, const char *path,
+                                 const libxl_snapshot_how *how);
+
+/* Makes a new RAW file (0600) with the same content, which `xl restore` reads.
+ * Progress: "export". */
+int libxl_snapshot_memory_export(libxl_ctx *ctx, const char *path,
+                                 const char *raw_path,
+                                 const libxl_snapshot_how *how);
+
+/* Makes a new image (0600) of a RAW file, such as one by `xl save`. parent_path:
+ * an image that it is to be based on, or NULL. level: zstd's, 1 to 19, 0: not
+ * packed. */
+int libxl_snapshot_memory_import(libxl_ctx *ctx, const char *raw_path,
+                                 const char *path, const char *parent_path,
+                                 int level, const libxl_snapshot_how *how);
+
+/*
+ * Writes an image anew, based on another one that is below it in its chain, or
+ * (parent_path NULL) on none: what is between goes into it and can be removed
+ * then, as far as no other image is based on it. It keeps its content, and the
+ * images that are based on it stay good. The new one takes the old one's place
+ * in one step, after it was read and compared.  Progress: "fold".
+ */
+int libxl_snapshot_memory_rebase(libxl_ctx *ctx, const char *path,
+                                 const char *parent_path, int level,
+                                 const libxl_snapshot_how *how);
+
+/*
  * Takes a snapshot of a running (or, without memory, paused) domain.
  *
- * With args->memory, RAM is saved into args->memory_path (0600) as a stream
- * that starts like the file of `xl save`, so `xl restore` reads it, and the
- * disks are snapshotted at the same instant of the guest. Without, the disks
+ * With args->memory, RAM is saved into args->memory_path (0600), by default as
+ * an image (see libxl_snapshot_memory_get_info), and the disks are snapshotted at
+ * the same instant of the guest. While the guest stands still for it (without
+ * args->live), what the CPUs cannot pack as fast as RAM comes is stored as it
+ * is. Without, the disks
  * alone are, atomically across all of them.
  *
  * With keep_path, a frozen layer whose header names its backing file relatively
