@@ -222,9 +222,47 @@ static void print_result(struct create *c)
     }
     o = record_json(c->s.store, c->rec, true);
     xls_json_set(o, "memory_bytes", xls_json_uint(c->result.memory_bytes));
+    xls_json_set(o, "memory_content", xls_json_uint(c->result.memory_content));
     xls_json_set(o, "stopped_us", xls_json_uint(c->result.stopped_us));
     xls_json_set(o, "window_us", xls_json_uint(c->result.window_us));
     cli_print_json(o);
+}
+
+/* What the memory is based on: the image of the nearest snapshot above that
+ * has one. A damaged one is passed over, not made worse. */
+static char *memory_parent(struct create *c)
+{
+    const struct store *st = c->s.store;
+    const libxl_snapshot_how how = { .logger = c->cli->logger };
+    const xl_snapshot_record *rec = store_find(st, st->info.current);
+    libxl_snapshot_memory_info info;
+    char *path = NULL;
+    int rc;
+
+    while (rec && !rec->memory)
+        rec = store_find(st, rec->parent);
+    if (!rec)
+        return NULL;
+    libxl_snapshot_memory_info_init(&info);
+    rc = libxl_snapshot_memory_get_info(c->cli->ctx, rec->memory_path, &how,
+                                        &info);
+    if (rc)
+        cli_say(c->cli, "the memory is not based on that of snapshot %s",
+                rec->name);
+    else if (info.format == LIBXL_SNAPSHOT_MEMORY_FORMAT_IMAGE)
+        path = xls_strdup(rec->memory_path);
+    libxl_snapshot_memory_info_dispose(&info);
+    return path;
+}
+
+static void choose_memory(struct create *c)
+{
+    c->args.memory_path = store_memory_path(c->s.store, c->options.name);
+    c->args.memory_format = c->options.memory_format;
+    c->args.memory_level = c->options.memory_level;
+    if (c->args.memory_format == LIBXL_SNAPSHOT_MEMORY_FORMAT_IMAGE &&
+        !c->options.full)
+        c->args.memory_parent = memory_parent(c);
 }
 
 static int create(struct create *c, const char *domain)
@@ -237,7 +275,7 @@ static int create(struct create *c, const char *domain)
     c->args.live = c->options.live && c->options.memory;
     c->args.leave_paused = c->options.paused;
     if (c->args.memory)
-        c->args.memory_path = store_memory_path(c->s.store, c->options.name);
+        choose_memory(c);
     if (create_disks(c->cli, &c->s, &c->options, &c->args, &e) ||
         write_provisional(c, &e)) {
         if (c->rec)

@@ -13,6 +13,7 @@
 /* What was said on the command line; -1: nothing. */
 struct said {
     int memory, live, paused;
+    bool about_memory;
     const char *config;
 };
 
@@ -125,6 +126,32 @@ static int read_file(struct create_options *o, struct said *said,
     return ret;
 }
 
+static int memory_format(struct create_options *o, const char *text,
+                         struct error *e)
+{
+    if (!strcmp(text, "image"))
+        o->memory_format = LIBXL_SNAPSHOT_MEMORY_FORMAT_IMAGE;
+    else if (!strcmp(text, "raw"))
+        o->memory_format = LIBXL_SNAPSHOT_MEMORY_FORMAT_RAW;
+    else
+        return error_set(e, "there is no memory format \"%s\"; there are "
+                         "image and raw", text);
+    return 0;
+}
+
+static int memory_level(struct create_options *o, const char *text,
+                        struct error *e)
+{
+    char *end;
+    long level = strtol(text, &end, 10);
+
+    if (end == text || *end || level < 0 || level > 19)
+        return error_set(e, "--memory-level=%s is not one of 0 (nothing is "
+                         "packed) to 19", text);
+    o->memory_level = level;
+    return 0;
+}
+
 static int read_options(struct cli *cli, int argc, char **argv,
                         struct create_options *o, struct said *said)
 {
@@ -132,6 +159,9 @@ static int read_options(struct cli *cli, int argc, char **argv,
         { "live", no_argument, NULL, 'l' },
         { "disk-only", no_argument, NULL, 'o' },
         { "memory", no_argument, NULL, 'm' },
+        { "memory-format", required_argument, NULL, 'f' },
+        { "memory-level", required_argument, NULL, 'L' },
+        { "full", no_argument, NULL, 'F' },
         { "paused", no_argument, NULL, 'p' },
         { "description", required_argument, NULL, 'd' },
         { "disk", required_argument, NULL, 'D' },
@@ -154,6 +184,20 @@ static int read_options(struct cli *cli, int argc, char **argv,
                 return cli_usage(cli, "--memory and --disk-only contradict "
                                  "each other");
             said->memory = opt == 'm';
+            break;
+        case 'f':
+        case 'L':
+            if (opt == 'f' ? memory_format(o, optarg, &e)
+                           : memory_level(o, optarg, &e)) {
+                code = cli_usage(cli, "%s", e.text);
+                error_clear(&e);
+                return code;
+            }
+            said->about_memory = true;
+            break;
+        case 'F':
+            o->full = true;
+            said->about_memory = true;
             break;
         case 'p':
             said->paused = 1;
@@ -184,6 +228,7 @@ int create_options_parse(struct cli *cli, int argc, char **argv,
     int code;
 
     memset(o, 0, sizeof(*o));
+    o->memory_level = MEMORY_LEVEL;
     code = read_options(cli, argc, argv, o, &said);
     if (code != CREATE_GO_ON)
         return code;
@@ -193,6 +238,9 @@ int create_options_parse(struct cli *cli, int argc, char **argv,
     if (said.live > 0 && said.memory == 0)
         return cli_usage(cli, "--live is about saving memory, --disk-only "
                          "saves none");
+    if (said.about_memory && said.memory == 0)
+        return cli_usage(cli, "--memory-format, --memory-level and --full are "
+                         "about saving memory, --disk-only saves none");
     o->domain = xls_strdup(argv[optind]);
     if (argc - optind > 1)
         o->name = xls_strdup(argv[optind + 1]);

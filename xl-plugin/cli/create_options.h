@@ -5,9 +5,15 @@
 #include "cli/cli.h"
 #include "cli/disk_option.h"
 
+/* How well memory is packed, where nothing is said. */
+#define MEMORY_LEVEL 1
+
 struct create_options {
     char *domain, *name, *description;
     bool memory, live, paused;
+    libxl_snapshot_memory_format memory_format;
+    int memory_level;
+    bool full;                  /* memory is not based on an earlier image */
     struct disk_option *disks;
     int num_disks;
 };

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "cli/fold_library.h"
 
+#include <unistd.h>
+
 #include "base/alloc.h"
+#include "cli/create_options.h"
 
 static int report(void *user, const libxl_snapshot_progress *progress)
 {
@@ -90,6 +93,69 @@ static int internal(void *user, const char *vdev, const char *name,
     return ret;
 }
 
+/* Its image; false when it has none that can be used, as a damaged one. */
+static bool memory_info(struct fold_library *f, const char *path,
+                       libxl_snapshot_memory_info *info)
+{
+    const libxl_snapshot_how quiet = { .logger = NULL };
+
+    return !access(path, F_OK) &&
+           !libxl_snapshot_memory_get_info(f->cli->ctx, path, &quiet, info) &&
+           info->format == LIBXL_SNAPSHOT_MEMORY_FORMAT_IMAGE;
+}
+
+static int rebase(struct fold_library *f, const xl_snapshot_record *child,
+                  const xl_snapshot_record *rec, const char *parent,
+                  struct error *e)
+{
+    libxl_snapshot_how how = { .logger = f->cli->logger, .progress = report,
+                               .user = f };
+    int rc;
+
+    progress_start(&f->progress);
+    rc = libxl_snapshot_memory_rebase(f->cli->ctx, child->memory_path,
+                                      str_none(parent) ? NULL : parent,
+                                      MEMORY_LEVEL, &how);
+    progress_end(&f->progress);
+    if (rc == ERROR_ABORTED)
+        return error_set(e, "cancelled; the memory of %s stays, which that of "
+                         "%s is based on, until the next snapshot-delete of "
+                         "%s", rec->name, child->name,
+                         f->s->domain.name);
+    if (rc == ERROR_SNAPSHOT_IMAGE_CORRUPT)
+        return error_set(e, "the memory of %s is based on that of %s and cannot "
+                         "be brought back, since one of them is damaged; "
+                         "delete %s first", child->name, rec->name,
+                         child->name);
+    return rc ? cli_error_rc(e, rc, "the memory that is based on it could not "
+                             "be written anew") : 0;
+}
+
+/* That of snapshots that are deleted goes, too, and need not be. */
+static int memory(void *user, const xl_snapshot_record *rec, struct error *e)
+{
+    struct fold_library *f = user;
+    struct store *st = f->s->store;
+    libxl_snapshot_memory_info info, child;
+    int i, ret = 0;
+
+    libxl_snapshot_memory_info_init(&info);
+    if (memory_info(f, rec->memory_path, &info)) {
+        libxl_snapshot_memory_info_init(&child);
+        for (i = 0; !ret && i < st->num_records; i++) {
+            const xl_snapshot_record *r = st->records[i];
+
+            if (r != rec && r->memory && !r->hidden &&
+                memory_info(f, r->memory_path, &child) &&
+                str_same(child.parent, rec->memory_path))
+                ret = rebase(f, r, rec, info.parent, e);
+        }
+        libxl_snapshot_memory_info_dispose(&child);
+    }
+    libxl_snapshot_memory_info_dispose(&info);
+    return ret;
+}
+
 static void say(void *user, const char *text)
 {
     struct fold_library *f = user;
@@ -108,6 +174,7 @@ void fold_library_init(struct fold_library *f, struct cli *cli,
     f->fold.domid = s->domain.domid;
     f->fold.external = external;
     f->fold.internal = internal;
+    f->fold.memory = memory;
     f->fold.say = say;
     f->fold.user = f;
 }

@@ -171,6 +171,8 @@ static int remove_memory(struct fold *f, xl_snapshot_record *rec,
 {
     if (!rec->memory)
         return 0;
+    if (f->memory && f->memory(f->user, rec, e))
+        return -1;
     if (store_remove_memory(f->st, rec->name, e))
         return -1;
     rec->memory = false;

@@ -36,6 +36,9 @@ struct fold {
                     struct error *e);
     int (*internal)(void *user, const char *vdev, const char *name,
                     struct error *e);
+    /* Makes the memory images that are based on this one do without it; NULL:
+     * there are none. */
+    int (*memory)(void *user, const xl_snapshot_record *rec, struct error *e);
     /* A sentence for the user: what was done or why something stays. */
     void (*say)(void *user, const char *text);
     void *user;

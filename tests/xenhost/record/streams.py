@@ -142,7 +142,7 @@ if HARDWARE_GUESTS:
     RECORDINGS = [(a_and_b, "pvh", 128, 24), (a_and_b, "pvh", 256, 64), (a_and_b, "hvm", 160, 16),
                   (live, "pvh", 128, 24)]
 else:
-    RECORDINGS = [(a_and_b, "pv", 128, 24)]
+    RECORDINGS = [(a_and_b, "pv", 128, 16)]
 for how, *what in RECORDINGS:
     test(lambda how=how, what=what: how(*what), timeout=1500,
          name=f"{what[0]}-{what[1]} {how.__name__.replace('_', ' ')}")

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+# Memory images: cmocka programs over what the others of these files share.
+IMAGE_OUT   := $(BUILD)/tests/image
+IMAGE_PROGS := $(addprefix $(IMAGE_OUT)/,roundtrip)
+IMAGE_OBJS  := $(patsubst tests/image/%.c,$(IMAGE_OUT)/%.o,$(wildcard tests/image/*.c))
+IMAGE_HELP  := $(filter-out $(IMAGE_PROGS:=.o),$(IMAGE_OBJS))
+
+# A day's run; the larger one finds what the sanitizers are for.
+IMAGE_STREAMS     ?= $(if $(SANITIZE),10000,1500)
+IMAGE_CORRUPTIONS ?= $(if $(SANITIZE),100000,20000)
+export IMAGE_STREAMS IMAGE_CORRUPTIONS
+
+$(IMAGE_OBJS): | $(GEN)/libxl_snapshot_types.stamp
+$(IMAGE_OBJS): $(IMAGE_OUT)/%.o: tests/image/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(XLS_CFLAGS) -Ilibxl-snapshot -Itests -c $< -o $@
+
+# support.c has threads run out.
+$(IMAGE_PROGS): private LDFLAGS += -Wl,--wrap=pthread_create
+$(IMAGE_PROGS): %: %.o $(IMAGE_HELP) $(LIBOUT)/libxlsnapshot.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(SAN) -pthread $^ $(LDFLAGS) $(LIB_LIBS) -lcmocka -o $@
+
+.PHONY: check-image
+check-image: $(IMAGE_PROGS)
+	$(Q)failed=; for t in $(IMAGE_PROGS); do \
+	    echo "  TEST     $$t"; \
+	    timeout -k 10 600 $$t || failed="$$failed $$t"; \
+	done; \
+	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
+
+-include $(IMAGE_OBJS:.o=.d)
