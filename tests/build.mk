@@ -8,7 +8,8 @@ DEB_CHECK := libcmocka-dev qemu-utils qemu-system-x86 clang libclang-rt-dev \
 DEB_DEMO  := mmdebstrap e2fsprogs cpio xz-utils python3
 
 include $(wildcard tests/idl/build.mk tests/unit/build.mk tests/qmp/build.mk \
-    tests/bench/build.mk \
+    tests/bench/build.mk tests/image/build.mk tests/fuzz/build.mk \
+    tests/xenhost/record/build.mk \
     tests/xenhost/apictl/build.mk)
 
 .PHONY: deps deps-check check check-all check-sanitized check-xenhost check-more

@@ -7,8 +7,8 @@
 #include "image/internal.h"
 #include "image/threads.h"
 
-/* How many are kept: 16 MiB, and more where more threads unpack. */
-#define KEPT            64
+/* How many are kept: 8 MiB, and more where more threads unpack. */
+#define KEPT            32
 #define KEPT_PER_THREAD 4
 
 enum state { NOTHING, QUEUED, READY, FAILED };
@@ -19,7 +19,7 @@ struct xls_block {
     uint32_t number;
     unsigned held;              /* the caller's own business, as are used, … */
     uint64_t used;              /* … when it was last asked for */
-    uint8_t *data;
+    uint8_t *data;              /* NULL: not used so far */
     int rc;
     struct xls_block *next;     /* in the queue */
 };
@@ -77,14 +77,11 @@ static void *work(void *arg)
 struct xls_blocks *xls_blocks_new(unsigned threads)
 {
     struct xls_blocks *b = xls_calloc(1, sizeof(*b));
-    unsigned i;
 
     threads = xls_threads_num(threads);
     b->last = &b->first;
     b->num = KEPT + KEPT_PER_THREAD * threads;
     b->blocks = xls_calloc(b->num, sizeof(*b->blocks));
-    for (i = 0; i < b->num; i++)
-        b->blocks[i].data = xls_realloc(NULL, IMAGE_BLOCK, 1);
     b->latest = b->blocks;
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->work, NULL);
@@ -150,6 +147,8 @@ struct xls_block *xls_block_get(struct xls_blocks *b,
     block->held++;
     if (is(block, image, number))
         return block;
+    if (!block->data)
+        block->data = xls_realloc(NULL, IMAGE_BLOCK, 1);
     block->image = image;
     block->number = number;
     block->next = NULL;

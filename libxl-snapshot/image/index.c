@@ -16,8 +16,9 @@
 
 /* What is larger than any image's, bounds what reading an index takes. */
 #define MAX_BLOCKS      (IMAGE_MAX_PAGES / IMAGE_BLOCK_PAGES + (1U << 20))
-/* Of the file; a block of what packs best takes more than its entry does. */
-#define MAX_INDEX(length) ((length) / 4 + (1U << 20))
+/* Of the file: a full block that packs best, of zeros, takes more than a third
+ * of what its entry does. */
+#define MAX_INDEX(length) ((length) / 4 * 3 + (1U << 20))
 
 static void put_checksum(uint8_t out[16], XXH128_hash_t hash)
 {

@@ -18,7 +18,8 @@ enum state { FREE, WAITING, PACKING, PACKED };
 struct job {
     enum state state;
     enum image_block_type type;
-    uint8_t *data;              /* first what is to be packed, then that */
+    uint8_t *data;              /* first what is to be packed, then that;
+                                 * NULL: not used so far */
     size_t len;
     struct image_entry entry;
 };
@@ -139,7 +140,6 @@ struct xls_packer *xls_packer_new(const struct xls_log *log, int fd,
                                   bool hurry)
 {
     struct xls_packer *p = xls_calloc(1, sizeof(*p));
-    uint32_t i;
 
     p->log = log;
     p->fd = fd;
@@ -151,8 +151,6 @@ struct xls_packer *xls_packer_new(const struct xls_log *log, int fd,
     threads = xls_threads_num(threads);
     p->num_jobs = 16 + 4 * threads;
     p->jobs = xls_calloc(p->num_jobs, sizeof(*p->jobs));
-    for (i = 0; i < p->num_jobs; i++)
-        p->jobs[i].data = xls_calloc(1, IMAGE_BLOCK);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->work, NULL);
     pthread_cond_init(&p->progress, NULL);
@@ -225,7 +223,7 @@ int xls_packer_add(struct xls_packer *p, enum image_block_type type,
         if (!p->hurry || !help(p, 0))
             wait_or_help(p);
     job = job_at(p, p->last);
-    other = job->data;
+    other = job->data ? job->data : xls_calloc(1, IMAGE_BLOCK);
     job->data = *data;
     job->len = len;
     job->type = type;

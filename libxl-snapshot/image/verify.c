@@ -92,31 +92,64 @@ static int check_parts(struct verify *v, const struct xls_image_read_how *how)
     return v->rc ? v->rc : cancelled ? ERROR_ABORTED : 0;
 }
 
-/* The data blocks that the pages are in, of whichever image: each once, since
- * it is marked when it is added. */
-static int add_data(struct verify *v, struct xls_image *image)
+/* Blocks of one type, of all images: which are to be checked. */
+struct marks {
+    enum image_block_type type;
+    uint32_t pages;             /* in a block, or hashes of them */
+    uint8_t **marked;           /* by the image's depth */
+};
+
+static void marks_init(struct marks *m, const struct xls_image *image,
+                       enum image_block_type type, uint32_t pages)
 {
-    uint8_t **marked = xls_calloc(image->depth + 1, sizeof(*marked));
-    struct xls_image *i;
+    m->type = type;
+    m->pages = pages;
+    m->marked = xls_calloc(image->depth + 1, sizeof(*m->marked));
+    for (; image; image = image->parent)
+        m->marked[image->depth] = xls_calloc(image->num[type] + 1, 1);
+}
+
+static void marks_free(struct marks *m, const struct xls_image *image)
+{
+    for (; image; image = image->parent)
+        free(m->marked[image->depth]);
+    free(m->marked);
+}
+
+/* Each once, since it is marked when it is added. */
+static void add_marked(struct verify *v, struct marks *m,
+                       const struct image_place *place)
+{
+    uint32_t n = place->number / m->pages;
+
+    if (m->marked[place->image->depth][n])
+        return;
+    m->marked[place->image->depth][n] = 1;
+    add(v, place->image, place->image->by_type[m->type][n]);
+}
+
+/* The data blocks that the pages are in, of whichever image, and those of
+ * their hashes, which a child will need. */
+static int add_pages(struct verify *v, struct xls_image *image, bool hashes)
+{
+    struct marks data, hash;
     uint64_t page;
     int rc = 0;
 
-    for (i = image; i; i = i->parent)
-        marked[i->depth] = xls_calloc(i->num[IMAGE_DATA] + 1, 1);
+    marks_init(&data, image, IMAGE_DATA, IMAGE_BLOCK_PAGES);
+    marks_init(&hash, image, IMAGE_HASHES, IMAGE_BLOCK_HASHES);
     for (page = 0; !rc && page < image->info.pages; page++) {
         struct image_place place;
-        uint32_t n;
 
         rc = xls_image_find_page(image, page, &place);
-        n = place.number / IMAGE_BLOCK_PAGES;
-        if (rc || !place.image || marked[place.image->depth][n])
+        if (rc || !place.image)
             continue;
-        marked[place.image->depth][n] = 1;
-        add(v, place.image, place.image->by_type[IMAGE_DATA][n]);
+        add_marked(v, &data, &place);
+        if (hashes)
+            add_marked(v, &hash, &place);
     }
-    for (i = image; i; i = i->parent)
-        free(marked[i->depth]);
-    free(marked);
+    marks_free(&data, image);
+    marks_free(&hash, image);
     return rc;
 }
 
@@ -128,9 +161,7 @@ int xls_image_verify(struct xls_image *image,
 
     /* The maps are checked while the pages are looked for. */
     add_type(&v, image, IMAGE_SKELETON);
-    if (how->everything)
-        add_type(&v, image, IMAGE_HASHES);
-    rc = add_data(&v, image);
+    rc = add_pages(&v, image, how->everything);
     if (rc) {
         free(v.parts);
         return rc;

@@ -6,6 +6,8 @@ from there:
   booted.qcow2   its disk, over dom0.ext4
   booted.ram     the rest of the machine, as QEMU's migration writes it
 
+and booted-2-cpus.… for one with two CPUs.
+
 It waits, with no shared folder mounted yet, for the word that harness/host.py
 says to dom0/init.
 """
@@ -28,7 +30,9 @@ TRIES = 3
 PANIC = re.compile(rb"Kernel panic|Panic on CPU|Xen BUG|dom0 could not start|"
                    rb"Hardware Dom0 (crashed|shutdown)|Domain 0 (crashed|shutdown)")
 
-DRIVE = "file=booted.qcow2,format=qcow2"
+NAME = "booted" if emulator.CPUS == 1 else f"booted-{emulator.CPUS}-cpus"
+DRIVE = f"file={NAME}.qcow2,format=qcow2"
+INCOMING = f"file:{NAME}.ram"
 
 
 def ensure(suite):
@@ -40,7 +44,7 @@ def ensure(suite):
             os.path.join(image_dir(suite), "recipe"), __file__, emulator.__file__,
             os.path.join(XENHOST, "dom0", "early-init"),
             os.path.join(XENHOST, "dom0", "init"))), str(os.stat(qemu).st_mtime_ns))
-        stamp = os.path.join(image_dir(suite), "booted.recipe")
+        stamp = os.path.join(image_dir(suite), f"{NAME}.recipe")
         if stamp_matches(stamp, wanted):
             return
         started = time.monotonic()
@@ -60,7 +64,7 @@ def _boot(suite):
     directory = image_dir(suite)
     logs = os.path.join(directory, "booted.logs")
     os.makedirs(logs, exist_ok=True)
-    for name in ("booted.qcow2", "booted.ram"):
+    for name in (f"{NAME}.qcow2", f"{NAME}.ram"):
         if os.path.exists(os.path.join(directory, name)):
             os.unlink(os.path.join(directory, name))
     image.write_dom0_initramfs(suite)
@@ -78,7 +82,7 @@ def _make_overlay(suite):
     qemu_img = [word.replace(qemu, os.path.join(os.path.dirname(qemu), "qemu-img"))
                 for word in argv[:argv.index(qemu) + 1]]
     subprocess.run([*qemu_img, "create", "-q", "-f", "qcow2", "-b", "dom0.ext4", "-F", "raw",
-                    "booted.qcow2"], cwd=image_dir(suite), check=True)
+                    f"{NAME}.qcow2"], cwd=image_dir(suite), check=True)
 
 
 def _wait_booted(host, logs):
@@ -116,7 +120,7 @@ def _keep(host):
 
     command("qmp_capabilities")
     command("migrate-set-parameters", **{"max-bandwidth": 1 << 32})
-    command("migrate", uri="file:booted.ram")
+    command("migrate", uri=INCOMING)
     deadline = time.monotonic() + SAVE_SECONDS
     while time.monotonic() < deadline:
         status = command("query-migrate").get("status")

@@ -61,7 +61,7 @@ class _Host:
     def __init__(self, suite, logs, stdin):
         self.logs = logs
         self.emulator = Emulator(suite, logs, booted.DRIVE + ",snapshot=on",
-                                 "-incoming", "file:booted.ram", stdin=stdin)
+                                 "-incoming", booted.INCOMING, stdin=stdin)
         self.control = self.emulator.control
 
     def follow(self, timeout):

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-only
+"""Memory images: increments, what becomes of them, and how long they take beside plain xl."""
+
+import os
+import random
+import statistics
+import sys
+import time
+
+from snapshots import (DISTRIBUTION_XL, STORE, create, current, fails, first_tick_after, healthy,
+                       info, names, revert, start, xl)
+from xenhost import XEN_VERSION, main, sha256, sh, test, workdir
+
+KIND = "pvh" if XEN_VERSION >= (4, 20) else "pv"
+CHAIN = 8
+ROUNDS = 3
+
+
+def option(name, default):
+    """NAME=VALUE among the script's arguments."""
+    for word in sys.argv[1:]:
+        if word.startswith(name + "="):
+            sys.argv.remove(word)
+            return word.split("=", 1)[1]
+    return default
+
+
+SEED = int(option("seed", "1"))
+
+
+def memory_of(guest, snapshot):
+    return f"{STORE}/{guest.name}/{snapshot}.mem"
+
+
+def exported(guest, snapshot):
+    """A digest of what `xl restore` would read."""
+    path = workdir("exported")
+    xl("snapshot-export", guest.name, snapshot, path)
+    digest = sha256(path)
+    os.unlink(path)
+    return digest
+
+
+def a_second_image_is_small_and_a_chain_folds_in_any_order():
+    print(f"# seed={SEED}")
+    draw = random.Random(SEED)
+    guest = start(KIND, "chain")
+    spans, contents = {}, {}
+    for i in range(1, CHAIN + 2):
+        name = f"s{i}"
+        spans[name] = create(guest, name)
+        contents[name] = exported(guest, name)
+        assert info(guest, name)["memory_chain"] == (i if i <= CHAIN else 1), info(guest, name)
+        if i == 1:
+            guest.wait_tick(guest.n() + 10)
+    first, second = (os.path.getsize(memory_of(guest, s)) for s in ("s1", "s2"))
+    print(f"# s1: {first} bytes, s2: {second}, {second / first:.3f} of it")
+    assert second <= 0.15 * first, (first, second)
+
+    order = [f"s{i}" for i in range(1, CHAIN + 1)]
+    draw.shuffle(order)
+    left = order.pop()
+    for name in order:
+        print(f"# delete {name}")
+        xl("snapshot-delete", guest.name, name)
+        assert not os.path.exists(memory_of(guest, name))
+        del contents[name]
+        for other, content in contents.items():
+            assert exported(guest, other) == content, f"{other} has another memory now"
+    healthy(guest)
+    assert names(guest) == sorted(contents)
+    assert info(guest, left)["memory_chain"] == 1
+    xl("snapshot-verify", guest.name)
+    revert(guest, left, spans[left])
+    # What is taken after a revert is based on what was reverted to.
+    create(guest, "again")
+    assert info(guest, "again")["memory_chain"] == 2
+    create(guest, "full", "--full")
+    assert info(guest, "full")["memory_chain"] == 1
+
+
+def a_damaged_parent_costs_neither_the_guest_nor_a_new_snapshot():
+    guest = start(KIND, "damaged")
+    create(guest, "s1")
+    span = create(guest, "s2")
+    memory = memory_of(guest, "s1")
+    with open(memory, "r+b") as f:
+        f.seek(os.path.getsize(memory) // 2)
+        byte = f.read(1)
+        f.seek(-1, os.SEEK_CUR)
+        f.write(bytes([byte[0] ^ 1]))
+    fails("snapshot-revert", guest.name, "s2", says=(memory, "damaged"))
+    fails("snapshot-delete", guest.name, "s1", says=("delete s2 first",))
+    healthy(guest)
+    with open(memory, "r+b") as f:      # As it was: nothing was lost by trying.
+        f.seek(os.path.getsize(memory) // 2)
+        f.write(byte)
+    xl("snapshot-delete", guest.name, "s1")
+    revert(guest, "s2", span)
+
+    with open(memory_of(guest, "s2"), "r+b") as f:
+        f.write(b"no image")
+    create(guest, "s3")
+    assert info(guest, "s3")["memory_chain"] == 1
+    assert current(guest) == "s3"
+
+
+def as_fast_as_plain_xl():
+    """Create beside `xl save -c`, and revert beside `xl restore`, in turn."""
+    guest = start(KIND, "fast")
+    save, ours, again, restore, back, down = [], [], [], [], [], []
+
+    def timed(times, *words):
+        began = time.monotonic()
+        sh(words, timeout=240)
+        times.append(time.monotonic() - began)
+
+    plain = workdir("plain")
+    for _ in range(ROUNDS):
+        guest.wait_tick()
+        timed(save, DISTRIBUTION_XL, "save", "-c", guest.name, plain)
+        os.unlink(plain)
+        guest.wait_tick()
+        timed(ours, "xl", "snapshot-create", guest.name, "s", "--full")
+        guest.wait_tick()
+        timed(again, "xl", "snapshot-create", guest.name, "t")
+        xl("snapshot-delete", guest.name, "t")
+        guest.wait_tick()
+        sh([DISTRIBUTION_XL, "save", guest.name, plain], timeout=240)
+        timed(restore, DISTRIBUTION_XL, "restore", plain)
+        os.unlink(plain)
+        guest.wait_tick()
+        last = guest.cmd("stop")
+        mark, began = guest.mark(), time.monotonic()
+        timed(back, "xl", "snapshot-revert", guest.name, "s")
+        guest.wait_tick(mark=mark)
+        down.append(time.monotonic() - began)
+        assert first_tick_after(guest, mark) <= last["n"]
+        xl("snapshot-delete", guest.name, "s")
+    for what, times in (("xl save -c", save), ("snapshot-create", ours),
+                        ("snapshot-create, an increment", again), ("xl restore", restore),
+                        ("snapshot-revert", back), ("revert to first tick", down)):
+        print(f"# {what}: {' '.join(f'{t:.2f}' for t in times)} s, median "
+              f"{statistics.median(times):.2f}")
+    print(f"# create {statistics.median(ours) / statistics.median(save):.2f} of xl save -c, "
+          f"revert {statistics.median(back) / statistics.median(restore):.2f} of xl restore")
+
+
+test(a_second_image_is_small_and_a_chain_folds_in_any_order, timeout=1200)
+test(a_damaged_parent_costs_neither_the_guest_nor_a_new_snapshot, timeout=400)
+test(as_fast_as_plain_xl, timeout=900)
+
+main()
