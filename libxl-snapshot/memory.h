@@ -18,7 +18,8 @@ int xls_memory_open_parent(const struct xls_log *log, const char *path,
 int xls_memory_walk(const struct xls_log *log, const char *path,
                     bool *complete, uint64_t *size);
 
-/* A new file that gets its name when it is complete. */
+/* A new file that gets its name when it is complete; what one that was killed
+ * has left, the next one for the same path removes. */
 struct xls_memory_new {
     const struct xls_log *log;
     const char *path;

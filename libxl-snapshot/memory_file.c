@@ -81,14 +81,14 @@ int xls_memory_walk(const struct xls_log *log, const char *path,
 int xls_memory_new_begin(const struct xls_log *log, const char *path,
                          struct xls_memory_new *file)
 {
-    char *unique = xls_unique_name("new");
     int rc;
 
     file->log = log;
     file->path = path;
-    file->tmp = xls_asprintf("%s.%s", path, unique);
-    free(unique);
-    rc = xls_file_create(log, file->tmp, NULL, &file->fd);
+    file->tmp = xls_asprintf("%s.new", path);
+    rc = xls_file_unlink(log, file->tmp);
+    if (!rc)
+        rc = xls_file_create(log, file->tmp, NULL, &file->fd);
     if (rc)
         free(file->tmp);
     return rc;

@@ -23,14 +23,15 @@ check: deps-check
 	$(MAKE) check-all
 
 check-all:
-	$(MAKE) check-idl check-unit check-qmp
+	$(MAKE) check-idl check-unit check-qmp check-image
 	$(MAKE) check-sanitized
+	$(MAKE) check-fuzz
 	$(MAKE) check-xenhost
 
 # The same tests under the sanitizers, built by the other compiler.
 check-sanitized:
 	$(MAKE) BUILD=$(BUILD)/sanitized CC=clang SANITIZE=address,undefined \
-	    check-idl check-unit check-qmp
+	    check-idl check-unit check-qmp check-image
 
 check-xenhost:
 	BUILD=$(abspath $(BUILD)) tests/xenhost/check

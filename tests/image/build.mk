@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 # Memory images: cmocka programs over what the others of these files share.
 IMAGE_OUT   := $(BUILD)/tests/image
-IMAGE_PROGS := $(addprefix $(IMAGE_OUT)/,roundtrip)
+IMAGE_PROGS := $(addprefix $(IMAGE_OUT)/,storing hostile roundtrip files corrupt memory)
 IMAGE_OBJS  := $(patsubst tests/image/%.c,$(IMAGE_OUT)/%.o,$(wildcard tests/image/*.c))
 IMAGE_HELP  := $(filter-out $(IMAGE_PROGS:=.o),$(IMAGE_OBJS))
 
@@ -16,8 +16,12 @@ $(IMAGE_OBJS): $(IMAGE_OUT)/%.o: tests/image/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(XLS_CFLAGS) -Ilibxl-snapshot -Itests -c $< -o $@
 
-# support.c has threads run out.
-$(IMAGE_PROGS): private LDFLAGS += -Wl,--wrap=pthread_create
+# support.c has threads run out, and random numbers come again.
+$(IMAGE_PROGS): private LDFLAGS += -Wl,--wrap=pthread_create,--wrap=getrandom
+POOL_WRAP := -Wl,--wrap=xls_calloc,--wrap=xls_realloc,--wrap=free
+ifneq ($(findstring address,$(SANITIZE)),)
+$(IMAGE_PROGS): private LDFLAGS += $(POOL_WRAP)
+endif
 $(IMAGE_PROGS): %: %.o $(IMAGE_HELP) $(LIBOUT)/libxlsnapshot.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SAN) -pthread $^ $(LDFLAGS) $(LIB_LIBS) -lcmocka -o $@
