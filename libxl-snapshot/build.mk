@@ -23,6 +23,8 @@ $(OBJ)/libxl-snapshot/%.o: libxl-snapshot/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(XLS_CFLAGS) -Ilibxl-snapshot -fPIC -c $< -o $@
+# xxhash goes into it.
+$(OBJ)/libxl-snapshot/image/codec.o: private XLS_CFLAGS += $(if $(SAN),,-O3)
 $(OBJ)/gen/_libxl_snapshot_types.o: $(LIB_GEN)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
