@@ -3,19 +3,123 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/stat.h>
+#include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
-#include "storage/image.h"
+#include "base/text.h"
+#include "cli/memory.h"
 #include "store/tree.h"
+#include "util/size.h"
 
-static void print_text(const struct store *st, const xl_snapshot_record *rec)
+/* A snapshot's memory file, as it is now. */
+struct memory {
+    libxl_snapshot_memory_info info;
+    char *fault;                /* why it cannot be used; NULL: it can */
+    const char *parent_name;    /* the snapshot whose image it is based on;
+                                 * NULL: none of this store */
+};
+
+static void memory_read(struct cli *cli, const struct store *st,
+                        const xl_snapshot_record *rec, struct memory *m)
+{
+    const xl_snapshot_record *parent;
+    struct error e = { 0 };
+
+    libxl_snapshot_memory_info_init(&m->info);
+    m->fault = NULL;
+    m->parent_name = NULL;
+    if (!rec->memory)
+        return;
+    if (access(rec->memory_path, F_OK))
+        error_set(&e, "missing");
+    else if (!memory_info(cli, rec->memory_path, &m->info, &e) &&
+             !m->info.complete)
+        error_set(&e, "its stream does not go to its end");
+    m->fault = e.text ? xls_harmless(e.text, SIZE_MAX) : NULL;
+    error_clear(&e);
+    parent = m->info.parent ? store_find_memory(st, m->info.parent) : NULL;
+    m->parent_name = parent ? parent->name : NULL;
+}
+
+static void memory_dispose(struct memory *m)
+{
+    libxl_snapshot_memory_info_dispose(&m->info);
+    free(m->fault);
+}
+
+static bool is_image(const struct memory *m)
+{
+    return m->info.format == LIBXL_SNAPSHOT_MEMORY_FORMAT_IMAGE;
+}
+
+static void print_memory(const xl_snapshot_record *rec, const struct memory *m)
+{
+    const libxl_snapshot_memory_info *i = &m->info;
+    char *stored = size_text(i->stored), *content = size_text(i->content);
+
+    if (!rec->memory)
+        puts("Memory:       no");
+    else if (m->fault)
+        printf("Memory:       %s (%s)\n", rec->memory_path, m->fault);
+    else
+        printf("Memory:       %s (%s, %s%s)\n", rec->memory_path,
+               libxl_snapshot_memory_format_to_string(i->format), stored,
+               rec->live ? ", saved live" : "");
+    if (rec->memory && !m->fault && is_image(m)) {
+        printf("  content:    %s, %.1f times as much\n", content,
+               (double)i->content / i->stored);
+        printf("  pages:      %" PRIu64 ": %" PRIu64 " zero, %" PRIu64
+               " stored, %" PRIu64 " repeated, %" PRIu64 " in the parent\n",
+               i->pages, i->pages_zero, i->pages_stored, i->pages_repeated,
+               i->pages_parent);
+        printf("  based on:   %s%s%s%s\n", i->parent ? i->parent : "-",
+               m->parent_name ? " (snapshot " : "",
+               m->parent_name ? m->parent_name : "",
+               m->parent_name ? ")" : "");
+        printf("  chain:      %" PRIu32 "\n", i->chain);
+    }
+    free(stored);
+    free(content);
+}
+
+static void memory_json(const xl_snapshot_record *rec, const struct memory *m,
+                        struct xls_json *o)
+{
+    const libxl_snapshot_memory_info *i = &m->info;
+    struct xls_json *pages;
+
+    if (!rec->memory)
+        return;
+    if (m->fault) {
+        xls_json_set_str(o, "memory_fault", m->fault);
+        return;
+    }
+    xls_json_set_str(o, "memory_format",
+                     libxl_snapshot_memory_format_to_string(i->format));
+    xls_json_set(o, "memory_stored", xls_json_uint(i->stored));
+    xls_json_set(o, "memory_content", xls_json_uint(i->content));
+    xls_json_set(o, "memory_chain", xls_json_uint(i->chain));
+    if (!is_image(m))
+        return;
+    pages = xls_json_object();
+    xls_json_set(pages, "all", xls_json_uint(i->pages));
+    xls_json_set(pages, "zero", xls_json_uint(i->pages_zero));
+    xls_json_set(pages, "stored", xls_json_uint(i->pages_stored));
+    xls_json_set(pages, "repeated", xls_json_uint(i->pages_repeated));
+    xls_json_set(pages, "parent", xls_json_uint(i->pages_parent));
+    xls_json_set(o, "memory_pages", pages);
+    xls_json_set_str(o, "memory_parent", i->parent);
+    xls_json_set_str(o, "memory_parent_snapshot", m->parent_name);
+}
+
+static void print_text(const struct store *st, const xl_snapshot_record *rec,
+                       const struct memory *memory)
 {
     const xl_snapshot_record *parent = tree_parent(st, rec);
     bool current = tree_visible(st, st->info.current) == rec;
     time_t created = rec->created;
     char when[32] = "?";
-    struct stat file;
     struct tm tm;
     int i;
 
@@ -29,13 +133,7 @@ static void print_text(const struct store *st, const xl_snapshot_record *rec)
         printf("Description:  %s\n", rec->description);
     printf("Created:      %s\n", when);
     printf("Parent:       %s\n", parent ? parent->name : "-");
-    if (!rec->memory)
-        puts("Memory:       no");
-    else if (stat(rec->memory_path, &file))
-        printf("Memory:       %s (missing!)\n", rec->memory_path);
-    else
-        printf("Memory:       %s (%" PRIu64 " bytes%s)\n", rec->memory_path,
-               (uint64_t)file.st_size, rec->live ? ", saved live" : "");
+    print_memory(rec, memory);
     for (i = 0; i < rec->num_disks; i++) {
         const xl_snapshot_disk *d = &rec->disks[i];
 
@@ -51,6 +149,23 @@ static void print_text(const struct store *st, const xl_snapshot_record *rec)
                    libxl_snapshot_merge_to_string(d->on_delete));
         putchar('\n');
     }
+}
+
+static void print(struct cli *cli, const struct store *st,
+                  const xl_snapshot_record *rec)
+{
+    struct memory memory;
+    struct xls_json *o;
+
+    memory_read(cli, st, rec, &memory);
+    if (cli->json) {
+        o = record_json(st, rec, true);
+        memory_json(rec, &memory, o);
+        cli_print_json(o);
+    } else {
+        print_text(st, rec, &memory);
+    }
+    memory_dispose(&memory);
 }
 
 int command_info(struct cli *cli, int argc, char **argv)
@@ -72,10 +187,7 @@ int command_info(struct cli *cli, int argc, char **argv)
     if (!rec) {
         code = cli_fail(cli, &e);
     } else {
-        if (cli->json)
-            cli_print_json(record_json(s.store, rec, true));
-        else
-            print_text(s.store, rec);
+        print(cli, s.store, rec);
         code = EXIT_OK;
     }
     session_close(&s);

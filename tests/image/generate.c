@@ -308,6 +308,8 @@ static void make(struct making *m, struct guest *g, uint64_t seed,
     m->guest = g;
     m->out = out;
     memset(out, 0, sizeof(*out));
+    m->space = 100000 + (size_t)g->num * PAGE;
+    out->data = xls_realloc(NULL, m->space, 1);
     put_xl_header(m);
     put_libxl_header(m);
     put_libxl_records(m, seed % 8 ? 0 : 2);

@@ -130,7 +130,7 @@ static void check_reading(struct chain *c, struct xls_image *image,
         .threads = rng_from_to(&c->rng, 1, 3),
     };
 
-    must_hold(image, l->content.data, l->content.len, &how);
+    must_hold(image, l->content.data, l->content.len, &how, &c->rng);
 }
 
 static void check_stored(struct chain *c, const struct link *l,

@@ -17,19 +17,13 @@
 #include "base/alloc.h"
 #include "image/image.h"
 
+#include "pool.h"
 #include "random.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
 #define SANITIZED 1
-#endif
-#endif
-#if !defined(SANITIZED) && \
-    (defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__))
-#define SANITIZED 1
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
+#else
+#define SANITIZED ADDRESS_SANITIZED
 #endif
 
 /* Says it, with the case and what was logged, and ends the test. */
@@ -41,7 +35,7 @@ void wrong(const char *fmt, ...)
             wrong("%s:%d: not so: %s", __FILE__, __LINE__, #condition);      \
     } while (0)
 
-/* Keeps what was logged last at ERROR, from any thread. */
+/* Keeps what is logged at ERROR, from any thread. */
 extern const struct xls_log image_log;
 void logged_forget(void);
 bool logged(const char *text);
@@ -68,8 +62,14 @@ void run_cases(uint64_t count, void (*begin)(void), void (*one)(uint64_t));
 /* In a process of its own; true when it came to its end. */
 bool run_apart(void (*run)(const void *arg), const void *arg);
 
+/* This process can take so much more; with no sanitizer. */
+void limit_memory(unsigned mib);
+
 /* So many threads can be made from now on. */
 extern unsigned threads_left;
+
+/* Random numbers of the system are from a seed from now on. */
+void entropy_from(uint64_t seed);
 
 void write_file(const char *path, const void *data, size_t len);
 uint8_t *read_file(const char *path, size_t *len);
@@ -81,10 +81,11 @@ int store(const char *path, const void *data, size_t len,
 void must_store(const char *path, const void *data, size_t len,
                 const struct xls_image_write_how *how);
 struct xls_image *must_open(const char *path);
-/* In each way that an image can be read. */
+/* In each way that an image can be read, or in some of these. */
 void must_hold(struct xls_image *image, const void *data, size_t len,
-               const struct xls_image_read_how *how);
-/* Opens, verifies and reads it, and says what was wrong first; 0: nothing. */
+               const struct xls_image_read_how *how, struct rng *some);
+/* Opens, verifies and reads it, and says what was wrong first; 0: nothing.
+ * data NULL: of a content that nobody knows. */
 int try_image(const char *path, const void *data, size_t len);
 
 #endif

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "store/files.h"
 #include "store/store.h"
 
 struct fixture {
@@ -356,6 +357,66 @@ static void a_missing_snapshot_is_answered_with_those_there_are(void **state)
     store_close(st);
 }
 
+static bool has(struct fixture *f, const char *name)
+{
+    char *path = xls_asprintf("%s/web1/%s", f->root, name);
+    bool is = !access(path, F_OK);
+
+    free(path);
+    return is;
+}
+
+static void memory_files_half_made_are_swept(void **state)
+{
+    static const char *const half[] = { "a.mem.xls-new-0123abcd",
+                                        ".a.mem.new.xls-new-89abcdef" };
+    static const char *const whole[] = { "a.mem", "a.mem.xls-new-0123abcdx",
+                                         "xls-new-01.mem", "b.xls-new-12" };
+    struct fixture *f = *state;
+    struct store *st = open_store(f, true);
+    struct error e = { 0 };
+    size_t i;
+
+    for (i = 0; i < 2; i++)
+        put(f, half[i], "half");
+    for (i = 0; i < 4; i++)
+        put(f, whole[i], "whole");
+    assert_good(store_sweep(st, &e), &e);
+    for (i = 0; i < 2; i++)
+        assert_false(has(f, half[i]));
+    for (i = 0; i < 4; i++)
+        assert_true(has(f, whole[i]));
+    store_close(st);
+}
+
+static void new_memory_takes_the_place_of_the_old(void **state)
+{
+    struct fixture *f = *state;
+    struct store *st = open_store(f, true);
+    struct error e = { 0 };
+    char *path, *text;
+    size_t len;
+
+    add(st, "a", NULL, 1);
+    str_replace(&st->records[0]->memory_path, "/old");
+    assert_null(store_find_memory(st, "/old"));
+    st->records[0]->memory = true;
+    assert_ptr_equal(store_find_memory(st, "/old"), st->records[0]);
+    put(f, "a.mem", "old");
+    put(f, ".a.mem.new", "left over");
+    assert_good(store_new_memory(st, "a", &path, &e), &e);
+    assert_int_equal(access(path, F_OK), -1);
+    put(f, strrchr(path, '/') + 1, "new");
+    assert_good(store_take_new_memory(st, "a", &e), &e);
+    assert_good(store_file_read(st->dir, st->path, "a.mem", &text, &len, &e),
+                &e);
+    assert_string_equal(text, "new");
+    assert_error(store_take_new_memory(st, "a", &e), &e, "cannot rename");
+    free(text);
+    free(path);
+    store_close(st);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -372,6 +433,8 @@ int main(void)
         TEST(a_second_command_is_told_who_is_busy),
         TEST(an_unknown_domain_is_an_empty_store),
         TEST(a_missing_snapshot_is_answered_with_those_there_are),
+        TEST(memory_files_half_made_are_swept),
+        TEST(new_memory_takes_the_place_of_the_old),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

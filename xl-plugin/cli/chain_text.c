@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "util/size.h"
 #include "util/strings.h"
 
 /* The last column is not padded. */
@@ -28,20 +29,6 @@ struct table {
     size_t width[NUM_COLUMNS];
     enum column first;
 };
-
-static char *size_text(uint64_t bytes)
-{
-    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB",
-                                         "PiB", "EiB" };
-    double n = bytes;
-    int u = 0;
-
-    while (n >= 1024 && u < 6) {
-        n /= 1024;
-        u++;
-    }
-    return xls_asprintf(n == (uint64_t)n ? "%.0f %s" : "%.1f %s", n, units[u]);
-}
 
 static char *access_text(const libxl_disk_layer *l)
 {

@@ -83,9 +83,15 @@ int cli_option(struct cli *cli, int argc, char **argv,
 
 int cli_words(struct cli *cli, int argc, int min, int max)
 {
+    static const char *const needed[] = {
+        "",
+        "which domain?",
+        "a domain and the name of a snapshot are needed",
+        "a domain, the name of a snapshot and a file are needed",
+    };
+
     if (argc - optind < min)
-        return cli_usage(cli, "%s", min == 1 ? "which domain?"
-                         : "a domain and the name of a snapshot are needed");
+        return cli_usage(cli, "%s", needed[min]);
     if (argc - optind > max)
         return cli_usage(cli, "too many words");
     return 0;

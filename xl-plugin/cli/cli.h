@@ -51,7 +51,8 @@ int cli_option(struct cli *cli, int argc, char **argv,
 #define CLI_OPTIONS { "help", no_argument, NULL, 'h' }, \
                     { "json", no_argument, NULL, 'j' }, \
                     { NULL, 0, NULL, 0 }
-/* Complains about the number of words left; 0 or EXIT_USAGE. */
+/* Complains about the number of words left, of which at most 3 may be needed; 0
+ * or EXIT_USAGE. */
 int cli_words(struct cli *cli, int argc, int min, int max);
 
 int cli_usage(struct cli *cli, const char *fmt, ...)
@@ -108,6 +109,9 @@ int command_revert(struct cli *cli, int argc, char **argv);
 int command_delete(struct cli *cli, int argc, char **argv);
 int command_undo(struct cli *cli, int argc, char **argv);
 int command_current(struct cli *cli, int argc, char **argv);
+int command_verify(struct cli *cli, int argc, char **argv);
+int command_export(struct cli *cli, int argc, char **argv);
+int command_import(struct cli *cli, int argc, char **argv);
 int command_disk_chain(struct cli *cli, int argc, char **argv);
 int command_disk_pull(struct cli *cli, int argc, char **argv);
 int command_disk_commit(struct cli *cli, int argc, char **argv);

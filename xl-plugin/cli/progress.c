@@ -136,9 +136,10 @@ static void show(struct progress *p, const libxl_snapshot_progress *progress)
     p->shown = true;
 }
 
-int progress_report(struct progress *p,
-                    const libxl_snapshot_progress *progress)
+int progress_report(void *user, const libxl_snapshot_progress *progress)
 {
+    struct progress *p = user;
+
     look(p);
     if (p->terminal)
         show(p, progress);

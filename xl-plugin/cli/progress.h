@@ -30,8 +30,8 @@ void progress_start(struct progress *p);
  */
 void progress_shield(struct progress *p);
 void progress_end(struct progress *p);
-/* For libxl_snapshot_how. */
-int progress_report(struct progress *p,
-                    const libxl_snapshot_progress *progress);
+/* For libxl_snapshot_how, whose user is then the struct progress. Nonzero: to
+ * be cancelled. */
+int progress_report(void *user, const libxl_snapshot_progress *progress);
 
 #endif

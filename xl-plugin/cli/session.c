@@ -130,6 +130,8 @@ int session_open(struct cli *cli, const char *domain, bool running,
                          &s->store, e);
     if (!ret)
         run_hold(s->store->lock);
+    if (!ret)
+        ret = store_sweep(s->store, e);
     /* The store settles by what the library makes of it. */
     if (!ret)
         ret = interrupted_recover(s, cli, running, e);

@@ -12,6 +12,10 @@
 #include "json/json.h"
 #include "storage/run.h"
 
+/* Exit status of qemu-img check. */
+#define CHECK_UNSUPPORTED 63
+#define CHECK_TRIES 3
+
 static int check_path(const char *path, struct error *e)
 {
     if (!str_none(path) && path[0] == '/')
@@ -64,6 +68,9 @@ static int from_json(const struct xls_json *v, struct image *image,
         backing = xls_json_get_str(v, "backing-filename");
     image->relative = !str_none(backing) && backing[0] == '/' &&
         !str_same(backing, xls_json_get_str(v, "backing-filename"));
+    image->damaged = xls_json_get_bool(
+        xls_json_get(xls_json_get(v, "format-specific"), "data"), "corrupt",
+        false);
     image->path = xls_strdup(path);
     image->backing = xls_strdup(backing);
     image->format = xls_driver_format(xls_json_get_str(v, "format"));
@@ -220,6 +227,48 @@ int image_repair_leaks(const char *path, struct error *e)
 
     return check_path(path, e) || run(argv, NULL, NULL, e) ||
            image_sync(path, e) ? -1 : 0;
+}
+
+static int check_once(const char *path, libxl_disk_format format,
+                      struct image_check *found, struct error *e)
+{
+    const char *argv[] = { "qemu-img", "check", "-U", "--output=json", "-f",
+                           xls_format_driver(format), "--", path, NULL };
+    char *text = NULL, *what = NULL;
+    struct xls_json *v = NULL;
+    int status, ret = 0;
+    size_t len;
+
+    memset(found, 0, sizeof(*found));
+    if (run_status(argv, &status, &text, &len, e))
+        return -1;
+    if (status != CHECK_UNSUPPORTED)
+        v = xls_json_parse(text, len, &xls_json_limits_qmp, &what);
+    if (!v && status != CHECK_UNSUPPORTED)
+        ret = error_set(e, "qemu-img check %s: %s", path, what);
+    xls_json_get_uint(v, "corruptions", &found->errors);
+    xls_json_get_uint(v, "leaks", &found->leaks);
+    xls_json_free(v);
+    free(what);
+    free(text);
+    return ret;
+}
+
+/* A domain may be writing it: then what was read of it is of several moments,
+ * and only what is wrong each time is wrong. */
+int image_check(const char *path, libxl_disk_format format,
+                struct image_check *found, struct error *e)
+{
+    int tries, ret = 0;
+
+    if (check_path(path, e) || check_format(path, format, e))
+        return -1;
+    for (tries = CHECK_TRIES; tries; tries--) {
+        ret = check_once(path, format, found, e);
+        if (ret || !found->errors)
+            break;
+    }
+    return ret;
 }
 
 int image_map(const char *path, libxl_disk_format format,

@@ -16,7 +16,7 @@
  * format is is always said, so that the content of a raw image never decides.
  *
  * Nothing here may be used on an image that a running domain writes, but
- * image_info, image_chain and image_map.
+ * image_info, image_chain, image_map and image_check.
  */
 
 /* One layer of a chain. */
@@ -26,6 +26,7 @@ struct image {
     char *backing;              /* NULL for none */
     libxl_disk_format backing_format;
     bool relative;              /* the header names it relatively */
+    bool damaged;               /* the header marks the image as such */
     uint64_t virtual_size, actual_size;
     uint64_t cluster_size;      /* 0: of no qcow2 image */
     struct strings internal;    /* names of its internal snapshots */
@@ -53,6 +54,15 @@ int image_rebase(const char *path, const char *backing,
 int image_commit(const char *path, const char *backing, struct error *e);
 /* Frees the space that an interrupted qemu-img has left unused in a qcow2. */
 int image_repair_leaks(const char *path, struct error *e);
+
+/* What is wrong with the image's metadata; nothing where the format has no such
+ * check. */
+struct image_check {
+    uint64_t errors;
+    uint64_t leaks;             /* clusters that nothing uses: lost space */
+};
+int image_check(const char *path, libxl_disk_format format,
+                struct image_check *found, struct error *e);
 
 /* A new empty file at path, which must not exist, with the owner and mode of
  * like (NULL, or none: 0600). */

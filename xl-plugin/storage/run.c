@@ -128,8 +128,16 @@ static int result(const char *name, int status, char *text, struct error *e)
                      *text ? text : name, WEXITSTATUS(status));
 }
 
+/* Whether it told what it found; 126 and 127 are child()'s. */
+static bool is_finding(int status)
+{
+    return WIFEXITED(status) && WEXITSTATUS(status) >= 2 &&
+           WEXITSTATUS(status) < 126;
+}
+
+/* found: NULL, or what run_status is for. */
 static int run_any(const char *const argv[], char **out, size_t *len,
-                   struct watch *w, struct error *e)
+                   struct watch *w, int *found, struct error *e)
 {
     struct sink sinks[2] = {
         { .fd = -1, .text = xls_strdup(""), .max = MAX_OUT },
@@ -154,7 +162,12 @@ static int run_any(const char *const argv[], char **out, size_t *len,
     collect(sinks, w, pid);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    ret = w && w->ended ? 1 : result(argv[0], status, sinks[1].text, e);
+    if (found && is_finding(status)) {
+        *found = WEXITSTATUS(status);
+        ret = 0;
+    } else {
+        ret = w && w->ended ? 1 : result(argv[0], status, sinks[1].text, e);
+    }
     if (!ret && out) {
         *out = sinks[0].text;
         *len = sinks[0].len;
@@ -177,7 +190,14 @@ out:
 
 int run(const char *const argv[], char **out, size_t *len, struct error *e)
 {
-    return run_any(argv, out, len, NULL, e);
+    return run_any(argv, out, len, NULL, NULL, e);
+}
+
+int run_status(const char *const argv[], int *status, char **out, size_t *len,
+               struct error *e)
+{
+    *status = 0;
+    return run_any(argv, out, len, NULL, status, e);
 }
 
 int run_watched(const char *const argv[],
@@ -186,7 +206,7 @@ int run_watched(const char *const argv[],
 {
     struct watch w = { .f = watch, .user = user };
 
-    return run_any(argv, NULL, NULL, &w, e);
+    return run_any(argv, NULL, NULL, &w, NULL, e);
 }
 
 int run_json(const char *const argv[], struct xls_json **v, struct error *e)

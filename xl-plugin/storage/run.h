@@ -22,6 +22,10 @@ void run_hold(int lock);
  * others away from by its lock must not go on without it.
  */
 int run(const char *const argv[], char **out, size_t *len, struct error *e);
+/* The same for a program whose exit status tells what it found, where that is
+ * from 2 on; *status gets it. */
+int run_status(const char *const argv[], int *status, char **out, size_t *len,
+               struct error *e);
 /*
  * The same for a program that prints how far it is: watch is called with the end
  * of what there is of it, a few times a second; nonzero ends the program, and

@@ -206,7 +206,11 @@ static bool ends_with(const char *s, const char *end)
     return len > end_len && !strcmp(s + len - end_len, end);
 }
 
-static int load_records(struct store *st, struct error *e)
+/* Calls f for each file until it fails. */
+static int each_file(struct store *st,
+                     int (*f)(struct store *st, const char *file,
+                              struct error *e),
+                     struct error *e)
 {
     struct dirent *entry;
     int fd, ret = 0;
@@ -221,9 +225,22 @@ static int load_records(struct store *st, struct error *e)
         return -1;
     }
     while (!ret && (entry = readdir(dir)))
-        if (entry->d_name[0] != '.' && ends_with(entry->d_name, RECORD))
-            ret = load_record(st, entry->d_name, e);
+        ret = f(st, entry->d_name, e);
     closedir(dir);
+    return ret;
+}
+
+static int load_if_record(struct store *st, const char *file,
+                          struct error *e)
+{
+    return file[0] != '.' && ends_with(file, RECORD)
+        ? load_record(st, file, e) : 0;
+}
+
+static int load_records(struct store *st, struct error *e)
+{
+    int ret = each_file(st, load_if_record, e);
+
     if (st->num_records)
         qsort(st->records, st->num_records, sizeof(*st->records), by_time);
     return ret;
@@ -366,23 +383,32 @@ xl_snapshot_record *store_must_find(const struct store *st, const char *name,
                                     struct error *e)
 {
     xl_snapshot_record *rec = store_find(st, name);
-    char *have = xls_strdup(""), *more;
+    struct strings have = { 0 };
+    char *names;
     int i;
 
-    if (rec && !rec->hidden) {
-        free(have);
+    if (rec && !rec->hidden)
         return rec;
-    }
     for (i = 0; i < st->num_records; i++)
-        if (!st->records[i]->hidden) {
-            more = xls_asprintf("%s%s%s", have, *have ? ", " : "",
-                                st->records[i]->name);
-            free(have);
-            have = more;
-        }
+        if (!st->records[i]->hidden)
+            strings_add(&have, st->records[i]->name);
+    names = strings_join(&have, ", ");
     error_set(e, "domain %s has no snapshot \"%s\"%s%s", st->domain, name,
-              *have ? "; it has: " : "", have);
-    free(have);
+              have.num ? "; it has: " : "", names);
+    free(names);
+    strings_free(&have);
+    return NULL;
+}
+
+xl_snapshot_record *store_find_memory(const struct store *st,
+                                      const char *path)
+{
+    int i;
+
+    for (i = 0; i < st->num_records; i++)
+        if (st->records[i]->memory && str_same(st->records[i]->memory_path,
+                                               path))
+            return st->records[i];
     return NULL;
 }
 
@@ -464,5 +490,55 @@ int store_remove_memory(struct store *st, const char *name, struct error *e)
     int ret = store_file_remove(st->dir, st->path, file, e);
 
     free(file);
+    return ret;
+}
+
+/* A memory file that is being made is FILE.xls-new-XXXXXXXX until it is
+ * complete. */
+static int remove_half_made(struct store *st, const char *file,
+                            struct error *e)
+{
+    static const char mark[] = ".xls-new-";
+    const char *end = strstr(file, mark);
+
+    if (!end || strspn(end + strlen(mark), "0123456789abcdef") != 8 ||
+        end[strlen(mark) + 8])
+        return 0;
+    return store_file_remove(st->dir, st->path, file, e);
+}
+
+int store_sweep(struct store *st, struct error *e)
+{
+    return each_file(st, remove_half_made, e);
+}
+
+/* As store_file_write names what it writes. */
+#define NEW_MEMORY ".%s" MEMORY ".new"
+
+int store_new_memory(struct store *st, const char *name, char **path,
+                     struct error *e)
+{
+    char *file = xls_asprintf(NEW_MEMORY, name);
+    int ret = store_file_remove(st->dir, st->path, file, e);
+
+    *path = xls_asprintf("%s/%s", st->path, file);
+    free(file);
+    return ret;
+}
+
+int store_take_new_memory(struct store *st, const char *name,
+                          struct error *e)
+{
+    char *temp = xls_asprintf(NEW_MEMORY, name);
+    char *file = xls_asprintf("%s" MEMORY, name);
+    int ret = 0;
+
+    if (renameat(st->dir, temp, st->dir, file))
+        ret = error_errno(e, "cannot rename %s/%s to %s", st->path, temp,
+                          file);
+    else if (fsync(st->dir))
+        ret = error_errno(e, "cannot sync the directory %s", st->path);
+    free(file);
+    free(temp);
     return ret;
 }

@@ -46,6 +46,10 @@ xl_snapshot_record *store_find(const struct store *st, const char *name);
 xl_snapshot_record *store_must_find(const struct store *st, const char *name,
                                     struct error *e);
 
+/* The snapshot whose memory image is this file; NULL: none of this store. */
+xl_snapshot_record *store_find_memory(const struct store *st,
+                                      const char *path);
+
 /* Adds a record with this name, in memory only. */
 xl_snapshot_record *store_add(struct store *st, const char *name);
 int store_write(struct store *st, const xl_snapshot_record *rec,
@@ -80,5 +84,13 @@ void store_assume_merged(struct store *st);
 char *store_memory_path(const struct store *st, const char *name);
 /* Removes a snapshot's memory image from the store's own directory. */
 int store_remove_memory(struct store *st, const char *name, struct error *e);
+/* Where one is to be made that then takes the place of that one, if there is
+ * one, in one step. */
+int store_new_memory(struct store *st, const char *name, char **path,
+                     struct error *e);
+int store_take_new_memory(struct store *st, const char *name,
+                          struct error *e);
+/* Removes what killed commands have left of memory images half made. */
+int store_sweep(struct store *st, struct error *e);
 
 #endif

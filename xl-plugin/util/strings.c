@@ -2,6 +2,7 @@
 #include "util/strings.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 
@@ -11,6 +12,18 @@ void str_replace(char **s, const char *value)
 
     free(*s);
     *s = copy;
+}
+
+char *path_from_root(const char *path)
+{
+    char *cwd, *whole;
+
+    if (path[0] == '/')
+        return xls_strdup(path);
+    cwd = getcwd(NULL, 0);
+    whole = cwd ? xls_asprintf("%s/%s", cwd, path) : NULL;
+    free(cwd);
+    return whole;
 }
 
 void strings_add(struct strings *l, const char *s)
@@ -27,6 +40,19 @@ bool strings_has(const struct strings *l, const char *s)
         if (str_same(l->v[i], s))
             return true;
     return false;
+}
+
+char *strings_join(const struct strings *l, const char *between)
+{
+    char *all = xls_strdup(""), *more;
+    int i;
+
+    for (i = 0; i < l->num; i++) {
+        more = xls_asprintf("%s%s%s", all, i ? between : "", l->v[i]);
+        free(all);
+        all = more;
+    }
+    return all;
 }
 
 void strings_free(struct strings *l)

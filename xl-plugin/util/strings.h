@@ -25,6 +25,9 @@ static inline bool is_nbd_uri(const char *s)
 /* Replaces *s by a copy of value, which may be part of *s, or NULL. */
 void str_replace(char **s, const char *value);
 
+/* The path from the root; malloc'ed. NULL: there is no current directory. */
+char *path_from_root(const char *path);
+
 /* A growing list of owned strings; all 0 is the empty list. */
 struct strings {
     char **v;
@@ -32,6 +35,8 @@ struct strings {
 };
 void strings_add(struct strings *l, const char *s);
 bool strings_has(const struct strings *l, const char *s);
+/* All, with what is between two of them; malloc'ed. */
+char *strings_join(const struct strings *l, const char *between);
 void strings_free(struct strings *l);
 
 #endif

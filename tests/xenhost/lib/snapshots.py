@@ -208,6 +208,29 @@ def stray_start_is_refused(guest, command, frozen):
     assert [sha256(path) for path in frozen] == sums, "a frozen layer changed"
 
 
+def plain_xl_restores(guest, snapshot, memory, span):
+    """
+    The distribution's xl restores MEMORY, of the snapshot's moment, but not
+    as long as the frozen layers that belong to it are protected. The guest
+    has written to its disks since, and is destroyed for it; the snapshot is
+    given up.
+    """
+    frozen = [d["layer_path"] for d in info(guest, snapshot)["disks"]]
+    guest.wait_tick(guest.n() + 2)
+    guest.destroy()
+    # The frozen layers belong to this memory, and nobody may start on them …
+    stray_start_is_refused(guest, [DISTRIBUTION_XL, "restore", memory], frozen)
+    # … who does not give the snapshot up.
+    for path in frozen:
+        assert is_immutable(path)
+        sh(["chattr", "-i", path])
+    sh([DISTRIBUTION_XL, "restore", memory], timeout=120)
+    guest.wait_tick()
+    state = guest.cmd("state")
+    assert state["secret"] == snapshot and span[0] <= state["n"] and state["bad"] == 0, state
+    assert guest.cmd("verify")["ok"], guest.bad_lines()
+
+
 def first_tick_after(guest, mark):
     return int(re.match(r"TICK n=(\d+)", next(
         line for line in guest.since(mark) if line.startswith("TICK")))[1])
@@ -235,5 +258,6 @@ def killed_after(n, *words, allow=0):
 
 __all__ = ["DISTRIBUTION_XL", "Kept", "STORE", "both", "content", "create", "current",
            "disk_path", "external", "fails", "files_beside", "first_tick_after", "healthy",
-           "info", "is_immutable", "killed_after", "names", "qemu_img_check", "reboot", "revert", "sha256", "start",
-           "state_of", "stray_start_is_refused", "write_args", "xl"]
+           "info", "is_immutable", "killed_after", "names", "plain_xl_restores",
+           "qemu_img_check", "reboot", "revert", "sha256", "start", "state_of",
+           "stray_start_is_refused", "write_args", "xl"]

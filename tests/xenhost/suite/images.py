@@ -5,35 +5,21 @@
 import json
 import os
 
-from snapshots import (DISTRIBUTION_XL, STORE, create, fails, healthy, info, is_immutable, names,
-                       revert, start, state_of, stray_start_is_refused, xl)
+from snapshots import (STORE, create, fails, healthy, info, names, plain_xl_restores, revert,
+                       start, state_of, xl)
 from xenhost import XEN_VERSION, main, sh, test, verify_save_file
 
 KIND = "pvh" if XEN_VERSION >= (4, 20) else "pv"
 
 
-def memory_file_is_what_plain_xl_restores():
+def raw_memory_file_is_what_plain_xl_restores():
     guest = start(KIND, "plain")
-    span = create(guest, "s1")
+    span = create(guest, "s1", "--memory-format", "raw")
     memory = info(guest, "s1")["memory_path"]
     assert memory == f"{STORE}/{guest.name}/s1.mem"
     assert os.stat(memory).st_mode & 0o777 == 0o600
     verify_save_file(memory)
-
-    frozen = [d["layer_path"] for d in info(guest, "s1")["disks"]]
-    guest.wait_tick(guest.n() + 2)
-    guest.destroy()
-    # The frozen layers belong to this memory, and nobody may start on them …
-    stray_start_is_refused(guest, [DISTRIBUTION_XL, "restore", memory], frozen)
-    # … who does not give the snapshot up.
-    for path in frozen:
-        assert is_immutable(path)
-        sh(["chattr", "-i", path])
-    sh([DISTRIBUTION_XL, "restore", memory], timeout=120)
-    guest.wait_tick()
-    state = guest.cmd("state")
-    assert state["secret"] == "s1" and span[0] <= state["n"] and state["bad"] == 0, state
-    assert guest.cmd("verify")["ok"], guest.bad_lines()
+    plain_xl_restores(guest, "s1", memory, span)
 
 
 def disks_alone_and_inside_the_image():
@@ -88,7 +74,7 @@ def reverted_ones_are_paused_or_destroyed_first_as_asked():
     assert json.loads(xl("snapshot-list", guest.name, "--json").stdout)
 
 
-test(memory_file_is_what_plain_xl_restores)
+test(raw_memory_file_is_what_plain_xl_restores)
 test(disks_alone_and_inside_the_image, timeout=400)
 test(reverted_ones_are_paused_or_destroyed_first_as_asked, timeout=400)
 
