@@ -53,7 +53,7 @@ static void grow(struct shard *shard)
     struct shard bigger = { 0 };
     uint32_t i;
 
-    bigger.num = shard->num ? shard->num + shard->num / 2 : FIRST_SLOTS;
+    bigger.num = shard->num ? shard->num + shard->num / 4 : FIRST_SLOTS;
     bigger.used = shard->used;
     bigger.slots = xls_calloc(bigger.num, sizeof(*bigger.slots));
     for (i = 0; i < shard->num; i++) {

@@ -5,10 +5,9 @@ IMAGE_PROGS := $(addprefix $(IMAGE_OUT)/,storing hostile roundtrip files corrupt
 IMAGE_OBJS  := $(patsubst tests/image/%.c,$(IMAGE_OUT)/%.o,$(wildcard tests/image/*.c))
 IMAGE_HELP  := $(filter-out $(IMAGE_PROGS:=.o),$(IMAGE_OBJS))
 
-# A day's run; the larger one finds what the sanitizers are for.
-IMAGE_STREAMS     ?= $(if $(SANITIZE),10000,1500)
-IMAGE_CORRUPTIONS ?= $(if $(SANITIZE),100000,20000)
-export IMAGE_STREAMS IMAGE_CORRUPTIONS
+# How much of it is random; the larger number is where the sanitizers watch.
+IMAGE_RUN = IMAGE_STREAMS=$${IMAGE_STREAMS:-$(if $(SANITIZE),10000,1500)} \
+            IMAGE_CORRUPTIONS=$${IMAGE_CORRUPTIONS:-$(if $(SANITIZE),100000,10000)}
 
 $(IMAGE_OBJS): | $(GEN)/libxl_snapshot_types.stamp
 $(IMAGE_OBJS): $(IMAGE_OUT)/%.o: tests/image/%.c
@@ -30,7 +29,7 @@ $(IMAGE_PROGS): %: %.o $(IMAGE_HELP) $(LIBOUT)/libxlsnapshot.a
 check-image: $(IMAGE_PROGS)
 	$(Q)failed=; for t in $(IMAGE_PROGS); do \
 	    echo "  TEST     $$t"; \
-	    timeout -k 10 600 $$t || failed="$$failed $$t"; \
+	    $(IMAGE_RUN) timeout -k 10 1200 $$t || failed="$$failed $$t"; \
 	done; \
 	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
