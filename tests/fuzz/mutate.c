@@ -173,8 +173,8 @@ static void change_entry(struct rng *r, struct block *b)
 
 static void change_map(struct rng *r, struct block *b)
 {
-    uint32_t entry = htole32(rng_below(r, 4) << 30 |
-                             some_number(r, rng_below(r, 10)) % IMAGE_MAX_PAGES);
+    uint64_t number = some_number(r, rng_below(r, 10)) % IMAGE_MAX_PAGES;
+    uint32_t entry = htole32(IMAGE_ENTRY(rng_below(r, 4), number));
 
     if (b->len >= sizeof(entry))
         memcpy(b->data + rng_below(r, b->len / sizeof(entry)) * sizeof(entry),

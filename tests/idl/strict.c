@@ -68,20 +68,20 @@ int __wrap_libxl_device_disk_from_json(libxl_ctx *ctx, libxl_device_disk *p,
     REFUSES(libxl_domain_snapshot_args, text, message)
 #define NUMBERS(text, message)  REFUSES(xls_all_numbers, text, message)
 
+#define ARGS_KEYS "memory, memory_path, memory_format, memory_parent, "     \
+    "memory_chain, memory_level, live, leave_paused, destroy_first, disks"
+
 static void unknown_keys(void **state)
 {
     ARGS("{\"memory\": true, \"foo\": 1}",
-         "foo: unknown key; known here: memory, memory_path, live, "
-         "leave_paused, destroy_first, disks");
+         "foo: unknown key; known here: " ARGS_KEYS);
     ARGS("{\"disks\": [{\"foo\": 1}]}",
          "disks[0].foo: unknown key; known here: disk, method, name, "
          "external_path, external_format, reuse_external, keep_path, merge");
     ARGS("{\"num_disks\": 0}",
-         "num_disks: unknown key; known here: memory, memory_path, live, "
-         "leave_paused, destroy_first, disks");
+         "num_disks: unknown key; known here: " ARGS_KEYS);
     ARGS("{\"Memory\": true}",
-         "Memory: unknown key; known here: memory, memory_path, live, "
-         "leave_paused, destroy_first, disks");
+         "Memory: unknown key; known here: " ARGS_KEYS);
     REFUSES(xls_all_flags, "{\"\": 1}", "\"\": unknown key; known here: a, b");
     REFUSES(xls_all_flags, "{\"a b\\u001b[1m\": 1}",
             "\"a b\\u001b[1m\": unknown key; known here: a, b");

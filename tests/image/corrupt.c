@@ -277,8 +277,7 @@ static void forgeries_do_no_harm(void **state)
               one_forgery);
     free_families();
     printf("# %llu forgeries, %llu refused\n",
-           (unsigned long long)tally->count[CASES],
-           (unsigned long long)tally->count[FOUND]);
+           counted(CASES), counted(FOUND));
 }
 
 static void damage_is_found(void **state)
@@ -291,10 +290,8 @@ static void damage_is_found(void **state)
     free_families();
     printf("# %llu corruptions, %llu found, %llu of them in blocks; %llu "
            "harmless, in what only other images need\n",
-           (unsigned long long)tally->count[CASES],
-           (unsigned long long)tally->count[FOUND],
-           (unsigned long long)tally->count[BLOCKS],
-           (unsigned long long)tally->count[HARMLESS]);
+           counted(CASES), counted(FOUND), counted(BLOCKS),
+           counted(HARMLESS));
 }
 
 int main(void)

@@ -255,13 +255,9 @@ static void contents_come_back_as_they_were(void **state)
     run_cases(number_given("IMAGE_STREAMS", 10000), NULL, one_chain);
     printf("# %llu contents of %llu KiB, %llu of them based on others; %llu "
            "strange, of which %llu were refused; stored as %llu KiB\n",
-           (unsigned long long)tally->count[STREAMS],
-           (unsigned long long)tally->count[BYTES] / tally->count[STREAMS] >> 10,
-           (unsigned long long)tally->count[INCREMENTS],
-           (unsigned long long)tally->count[STRANGE],
-           (unsigned long long)tally->count[REFUSED],
-           (unsigned long long)tally->count[STORED] / tally->count[STREAMS] >>
-               10);
+           counted(STREAMS), counted(BYTES) / counted(STREAMS) >> 10,
+           counted(INCREMENTS), counted(STRANGE), counted(REFUSED),
+           counted(STORED) / counted(STREAMS) >> 10);
 }
 
 int main(void)

@@ -172,6 +172,13 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 
 #if ADDRESS_SANITIZED
 void __lsan_do_leak_check(void);
+const char *__asan_default_options(void);
+/* It says where, though others would handle that, too. */
+const char *__asan_default_options(void)
+{
+    return "handle_segv=2:handle_sigbus=2:handle_sigfpe=2:"
+           "max_allocation_size_mb=1500";
+}
 #endif
 
 /* What a process that ends by _exit has not freed. */
@@ -353,6 +360,11 @@ void run_cases(uint64_t count, void (*begin)(void), void (*one)(uint64_t))
                 (long long)s->at[i]);
     }
     assert_true(good);
+}
+
+unsigned long long counted(int what)
+{
+    return tally->count[what];
 }
 
 void write_file(const char *path, const void *data, size_t len)

@@ -58,6 +58,7 @@ struct tally {
     _Atomic uint64_t next, count[TALLIES];
 };
 extern struct tally *tally;
+unsigned long long counted(int what);
 void run_cases(uint64_t count, void (*begin)(void), void (*one)(uint64_t));
 /* In a process of its own; true when it came to its end. */
 bool run_apart(void (*run)(const void *arg), const void *arg);

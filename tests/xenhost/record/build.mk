@@ -6,6 +6,9 @@ STREAMS_trixie   := $(addprefix $(STREAMS_OUT)/,pvh-128-a.save pvh-128-b.save \
 STREAMS_bookworm := $(addprefix $(STREAMS_OUT)/,pv-128-a.save pv-128-b.save)
 STREAMS_RECIPE   := $(addprefix tests/xenhost/record/,record streams.py live.c)
 
+# What an earlier run recorded stays when a later one fails; none moves there in part.
+.PRECIOUS: $(STREAMS_trixie) $(STREAMS_bookworm)
+
 .PHONY: streams
 streams: $(STREAMS_trixie) $(STREAMS_bookworm)
 $(STREAMS_trixie) &: $(STREAMS_RECIPE)
