@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 # Memory images: cmocka programs over what the others of these files share.
 IMAGE_OUT   := $(BUILD)/tests/image
-IMAGE_PROGS := $(addprefix $(IMAGE_OUT)/,storing hostile roundtrip files corrupt memory)
+IMAGE_PROGS := $(addprefix $(IMAGE_OUT)/,places storing hostile roundtrip files corrupt memory)
 IMAGE_OBJS  := $(patsubst tests/image/%.c,$(IMAGE_OUT)/%.o,$(wildcard tests/image/*.c))
 IMAGE_HELP  := $(filter-out $(IMAGE_PROGS:=.o),$(IMAGE_OBJS))
 

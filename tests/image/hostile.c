@@ -383,15 +383,25 @@ static void unpack_badly(const void *arg)
             free(f.data);
         }
     }
+    /* As long as it says, which is longer than a block. */
+    for (i = 1; i < 1 << 20; i *= 4) {
+        len = ZSTD_compress(packed, 1 << 16, zeros, IMAGE_BLOCK + i, 1);
+        f = load(false, 1);
+        replace_skeleton(&f, packed, len, IMAGE_BLOCK + i);
+        must_be_refused(&f, "a block that is too long");
+        must(logged("its table has no sense"));
+    }
     /* Less than it should be, and what is no frame at all. */
     len = ZSTD_compress(packed, 1 << 16, zeros, 1000, 1);
     for (i = 0; i < len; i++) {
         f = load(false, 1);
         replace_skeleton(&f, packed, len, 1001);
         must_be_refused(&f, "1000 bytes for 1001");
+        must(i || logged("cannot be unpacked"));
         f = load(false, 1);
         replace_skeleton(&f, packed, len, 999);
         must_be_refused(&f, "1000 bytes for 999");
+        must(i || logged("cannot be unpacked"));
         packed[i] ^= 0x55;
         f = load(false, 1);
         replace_skeleton(&f, packed, len, 1001);
@@ -582,6 +592,40 @@ static void many_pages_need_a_map(void **state)
     assert_true(logged("does not fit its blocks"));
 }
 
+static void a_gap_before_the_index_is_refused(void **state)
+{
+    struct file f = load(false, 1);
+    uint64_t table = le64toh(f.parts.trailer->table);
+
+    (void)state;
+    f.data = xls_realloc(f.data, f.len + 8, 1);
+    memmove(f.data + table + 8, f.data + table, f.len - table);
+    f.len += 8;
+    f.parts.trailer = (void *)(f.data + f.len - sizeof(*f.parts.trailer));
+    f.parts.trailer->table = htole64(table + 8);
+    f.parts.trailer->length = htole64(f.len);
+    must_be_refused(&f, "a gap");
+    assert_true(logged("do not fill it"));
+}
+
+static void numbers_that_wrap_around_are_refused(void **state)
+{
+    struct file f = load(false, 0);
+    struct image_info info = info_of(&f);
+
+    (void)state;
+    info.repeated = info.zero + 1;
+    info.zero = UINT64_MAX;
+    change_index(&f, &info, NULL);
+    must_be_refused(&f, "more zeros than pages");
+    f = load(false, 0);
+    info = info_of(&f);
+    info.pages += 1ULL << 52;
+    info.zero += 1ULL << 52;
+    change_index(&f, &info, NULL);
+    must_be_refused(&f, "2^64 bytes more");
+}
+
 int main(void)
 {
 #define TEST(name)                                                           \
@@ -597,6 +641,8 @@ int main(void)
         TEST(cycles_are_refused),
         TEST(huge_sparse_files_are_refused),
         TEST(many_pages_need_a_map),
+        TEST(a_gap_before_the_index_is_refused),
+        TEST(numbers_that_wrap_around_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -561,7 +561,7 @@ static void the_smallest_contents_come_back(void **state)
     (void)state;
     make_content("a", &content);
     cut = content.found.pages[0];
-    for (len = 0; len < content.len; len += len + 10 < cut ? 1 : 7) {
+    for (len = 0; len < content.len; len += len % IMAGE_PAGE < 200 ? 1 : 7) {
         const char *path = scratch("a");
         int rc = store(path, content.data, len, &packed, NULL);
 

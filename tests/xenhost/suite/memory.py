@@ -116,7 +116,7 @@ def watch(guest, *words):
     before to that.
     """
     mark, began = guest.mark(), time.monotonic()
-    n, last, first, ended = guest.n(), began, None, None
+    before, last, first, ended = [guest.n()], began, None, None
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
     while ended is None or first is None:
         now = time.monotonic()
@@ -124,12 +124,12 @@ def watch(guest, *words):
         if ended is None and process.poll() is not None:
             ended = now - began
             assert process.returncode == 0, words
-        ticks = [int(re.match(r"TICK n=(\d+)", line)[1]) for line in guest.since(mark)
-                 if line.startswith("TICK")]
-        if first is None and any(b <= a for a, b in zip([n, *ticks], ticks)):
+        ticks = before[:1] + [int(re.match(r"TICK n=(\d+)", line)[1])
+                              for line in guest.since(mark) if line.startswith("TICK")]
+        if first is None and any(b < a for a, b in zip(ticks, ticks[1:])):
             first = now
-        elif first is None and ticks and ticks[-1] > n:
-            n, last = ticks[-1], now
+        elif first is None and len(ticks) > len(before):
+            before, last = ticks, now
         time.sleep(0.02)
     return ended, first - began, first - last
 

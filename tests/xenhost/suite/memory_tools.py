@@ -56,12 +56,9 @@ def block(path, wanted):
 
 
 def is_sound(guest, *snapshots):
-    """All of them, and by both ways of asking."""
+    """These are all that there are."""
     result = xl("snapshot-verify", guest.name)
-    assert sorted(result.stdout.splitlines()) == sorted(f"{s}: ok" for s in snapshots), result
-    result = json.loads(xl("snapshot-verify", guest.name, "--json").stdout)
-    assert result == {"ok": True, "snapshots": [
-        {"name": s, "ok": True, "faults": []} for s in snapshots]}, result
+    assert result.stdout.splitlines() == [f"{s}: ok" for s in snapshots], result
 
 
 def is_damaged(guest, file, bad, good=()):
@@ -85,11 +82,6 @@ def is_damaged(guest, file, bad, good=()):
         if snapshot["name"] in bad:
             assert file in [fault["file"] for fault in snapshot["faults"]], told
 
-    for snapshot in bad:
-        assert xl("snapshot-verify", guest.name, snapshot, check=False).returncode == 1
-    for snapshot in good:
-        assert xl("snapshot-verify", guest.name, snapshot).stdout == f"{snapshot}: ok\n"
-
 
 def revert_is_refused(guest, snapshot, says):
     domid = guest.domid()
@@ -102,6 +94,8 @@ def exported_file_is_what_plain_xl_restores():
     guest = start(KIND, "plain")
     span = create(guest, "s1")
     is_sound(guest, "s1")
+    assert json.loads(xl("snapshot-verify", guest.name, "--json").stdout) == {
+        "ok": True, "snapshots": [{"name": "s1", "ok": True, "faults": []}]}
     shown = info(guest, "s1")
     assert shown["memory_format"] == "image" and shown["memory_chain"] == 1, shown
     assert shown["memory_stored"] == os.path.getsize(shown["memory_path"]), shown
@@ -141,6 +135,8 @@ def damaged_memory_is_found_and_imported_anew():
     memory = memory_of(guest, "s1")
     flip(memory, block(memory, SKELETON) + 5)
     is_damaged(guest, memory, ("s1",), ("s2",))
+    assert xl("snapshot-verify", guest.name, "s1", check=False).returncode == 1
+    assert xl("snapshot-verify", guest.name, "s2").stdout == "s2: ok\n"
     revert_is_refused(guest, "s1", says=memory)
     fails("snapshot-export", guest.name, "s1", workdir("again"), says=(memory, "is damaged"))
     assert xl("snapshot-import", guest.name, "s1", saved["s1"]).stdout.startswith(
