@@ -15,7 +15,7 @@ from snapshots import (DISTRIBUTION_XL, STORE, create, current, fails, healthy, 
 from xenhost import XEN_VERSION, main, sha256, sh, test, workdir
 
 KIND = "pvh" if XEN_VERSION >= (4, 20) else "pv"
-CHAIN = 8
+LONGEST = 8     # memory_chain by default
 ROUNDS = 3
 
 
@@ -29,6 +29,7 @@ def option(name, default):
 
 
 SEED = int(option("seed", "1"))
+CHAIN = int(option("chain", "3"))
 MEMORY = int(option("memory", "128"))       # MiB, of the guest that is timed
 
 
@@ -54,14 +55,14 @@ def a_second_image_is_small_and_a_chain_folds_in_any_order():
         name = f"s{i}"
         spans[name] = create(guest, name)
         contents[name] = exported(guest, name)
-        assert info(guest, name)["memory_chain"] == (i if i <= CHAIN else 1), info(guest, name)
+        assert info(guest, name)["memory_chain"] == (i - 1) % LONGEST + 1, info(guest, name)
         if i == 1:
             guest.wait_tick(guest.n() + 10)
     first, second = (os.path.getsize(memory_of(guest, s)) for s in ("s1", "s2"))
     print(f"# s1: {first} bytes, s2: {second}, {second / first:.3f} of it")
     assert second <= 0.15 * first, (first, second)
 
-    order = [f"s{i}" for i in range(1, CHAIN + 1)]
+    order = list(contents)
     draw.shuffle(order)
     left = order.pop()
     for name in order:
@@ -69,12 +70,12 @@ def a_second_image_is_small_and_a_chain_folds_in_any_order():
         xl("snapshot-delete", guest.name, name)
         assert not os.path.exists(memory_of(guest, name))
         del contents[name]
-        for other, content in contents.items():
-            assert exported(guest, other) == content, f"{other} has another memory now"
+        for other in draw.sample(sorted(contents), min(2, len(contents))):
+            assert exported(guest, other) == contents[other], f"{other} has another memory now"
+        xl("snapshot-verify", guest.name)
     healthy(guest)
     assert names(guest) == sorted(contents)
     assert info(guest, left)["memory_chain"] == 1
-    xl("snapshot-verify", guest.name)
     revert(guest, left, spans[left])
     # What is taken after a revert is based on what was reverted to.
     create(guest, "again")
