@@ -97,7 +97,7 @@ def memory_does_not_fit():
     with Small(where, 24):
         os.chmod(where, 0o700)
         with Unchanged(guest):
-            fails("snapshot-create", guest.name, "s1", says=("memory", guest.name))
+            fails("snapshot-create", guest.name, "s1", says=(f"{where}/s1.mem", "free some space"))
     healthy(guest)
 
 
