@@ -6,7 +6,7 @@ IMAGE_OBJS  := $(patsubst tests/image/%.c,$(IMAGE_OUT)/%.o,$(wildcard tests/imag
 IMAGE_HELP  := $(filter-out $(IMAGE_PROGS:=.o),$(IMAGE_OBJS))
 
 # How much of it is random; the larger number is where the sanitizers watch.
-IMAGE_RUN = IMAGE_STREAMS=$${IMAGE_STREAMS:-$(if $(SANITIZE),10000,1500)} \
+IMAGE_RUN = IMAGE_STREAMS=$${IMAGE_STREAMS:-$(if $(SANITIZE),10000,500)} \
             IMAGE_CORRUPTIONS=$${IMAGE_CORRUPTIONS:-$(if $(SANITIZE),100000,10000)}
 
 $(IMAGE_OBJS): | $(GEN)/libxl_snapshot_types.stamp
