@@ -8,6 +8,7 @@
 #include <libxlutil.h>
 
 #include "base/alloc.h"
+#include "cli/memory.h"
 #include "store/names.h"
 
 /* What was said on the command line; -1: nothing. */

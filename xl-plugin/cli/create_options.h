@@ -5,9 +5,6 @@
 #include "cli/cli.h"
 #include "cli/disk_option.h"
 
-/* How well memory is packed, where nothing is said. */
-#define MEMORY_LEVEL 1
-
 struct create_options {
     char *domain, *name, *description;
     bool memory, live, paused;

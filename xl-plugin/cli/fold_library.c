@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "cli/create_options.h"
+#include "cli/memory.h"
 
 static int report(void *user, const libxl_snapshot_progress *progress)
 {
@@ -93,17 +93,6 @@ static int internal(void *user, const char *vdev, const char *name,
     return ret;
 }
 
-/* Its image; false when it has none that can be used, as a damaged one. */
-static bool memory_info(struct fold_library *f, const char *path,
-                       libxl_snapshot_memory_info *info)
-{
-    const libxl_snapshot_how quiet = { .logger = NULL };
-
-    return !access(path, F_OK) &&
-           !libxl_snapshot_memory_get_info(f->cli->ctx, path, &quiet, info) &&
-           info->format == LIBXL_SNAPSHOT_MEMORY_FORMAT_IMAGE;
-}
-
 static int rebase(struct fold_library *f, const xl_snapshot_record *child,
                   const xl_snapshot_record *rec, const char *parent,
                   struct error *e)
@@ -131,26 +120,52 @@ static int rebase(struct fold_library *f, const xl_snapshot_record *child,
                              "be written anew") : 0;
 }
 
-/* That of snapshots that are deleted goes, too, and need not be. */
+/* What is damaged cannot be brought back, and loses nothing; of what cannot be
+ * looked at for another reason, nobody knows. */
+static int is_child(struct fold_library *f, const xl_snapshot_record *child,
+                    const xl_snapshot_record *rec, bool *is, struct error *e)
+{
+    const libxl_snapshot_how how = { .logger = f->cli->logger };
+    libxl_snapshot_memory_info info;
+    int rc;
+
+    *is = false;
+    if (child == rec || !child->memory || access(child->memory_path, F_OK))
+        return 0;
+    libxl_snapshot_memory_info_init(&info);
+    rc = libxl_snapshot_memory_get_info(f->cli->ctx, child->memory_path, &how,
+                                        &info);
+    *is = !rc && str_same(info.parent, rec->memory_path);
+    libxl_snapshot_memory_info_dispose(&info);
+    if (!rc || rc == ERROR_SNAPSHOT_IMAGE_CORRUPT)
+        return 0;
+    return error_set(e, "whether the memory of %s is based on that of %s "
+                     "cannot be told; put it in order, or delete %s first",
+                     child->name, rec->name, child->name);
+}
+
+/* That of deleted snapshots, too: something may be based on it in turn. As the
+ * youngest are removed first, there is none most often. */
 static int memory(void *user, const xl_snapshot_record *rec, struct error *e)
 {
+    const libxl_snapshot_how quiet = { .logger = NULL };
     struct fold_library *f = user;
     struct store *st = f->s->store;
-    libxl_snapshot_memory_info info, child;
+    libxl_snapshot_memory_info info;
     int i, ret = 0;
 
+    if (access(rec->memory_path, F_OK))
+        return 0;
+    /* Where it cannot be used, nothing that is based on it can. */
     libxl_snapshot_memory_info_init(&info);
-    if (memory_info(f, rec->memory_path, &info)) {
-        libxl_snapshot_memory_info_init(&child);
-        for (i = 0; !ret && i < st->num_records; i++) {
-            const xl_snapshot_record *r = st->records[i];
+    libxl_snapshot_memory_get_info(f->cli->ctx, rec->memory_path, &quiet,
+                                   &info);
+    for (i = 0; !ret && i < st->num_records; i++) {
+        bool is;
 
-            if (r != rec && r->memory && !r->hidden &&
-                memory_info(f, r->memory_path, &child) &&
-                str_same(child.parent, rec->memory_path))
-                ret = rebase(f, r, rec, info.parent, e);
-        }
-        libxl_snapshot_memory_info_dispose(&child);
+        ret = is_child(f, st->records[i], rec, &is, e);
+        if (!ret && is)
+            ret = rebase(f, st->records[i], rec, info.parent, e);
     }
     libxl_snapshot_memory_info_dispose(&info);
     return ret;

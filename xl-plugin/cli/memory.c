@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "cli/create_options.h"
 #include "cli/progress.h"
 #include "storage/savefile.h"
 #include "util/capture.h"

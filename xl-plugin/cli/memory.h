@@ -6,6 +6,9 @@
 
 /* The library's functions for memory files. */
 
+/* How well they are packed, where nothing is said. */
+#define MEMORY_LEVEL 1
+
 /* What the file is; where it cannot be used, the error is what the library
  * says of it. */
 int memory_info(struct cli *cli, const char *path,

@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 from xenhost import (Guest, assert_records_agree, make_disk, qemu_img_check, qmp, sh,
@@ -18,6 +19,15 @@ STORE = "/var/lib/xen/snapshots"
 DISTRIBUTION_XL = "/usr/sbin/xl"
 DISK_MB = 32
 KILLAT = "/usr/local/bin/killat.so"
+
+
+def number_from_arguments(name, default):
+    """What NAME=N among the script's words says, which is none of main's then."""
+    for word in sys.argv[1:]:
+        if word.startswith(f"{name}="):
+            sys.argv.remove(word)
+            return int(word.partition("=")[2])
+    return default
 
 
 def xl(*words, check=True, timeout=240):
@@ -256,8 +266,8 @@ def killed_after(n, *words, allow=0):
     return code == -signal.SIGKILL
 
 
-__all__ = ["DISTRIBUTION_XL", "Kept", "STORE", "both", "content", "create", "current",
-           "disk_path", "external", "fails", "files_beside", "first_tick_after", "healthy",
-           "info", "is_immutable", "killed_after", "names", "plain_xl_restores",
+__all__ = ["DISTRIBUTION_XL", "Kept", "STORE", "both", "content", "create", "current", "disk_path",
+           "external", "fails", "files_beside", "first_tick_after", "healthy", "info",
+           "is_immutable", "killed_after", "names", "number_from_arguments", "plain_xl_restores",
            "qemu_img_check", "reboot", "revert", "sha256", "start", "state_of",
            "stray_start_is_refused", "write_args", "xl"]

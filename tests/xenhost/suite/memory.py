@@ -2,16 +2,17 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 """Memory images: increments, what becomes of them, and how long they take beside plain xl."""
 
+import contextlib
+import json
 import os
 import random
 import re
 import statistics
 import subprocess
-import sys
 import time
 
 from snapshots import (DISTRIBUTION_XL, STORE, create, current, fails, healthy, info,
-                       names, revert, start, xl)
+                       names, number_from_arguments, revert, start, xl)
 from xenhost import XEN_VERSION, main, sha256, sh, test, workdir
 
 KIND = "pvh" if XEN_VERSION >= (4, 20) else "pv"
@@ -19,18 +20,9 @@ LONGEST = 8     # memory_chain by default
 ROUNDS = 3
 
 
-def option(name, default):
-    """NAME=VALUE among the script's arguments."""
-    for word in sys.argv[1:]:
-        if word.startswith(name + "="):
-            sys.argv.remove(word)
-            return word.split("=", 1)[1]
-    return default
-
-
-SEED = int(option("seed", "1"))
-CHAIN = int(option("chain", "3"))
-MEMORY = int(option("memory", "128"))       # MiB, of the guest that is timed
+SEED = number_from_arguments("seed", 1)
+CHAIN = number_from_arguments("chain", 3)
+MEMORY = number_from_arguments("memory", 128)       # MiB, of the guest that is timed
 
 
 def memory_of(guest, snapshot):
@@ -84,22 +76,31 @@ def a_second_image_is_small_and_a_chain_folds_in_any_order():
     assert info(guest, "full")["memory_chain"] == 1
 
 
+@contextlib.contextmanager
+def damaged(path):
+    """A byte amid the file is another one meanwhile."""
+    def change():
+        with open(path, "r+b") as f:
+            f.seek(os.path.getsize(path) // 2)
+            byte = f.read(1)
+            f.seek(-1, os.SEEK_CUR)
+            f.write(bytes([byte[0] ^ 1]))
+
+    change()
+    yield
+    change()
+
+
 def a_damaged_parent_costs_neither_the_guest_nor_a_new_snapshot():
     guest = start(KIND, "damaged")
     create(guest, "s1")
     span = create(guest, "s2")
     memory = memory_of(guest, "s1")
-    with open(memory, "r+b") as f:
-        f.seek(os.path.getsize(memory) // 2)
-        byte = f.read(1)
-        f.seek(-1, os.SEEK_CUR)
-        f.write(bytes([byte[0] ^ 1]))
-    fails("snapshot-revert", guest.name, "s2", says=(memory, "damaged"))
-    fails("snapshot-delete", guest.name, "s1", says=("delete s2 first",))
-    healthy(guest)
-    with open(memory, "r+b") as f:      # As it was: nothing was lost by trying.
-        f.seek(os.path.getsize(memory) // 2)
-        f.write(byte)
+    with damaged(memory):
+        fails("snapshot-revert", guest.name, "s2", says=(memory, "damaged"))
+        fails("snapshot-delete", guest.name, "s1", says=("delete s2 first",))
+        healthy(guest)
+    # As it was: nothing was lost by trying.
     xl("snapshot-delete", guest.name, "s1")
     revert(guest, "s2", span)
 
@@ -108,6 +109,26 @@ def a_damaged_parent_costs_neither_the_guest_nor_a_new_snapshot():
     create(guest, "s3")
     assert info(guest, "s3")["memory_chain"] == 1
     assert current(guest) == "s3"
+
+
+def a_deletion_that_waits_costs_no_later_snapshot():
+    """The memory of a deleted snapshot that is still there is needed by what is based on it."""
+    guest = start(KIND, "waits")
+    spans = [create(guest, name) for name in ("s1", "s2", "s3")]
+    memory = memory_of(guest, "s1")
+    with damaged(memory):
+        fails("snapshot-delete", guest.name, "s1", says="delete s2 first")
+    assert os.path.exists(memory)
+    # As if the host's clock had gone back: deletion takes the youngest first.
+    record = f"{STORE}/{guest.name}/s2.snapshot.json"
+    with open(record) as f:
+        changed = json.load(f) | {"created": 1}
+    with open(record, "w") as f:
+        json.dump(changed, f)
+    xl("snapshot-delete", guest.name, "s2")
+    assert names(guest) == ["s3"] and info(guest, "s3")["memory_chain"] == 1
+    assert not os.path.exists(memory) and not os.path.exists(memory_of(guest, "s2"))
+    revert(guest, "s3", spans[2])
 
 
 def watch(guest, *words):
@@ -181,6 +202,7 @@ def as_fast_as_plain_xl():
 
 test(a_second_image_is_small_and_a_chain_folds_in_any_order, timeout=1200)
 test(a_damaged_parent_costs_neither_the_guest_nor_a_new_snapshot, timeout=400)
+test(a_deletion_that_waits_costs_no_later_snapshot, timeout=400)
 test(as_fast_as_plain_xl, timeout=900)
 
 main()

@@ -12,28 +12,16 @@ import glob
 import json
 import os
 import random
-import sys
 import time
 
 from snapshots import (STORE, content, create, current, disk_path, fails, files_beside, healthy,
-                       info, is_immutable, killed_after, names, qemu_img_check, reboot, start,
-                       state_of, xl)
+                       info, is_immutable, killed_after, names, number_from_arguments,
+                       qemu_img_check, reboot, start, state_of, xl)
 from xenhost import XEN_VERSION, domains, main, sh, test, workdir
 
 KIND = "pvh" if XEN_VERSION >= (4, 20) else "pv"
 XL_SNAPSHOT = "/usr/local/sbin/xl-snapshot"
 MAX_SNAPSHOTS = 12
-
-
-def number_from_arguments(name, default):
-    """What NAME=N among the words says, which is none of main's then."""
-    for word in sys.argv[1:]:
-        if word.startswith(f"{name}="):
-            sys.argv.remove(word)
-            return int(word.partition("=")[2])
-    return default
-
-
 SEED = number_from_arguments("seed", time.time_ns() % 1000000)
 STEPS = number_from_arguments("steps", 200)
 
