@@ -89,11 +89,14 @@ int libxl_snapshot_memory_get_info(libxl_ctx *ctx, const char *path,
     return end(&call, rc);
 }
 
-static int incomplete(struct call *call, const char *path)
+/* A plain file whose stream goes to its end. */
+static int check_plain(struct call *call, const char *path, uint64_t *size)
 {
-    XLS_ERROR(&call->op.log, "the stream in %s does not go to its end; nothing "
-              "can be brought back from it", path);
-    return ERROR_SNAPSHOT_IMAGE_CORRUPT;
+    bool complete;
+    int rc = xls_memory_walk(&call->op.log, path, &complete, size);
+
+    return rc ? rc : xls_memory_must_be_complete(&call->op.log, path,
+                                                 complete);
 }
 
 static int verify_image(struct call *call, const char *path,
@@ -108,8 +111,9 @@ static int verify_image(struct call *call, const char *path,
     rc = xls_image_verify(image, read);
     if (!rc)
         rc = xls_image_read_checked(image, -1, NULL, read);
-    if (!rc && !(xls_image_info(image)->flags & IMAGE_WHOLE))
-        rc = incomplete(call, path);
+    if (!rc)
+        rc = xls_memory_must_be_complete(
+            &call->op.log, path, xls_image_info(image)->flags & IMAGE_WHOLE);
     xls_image_close(image);
     return rc;
 }
@@ -120,17 +124,11 @@ int libxl_snapshot_memory_verify(libxl_ctx *ctx, const char *path,
     struct xls_image_read_how read;
     struct call call;
     uint64_t size;
-    bool complete;
     int rc;
 
     begin(&call, __func__, ctx, how, "verify", &read);
-    if (xls_image_is(path)) {
-        rc = verify_image(&call, path, &read);
-    } else {
-        rc = xls_memory_walk(&call.op.log, path, &complete, &size);
-        if (!rc && !complete)
-            rc = incomplete(&call, path);
-    }
+    rc = xls_image_is(path) ? verify_image(&call, path, &read)
+                            : check_plain(&call, path, &size);
     return end(&call, rc);
 }
 
@@ -140,13 +138,10 @@ static int copy_plain(struct call *call, const char *from, int to,
 {
     static const size_t space = 1 << 20;
     uint64_t at = 0, size;
-    bool complete;
     uint8_t *data;
     int fd, rc;
 
-    rc = xls_memory_walk(&call->op.log, from, &complete, &size);
-    if (!rc && !complete)
-        rc = incomplete(call, from);
+    rc = check_plain(call, from, &size);
     if (!rc)
         rc = xls_memfile_open(&call->op.log, from, &fd);
     if (rc)
@@ -176,9 +171,7 @@ static int unpack(struct call *call, const char *from, int to,
     rc = xls_image_open(&call->op.log, from, &image);
     if (rc)
         return rc;
-    rc = xls_image_verify(image, read);
-    if (!rc)
-        rc = xls_image_read_checked(image, to, to_name, read);
+    rc = xls_image_read_checked(image, to, to_name, read);
     xls_image_close(image);
     return rc;
 }
@@ -237,19 +230,14 @@ int libxl_snapshot_memory_import(libxl_ctx *ctx, const char *raw_path,
     struct xls_memory_new file;
     struct call call;
     uint64_t size;
-    bool complete;
     int rc;
 
     begin(&call, __func__, ctx, how, "import", &read);
-    if (level < 0 || level > 19) {
-        XLS_ERROR(&call.op.log, "level %d is not one of 0 to 19", level);
-        return end(&call, ERROR_INVAL);
-    }
-    rc = xls_file_check_new(&call.op.log, path);
+    rc = xls_memory_check_level(&call.op.log, level);
     if (!rc)
-        rc = xls_memory_walk(&call.op.log, raw_path, &complete, &size);
-    if (!rc && !complete)
-        rc = incomplete(&call, raw_path);
+        rc = xls_file_check_new(&call.op.log, path);
+    if (!rc)
+        rc = check_plain(&call, raw_path, &size);
     if (!rc && parent_path)
         rc = xls_memory_open_parent(&call.op.log, path, parent_path,
                                     IMAGE_MAX_CHAIN, &parent);

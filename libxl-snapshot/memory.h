@@ -18,6 +18,11 @@ int xls_memory_open_parent(const struct xls_log *log, const char *path,
 int xls_memory_walk(const struct xls_log *log, const char *path,
                     bool *complete, uint64_t *size);
 
+/* ERROR_SNAPSHOT_IMAGE_CORRUPT, logged, unless it does. */
+int xls_memory_must_be_complete(const struct xls_log *log, const char *path,
+                                bool complete);
+int xls_memory_check_level(const struct xls_log *log, int level);
+
 /* A new file that gets its name when it is complete; what one that was killed
  * has left, the next one for the same path removes. */
 struct xls_memory_new {

@@ -78,6 +78,24 @@ int xls_memory_walk(const struct xls_log *log, const char *path,
     return rc;
 }
 
+int xls_memory_must_be_complete(const struct xls_log *log, const char *path,
+                                bool complete)
+{
+    if (complete)
+        return 0;
+    XLS_ERROR(log, "the stream in %s does not go to its end; nothing can be "
+              "brought back from it", path);
+    return ERROR_SNAPSHOT_IMAGE_CORRUPT;
+}
+
+int xls_memory_check_level(const struct xls_log *log, int level)
+{
+    if (level >= 0 && level <= 19)
+        return 0;
+    XLS_ERROR(log, "level %d is not one of 0 to 19", level);
+    return ERROR_INVAL;
+}
+
 int xls_memory_new_begin(const struct xls_log *log, const char *path,
                          struct xls_memory_new *file)
 {

@@ -124,12 +124,11 @@ int libxl_snapshot_memory_rebase(libxl_ctx *ctx, const char *path,
         XLS_ERROR(&r.op.log, "%s is no memory image; only one can be based on "
                   "another", path);
         rc = ERROR_INVAL;
-    } else if (level < 0 || level > 19) {
-        XLS_ERROR(&r.op.log, "level %d is not one of 0 to 19", level);
-        rc = ERROR_INVAL;
     } else {
-        rc = xls_image_open(&r.op.log, path, &image);
+        rc = xls_memory_check_level(&r.op.log, level);
     }
+    if (!rc)
+        rc = xls_image_open(&r.op.log, path, &image);
     if (!rc)
         rc = rebase(&r, image, path, parent_path, level);
     xls_image_close(image);

@@ -12,6 +12,7 @@
 #include "domain/memfile.h"
 #include "job/job.h"
 #include "journal/journal.h"
+#include "memory.h"
 
 /* How long memory freed by a destroyed domain may take to be there, s. */
 #define FREE_MEMORY_SECONDS 10
@@ -87,10 +88,9 @@ static int open_memory(struct xls_revert *r)
     if (!xls_image_is(path))
         return xls_memfile_open(&r->op.log, path, &r->memory_fd);
     rc = xls_image_open(&r->op.log, path, &r->image);
-    if (!rc && !(xls_image_info(r->image)->flags & IMAGE_WHOLE)) {
-        XLS_ERROR(&r->op.log, "the stream in %s does not go to its end", path);
-        rc = ERROR_SNAPSHOT_IMAGE_CORRUPT;
-    }
+    if (!rc)
+        rc = xls_memory_must_be_complete(
+            &r->op.log, path, xls_image_info(r->image)->flags & IMAGE_WHOLE);
     if (!rc)
         rc = xls_image_verify(r->image, &how);
     if (rc == ERROR_ABORTED)

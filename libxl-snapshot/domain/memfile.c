@@ -11,22 +11,6 @@
 #include "base/alloc.h"
 #include "files/files.h"
 
-const char xls_memfile_magic[32] = "Xen saved domain, xl format\n \0 \r";
-
-#define BYTE_ORDER_MARK 0x01020304U
-#define FLAG_JSON       1U
-#define FLAG_STREAM_V2  2U
-/* A configuration larger than this is none. */
-#define MAX_OPTIONAL    (16U << 20)
-
-struct header {
-    char magic[32];
-    uint32_t byte_order;
-    uint32_t mandatory_flags;
-    uint32_t optional_flags;
-    uint32_t optional_len;
-};
-
 struct stream_header {
     uint64_t ident;
     uint32_t version;
@@ -36,16 +20,16 @@ struct stream_header {
 void *xls_memfile_make_header(const char *config_json, size_t *len)
 {
     uint32_t json_len = strlen(config_json) + 1;
-    struct header h = {
-        .byte_order = BYTE_ORDER_MARK,
-        .mandatory_flags = FLAG_JSON | FLAG_STREAM_V2,
+    struct xls_memfile_header h = {
+        .byte_order = XLS_MEMFILE_BYTE_ORDER,
+        .mandatory_flags = XLS_MEMFILE_JSON | XLS_MEMFILE_STREAM_V2,
         .optional_len = sizeof(json_len) + json_len,
     };
     char *data;
 
     *len = sizeof(h) + h.optional_len;
     data = xls_calloc(1, *len);
-    memcpy(h.magic, xls_memfile_magic, sizeof(h.magic));
+    memcpy(h.magic, XLS_MEMFILE_MAGIC, sizeof(h.magic));
     memcpy(data, &h, sizeof(h));
     memcpy(data + sizeof(h), &json_len, sizeof(json_len));
     memcpy(data + sizeof(h) + sizeof(json_len), config_json, json_len);
@@ -53,31 +37,31 @@ void *xls_memfile_make_header(const char *config_json, size_t *len)
 }
 
 /* NULL: nothing. */
-static const char *what_is_wrong(const struct header *h)
+static const char *what_is_wrong(const struct xls_memfile_header *h)
 {
-    if (memcmp(h->magic, xls_memfile_magic, sizeof(h->magic)))
+    if (memcmp(h->magic, XLS_MEMFILE_MAGIC, sizeof(h->magic)))
         return "it is no memory image of a domain";
-    if (h->byte_order != BYTE_ORDER_MARK)
+    if (h->byte_order != XLS_MEMFILE_BYTE_ORDER)
         return "it was written on a host of another byte order";
-    if (!(h->mandatory_flags & FLAG_STREAM_V2))
+    if (!(h->mandatory_flags & XLS_MEMFILE_STREAM_V2))
         return "its stream is older than version 2";
-    if (h->mandatory_flags & ~(FLAG_JSON | FLAG_STREAM_V2))
+    if (h->mandatory_flags & ~(XLS_MEMFILE_JSON | XLS_MEMFILE_STREAM_V2))
         return "a newer tool wrote it";
-    if (h->optional_len > MAX_OPTIONAL)
+    if (h->optional_len > XLS_MEMFILE_MAX_OPTIONAL)
         return "its configuration is larger than any can be";
     return NULL;
 }
 
 bool xls_memfile_understood(const void *header)
 {
-    struct header h;
+    struct xls_memfile_header h;
 
     memcpy(&h, header, sizeof(h));
     return !what_is_wrong(&h);
 }
 
 static int check_header(const struct xls_log *log, const char *path,
-                        const struct header *h)
+                        const struct xls_memfile_header *h)
 {
     const char *why = what_is_wrong(h);
 
@@ -90,7 +74,7 @@ static int check_header(const struct xls_log *log, const char *path,
 int xls_memfile_open(const struct xls_log *log, const char *path, int *fd)
 {
     struct stream_header s;
-    struct header h;
+    struct xls_memfile_header h;
     off_t start = 0;
     int rc;
 

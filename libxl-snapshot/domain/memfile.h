@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/log.h"
 
@@ -21,8 +22,21 @@
  *  52+n     libxl's migration stream version 2
  */
 
-/* The magic and libxl's own: u64 "LibxlFmt", u32 version, both big endian. */
-extern const char xls_memfile_magic[32];
+struct xls_memfile_header {
+    char magic[32];
+    uint32_t byte_order;
+    uint32_t mandatory_flags;
+    uint32_t optional_flags;
+    uint32_t optional_len;
+};
+#define XLS_MEMFILE_MAGIC       "Xen saved domain, xl format\n \0 \r"
+#define XLS_MEMFILE_BYTE_ORDER  0x01020304U
+#define XLS_MEMFILE_JSON        1U
+#define XLS_MEMFILE_STREAM_V2   2U
+/* A configuration larger than this is none. */
+#define XLS_MEMFILE_MAX_OPTIONAL (16U << 20)
+
+/* That of libxl's stream: u64 "LibxlFmt", u32 version, both big endian. */
 #define XLS_STREAM_IDENT    0x4c6962786c466d74ULL
 #define XLS_STREAM_VERSION  2U
 

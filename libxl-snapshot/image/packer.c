@@ -255,13 +255,3 @@ const struct image_entry *xls_packer_table(const struct xls_packer *p,
     *end = p->offset;
     return p->table;
 }
-
-uint64_t xls_packer_written(struct xls_packer *p)
-{
-    uint64_t offset;
-
-    pthread_mutex_lock(&p->lock);
-    offset = p->offset;
-    pthread_mutex_unlock(&p->lock);
-    return offset;
-}

@@ -35,7 +35,5 @@ int xls_packer_finish(struct xls_packer *p);
 /* After that: the table, and where the last block ends. */
 const struct image_entry *xls_packer_table(const struct xls_packer *p,
                                            uint32_t *blocks, uint64_t *end);
-/* So far. */
-uint64_t xls_packer_written(struct xls_packer *p);
 
 #endif

@@ -59,51 +59,39 @@ static void *feed(void *arg)
     return NULL;
 }
 
-static void end(struct xls_image_pipe *p)
+static int start(const struct xls_image_pipe *with, bool reads,
+                 void *(*run)(void *), struct xls_image_pipe **pipe, int *fd)
 {
-    if (p->theirs >= 0)
-        close(p->theirs);
-    xls_threads_join(&p->thread);
-    if (p->ours >= 0)
-        close(p->ours);
-}
-
-static int start(struct xls_image_pipe *p, bool reads, void *(*run)(void *))
-{
+    struct xls_image_pipe *p;
     int fds[2];
 
     if (pipe2(fds, O_CLOEXEC)) {
-        XLS_ERRORE(p->log, "cannot make a pipe");
+        XLS_ERRORE(with->log, "cannot make a pipe");
         return ERROR_FAIL;
     }
+    p = xls_calloc(1, sizeof(*p));
+    *p = *with;
     p->ours = fds[!reads];
     p->theirs = fds[reads];
     fcntl(p->ours, F_SETPIPE_SZ, PIPE_BYTES);
     xls_threads_start(&p->thread, 1, run, p);
-    if (p->thread.num)
+    if (p->thread.num) {
+        *fd = p->theirs;
+        *pipe = p;
         return 0;
+    }
     XLS_ERROR(p->log, "cannot start a thread; is there a limit to their "
               "number?");
-    end(p);
+    xls_image_pipe_end(p);
     return ERROR_FAIL;
 }
 
 int xls_image_fill(const struct xls_log *log, struct xls_image_writer *w,
                    struct xls_image_pipe **pipe, int *fd)
 {
-    struct xls_image_pipe *p = xls_calloc(1, sizeof(*p));
-    int rc;
+    const struct xls_image_pipe with = { .log = log, .writer = w };
 
-    p->log = log;
-    p->writer = w;
-    rc = start(p, true, fill);
-    if (rc) {
-        free(p);
-        return rc;
-    }
-    *fd = p->theirs;
-    *pipe = p;
-    return 0;
+    return start(&with, true, fill, pipe, fd);
 }
 
 bool xls_image_fill_failed(struct xls_image_pipe *pipe)
@@ -114,20 +102,10 @@ bool xls_image_fill_failed(struct xls_image_pipe *pipe)
 int xls_image_feed(const struct xls_log *log, struct xls_image *image,
                    uint64_t from, struct xls_image_pipe **pipe, int *fd)
 {
-    struct xls_image_pipe *p = xls_calloc(1, sizeof(*p));
-    int rc;
+    const struct xls_image_pipe with = { .log = log, .image = image,
+                                         .from = from };
 
-    p->log = log;
-    p->image = image;
-    p->from = from;
-    rc = start(p, false, feed);
-    if (rc) {
-        free(p);
-        return rc;
-    }
-    *fd = p->theirs;
-    *pipe = p;
-    return 0;
+    return start(&with, false, feed, pipe, fd);
 }
 
 int xls_image_pipe_end(struct xls_image_pipe *pipe)
@@ -136,7 +114,10 @@ int xls_image_pipe_end(struct xls_image_pipe *pipe)
 
     if (!pipe)
         return 0;
-    end(pipe);
+    close(pipe->theirs);
+    xls_threads_join(&pipe->thread);
+    if (pipe->ours >= 0)
+        close(pipe->ours);
     rc = pipe->rc;
     free(pipe);
     return rc;

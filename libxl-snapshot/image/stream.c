@@ -141,7 +141,7 @@ static void see(struct xls_stream *s)
 {
     switch (s->state) {
     case START:
-        widen(s, memcmp(s->head, xls_memfile_magic, s->have) ? LIBXL_HEADER
+        widen(s, memcmp(s->head, XLS_MEMFILE_MAGIC, s->have) ? LIBXL_HEADER
                                                              : XL_HEADER);
         if (s->state == LIBXL_HEADER)
             libxl_header(s);
@@ -215,9 +215,4 @@ size_t xls_stream_pass(struct xls_stream *s, const uint8_t *data, size_t len,
 bool xls_stream_whole(const struct xls_stream *s)
 {
     return s->state == DONE;
-}
-
-bool xls_stream_strange(const struct xls_stream *s)
-{
-    return s->state == STRANGE;
 }

@@ -34,7 +34,5 @@ size_t xls_stream_pass(struct xls_stream *s, const uint8_t *data, size_t len,
 
 /* It ended where libxl's END record ends. */
 bool xls_stream_whole(const struct xls_stream *s);
-/* Something came that is not as specified; all after it counts as skeleton. */
-bool xls_stream_strange(const struct xls_stream *s);
 
 #endif

@@ -218,13 +218,20 @@ static uint8_t *damaged(struct rng *r, const struct member *m, size_t *len)
     return file;
 }
 
+/* One of a family, or one that it is based on. */
+static const struct member *draw(struct rng *r, const struct member **last)
+{
+    const struct member *family = members[rng_below(r, FAMILIES)];
+
+    *last = &family[rng_below(r, MEMBERS)];
+    return *last - rng_below(r, *last - family + 1);
+}
+
 /* One of a family is damaged, and that or one which is based on it read. */
 static void one_corruption(uint64_t number)
 {
     struct rng r = rng_for(seed, number);
-    struct member *family = members[rng_below(&r, FAMILIES)];
-    const struct member *last = &family[rng_below(&r, MEMBERS)];
-    const struct member *m = last - rng_below(&r, last - family + 1);
+    const struct member *last, *m = draw(&r, &last);
     size_t len;
     uint8_t *file = damaged(&r, m, &len);
     int rc;
@@ -248,9 +255,7 @@ static void one_corruption(uint64_t number)
 static void one_forgery(uint64_t number)
 {
     struct rng r = rng_for(seed, ~number);
-    struct member *family = members[rng_below(&r, FAMILIES)];
-    const struct member *last = &family[rng_below(&r, MEMBERS)];
-    const struct member *m = last - rng_below(&r, last - family + 1);
+    const struct member *last, *m = draw(&r, &last);
     size_t len;
     uint8_t *file = damaged(&r, m, &len);
     int rc;

@@ -328,6 +328,15 @@ void generate(struct guest *g, uint64_t seed, struct generated *out)
     free(m.records);
 }
 
+void generate_alone(uint64_t seed, struct generated *out)
+{
+    struct guest *g = guest_new(seed);
+
+    generated_free(out);
+    generate(g, seed, out);
+    guest_free(g);
+}
+
 void generated_free(struct generated *out)
 {
     free(out->data);

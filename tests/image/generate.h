@@ -20,6 +20,8 @@ struct generated {
 void generate(struct guest *g, uint64_t seed, struct generated *out);
 /* The same, made wrong in some way; or something else entirely. */
 void generate_strange(struct guest *g, uint64_t seed, struct generated *out);
+/* One of a guest of its own, in the place of what out holds. */
+void generate_alone(uint64_t seed, struct generated *out);
 void generated_free(struct generated *out);
 
 #endif

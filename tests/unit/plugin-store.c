@@ -369,22 +369,26 @@ static bool has(struct fixture *f, const char *name)
 static void memory_files_half_made_are_swept(void **state)
 {
     static const char *const half[] = { "a.mem.xls-new-0123abcd",
-                                        ".a.mem.new.xls-new-89abcdef" };
+                                        ".a.mem.new.xls-new-89abcdef",
+                                        "a.mem.new", ".a.mem.new",
+                                        ".a.mem.new.new" };
     static const char *const whole[] = { "a.mem", "a.mem.xls-new-0123abcdx",
-                                         "xls-new-01.mem", "b.xls-new-12" };
+                                         "xls-new-01.mem", "b.xls-new-12",
+                                         "a.mem.new.mem", "a.new",
+                                         "a.mem.new.snapshot.json.x" };
     struct fixture *f = *state;
     struct store *st = open_store(f, true);
     struct error e = { 0 };
     size_t i;
 
-    for (i = 0; i < 2; i++)
+    for (i = 0; i < sizeof(half) / sizeof(half[0]); i++)
         put(f, half[i], "half");
-    for (i = 0; i < 4; i++)
+    for (i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
         put(f, whole[i], "whole");
     assert_good(store_sweep(st, &e), &e);
-    for (i = 0; i < 2; i++)
+    for (i = 0; i < sizeof(half) / sizeof(half[0]); i++)
         assert_false(has(f, half[i]));
-    for (i = 0; i < 4; i++)
+    for (i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
         assert_true(has(f, whole[i]));
     store_close(st);
 }

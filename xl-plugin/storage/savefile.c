@@ -9,20 +9,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-
-#define BYTE_ORDER_MARK 0x01020304U
-#define FLAG_JSON       1U
-#define MAX_OPTIONAL    (16U << 20)
-
-struct header {
-    char magic[32];
-    uint32_t byte_order;
-    uint32_t mandatory_flags;
-    uint32_t optional_flags;
-    uint32_t optional_len;
-};
-
-static const char magic[32] = "Xen saved domain, xl format\n \0 \r";
+#include "domain/memfile.h"
 
 static int read_at(int fd, const char *path, void *data, size_t len,
                    off_t offset, struct error *e)
@@ -45,20 +32,20 @@ static int read_at(int fd, const char *path, void *data, size_t len,
     return 0;
 }
 
-static int check_header(const char *path, const struct header *h,
+static int check_header(const char *path, const struct xls_memfile_header *h,
                         struct error *e)
 {
-    if (memcmp(h->magic, magic, sizeof(magic)))
+    if (memcmp(h->magic, XLS_MEMFILE_MAGIC, sizeof(h->magic)))
         return error_set(e, "%s is no file of 'xl save'", path);
-    if (h->byte_order != BYTE_ORDER_MARK)
+    if (h->byte_order != XLS_MEMFILE_BYTE_ORDER)
         return error_set(e, "%s was written on a host of another byte order",
                          path);
-    if (!(h->mandatory_flags & FLAG_JSON))
+    if (!(h->mandatory_flags & XLS_MEMFILE_JSON))
         return error_set(e, "the configuration in %s is not JSON: its 'xl "
                          "save' was that of an older Xen", path);
     if (h->optional_len <= sizeof(uint32_t))
         return error_set(e, "%s has no configuration in it", path);
-    if (h->optional_len > MAX_OPTIONAL)
+    if (h->optional_len > XLS_MEMFILE_MAX_OPTIONAL)
         return error_set(e, "the configuration in %s is larger than any can "
                          "be", path);
     return 0;
@@ -66,7 +53,7 @@ static int check_header(const char *path, const struct header *h,
 
 static int read_config(int fd, const char *path, char **json, struct error *e)
 {
-    struct header h;
+    struct xls_memfile_header h;
     uint32_t len;
 
     if (read_at(fd, path, &h, sizeof(h), 0, e) || check_header(path, &h, e) ||

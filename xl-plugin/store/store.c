@@ -493,18 +493,24 @@ int store_remove_memory(struct store *st, const char *name, struct error *e)
     return ret;
 }
 
-/* A memory file that is being made is FILE.xls-new-XXXXXXXX until it is
- * complete. */
-static int remove_half_made(struct store *st, const char *file,
-                            struct error *e)
+/* What a memory file that is being made is called until it is complete: for a
+ * snapshot that is taken, FILE.xls-new-XXXXXXXX; otherwise FILE.new. */
+static bool is_half_made(const char *file)
 {
     static const char mark[] = ".xls-new-";
     const char *end = strstr(file, mark);
 
-    if (!end || strspn(end + strlen(mark), "0123456789abcdef") != 8 ||
-        end[strlen(mark) + 8])
-        return 0;
-    return store_file_remove(st->dir, st->path, file, e);
+    return ends_with(file, MEMORY ".new") || ends_with(file, MEMORY
+                                                       ".new.new") ||
+           (end && strspn(end + strlen(mark), "0123456789abcdef") == 8 &&
+            !end[strlen(mark) + 8]);
+}
+
+static int remove_half_made(struct store *st, const char *file,
+                            struct error *e)
+{
+    return is_half_made(file) ? store_file_remove(st->dir, st->path, file, e)
+                              : 0;
 }
 
 int store_sweep(struct store *st, struct error *e)
