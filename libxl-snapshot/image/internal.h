@@ -4,15 +4,7 @@
 
 #include "image/codec.h"
 #include "image/image.h"
-
-/* Map and hash blocks that are kept unpacked, per image. */
-#define IMAGE_KEPT 8
-
-struct image_kept {
-    uint8_t *data;              /* NULL: nothing yet */
-    uint32_t block;
-    enum image_block_type type;
-};
+#include "image/kept.h"
 
 struct xls_image {
     const struct xls_log *log;
@@ -32,8 +24,7 @@ struct xls_image {
     unsigned depth;             /* its own number in the chain, 0: no parent */
     struct xls_image_codec *codec;      /* of the thread that opened it */
     uint8_t *packed;
-    struct image_kept kept[IMAGE_KEPT];
-    unsigned kept_next;
+    struct image_kept kept[IMAGE_TYPES];        /* maps and hashes only */
 };
 
 /* An image's own index: header, table, information, trailer. */

@@ -52,8 +52,7 @@ void xls_image_close(struct xls_image *image)
         close(image->fd);
     for (i = 0; i < IMAGE_TYPES; i++)
         free(image->by_type[i]);
-    for (i = 0; i < IMAGE_KEPT; i++)
-        free(image->kept[i].data);
+    xls_kept_dispose(image);
     xls_image_codec_free(image->codec);
     free(image->packed);
     free(image->table);
@@ -141,6 +140,7 @@ int xls_image_open(const struct xls_log *log, const char *path,
     }
     for (i = image; i; i = i->parent)
         i->depth = --num;
+    xls_kept_init(image);
     *opened = image;
     return 0;
 }
@@ -219,34 +219,6 @@ int xls_image_load_unpacked(const struct xls_image *image,
     return rc;
 }
 
-/* For the thread that opened the image: the n-th block of a type, unpacked. */
-static int keep(struct xls_image *image, enum image_block_type type,
-                uint32_t n, const uint8_t **data)
-{
-    struct image_kept *k;
-    int i, rc;
-
-    for (i = 0; i < IMAGE_KEPT; i++) {
-        k = &image->kept[i];
-        if (k->data && k->type == type && k->block == n) {
-            *data = k->data;
-            return 0;
-        }
-    }
-    k = &image->kept[image->kept_next++ % IMAGE_KEPT];
-    if (!k->data)
-        k->data = xls_calloc(1, IMAGE_BLOCK);
-    k->type = 0;
-    rc = xls_image_load_unpacked(image, image->codec, image->by_type[type][n],
-                                 image->packed, k->data);
-    if (rc)
-        return rc;
-    k->type = type;
-    k->block = n;
-    *data = k->data;
-    return 0;
-}
-
 static int map_entry(struct xls_image *image, uint64_t page, uint32_t *entry)
 {
     const uint8_t *map;
@@ -255,7 +227,7 @@ static int map_entry(struct xls_image *image, uint64_t page, uint32_t *entry)
     if (page >= image->info.pages)
         return xls_image_damaged(image, "it has no page %llu, which is "
                                  "referred to", (unsigned long long)page);
-    rc = keep(image, IMAGE_MAP, page / IMAGE_MAP_ENTRIES, &map);
+    rc = xls_kept_get(image, IMAGE_MAP, page / IMAGE_MAP_ENTRIES, &map);
     if (rc)
         return rc;
     memcpy(entry, map + page % IMAGE_MAP_ENTRIES * sizeof(*entry),
@@ -311,8 +283,8 @@ int xls_image_learn(struct xls_image *image, struct xls_image_table *table)
             return rc;
         if (!place.image)
             continue;
-        rc = keep(place.image, IMAGE_HASHES, place.number / IMAGE_BLOCK_HASHES,
-                  &hashes);
+        rc = xls_kept_get(place.image, IMAGE_HASHES,
+                          place.number / IMAGE_BLOCK_HASHES, &hashes);
         if (rc)
             return rc;
         memcpy(&hash, hashes + place.number % IMAGE_BLOCK_HASHES * IMAGE_HASH,
@@ -321,5 +293,6 @@ int xls_image_learn(struct xls_image *image, struct xls_image_table *table)
         hash.b = le64toh(hash.b);
         xls_image_table_put(table, hash, IMAGE_ENTRY(IMAGE_PAGE_PARENT, page));
     }
+    xls_kept_drop(image);
     return 0;
 }

@@ -116,11 +116,12 @@ int xls_revert_storage(struct xls_revert *r)
     return 0;
 }
 
-static void note_path(struct xls_revert *r, int i)
-{
-    free(r->disks[i].path);
-    r->disks[i].path = xls_strdup(r->args->disks[i].disk.pdev_path);
-}
+/* A disk whose new layer takes over a path. */
+struct taking {
+    int index;                  /* in the arguments */
+    const libxl_disk_snapshot *args;
+    libxl_device_disk *disk;
+};
 
 /*
  * Tells QEMU of the new name, for every node that has the file open. Those of
@@ -129,92 +130,132 @@ static void note_path(struct xls_revert *r, int i)
  * an error and crashes later); they are only opened again by name for a
  * snapshot, which is refused as long as they are there.
  */
-static int rename_nodes(struct xls_op *op, const char *from, const char *to,
-                        bool discard)
+static int rename_nodes(struct xls_op *op,
+                        const struct xls_block_query *query,
+                        const struct taking *t)
 {
-    struct xls_block_query query;
+    const bool discard = xls_disk_discards(&(struct xls_disk){
+        .rec = t->disk });
     size_t i;
-    int rc;
+    int rc = 0;
 
-    rc = xls_op_qmp(op);
-    if (!rc)
-        rc = xls_block_query(op->qmp, &query);
-    if (rc)
-        return rc;
-    for (i = 0; i < xls_json_len(query.stats) && !rc; i++) {
-        const struct xls_json *stats = xls_json_at(query.stats, i);
+    for (i = 0; i < xls_json_len(query->stats) && !rc; i++) {
+        const struct xls_json *stats = xls_json_at(query->stats, i);
         struct xls_disk disk = { 0 };
 
-        if (!xls_block_query_chain(&query, stats, &disk) &&
-            !strcmp(disk.layers[0].path, from) &&
+        if (!xls_block_query_chain(query, stats, &disk) &&
+            !strcmp(disk.layers[0].path, t->args->external_path) &&
             !xls_layer_implicit(&disk.layers[0]))
-            rc = xls_node_rename(op, &disk.layers[0], to,
+            rc = xls_node_rename(op, &disk.layers[0], t->args->disk.pdev_path,
                                  disk.layers[0].read_only,
                                  disk.num_layers > 1 ? disk.layers[1].node
                                                      : NULL,
                                  discard);
         xls_disk_drop_layers(&disk);
     }
-    xls_block_query_dispose(&query);
     return rc;
 }
 
-static int take_path_late(struct xls_revert *r, struct xls_op *op,
-                          const libxl_disk_snapshot *a, bool *taken)
+static void tell_qemu(struct xls_op *op, const struct taking *takings, int num)
 {
-    libxl_device_disk *disk = config_disk(&r->config, a->disk.vdev);
-    struct xls_record record = {
-        .vdev = a->disk.vdev,
-        .path = a->disk.pdev_path,
-        .format = disk->format,
-    };
+    struct xls_block_query query;
+    int i, rc, rc_query;
+
+    rc_query = xls_op_qmp(op);
+    if (!rc_query)
+        rc_query = xls_block_query(op->qmp, &query);
+    for (i = 0; i < num; i++) {
+        rc = rc_query ? rc_query : rename_nodes(op, &query, &takings[i]);
+        if (rc)
+            XLS_WARN(&op->log, "QEMU goes on calling the file of disk %s by "
+                     "its former name %s until domain %s is restarted",
+                     takings[i].disk->vdev, takings[i].args->external_path,
+                     op->name);
+    }
+    if (!rc_query)
+        xls_block_query_dispose(&query);
+    /* libxl is next. */
+    xls_op_qmp_close(op);
+}
+
+static int take_path(struct xls_op *op, const struct taking *t,
+                     struct xls_record *record)
+{
+    const char *from = t->args->external_path, *to = t->args->disk.pdev_path;
     libxl_diskinfo info;
     int rc;
 
     libxl_diskinfo_init(&info);
-    rc = libxl_device_disk_getinfo(op->ctx, op->domid, disk, &info);
-    record.devid = info.devid;
+    rc = libxl_device_disk_getinfo(op->ctx, op->domid, t->disk, &info);
+    *record = (struct xls_record){
+        .vdev = t->disk->vdev,
+        .devid = info.devid,
+        .path = to,
+        .format = t->disk->format,
+    };
     libxl_diskinfo_dispose(&info);
-    if (rc)
-        return rc;
     /* A process that was killed may have come so far. */
-    if (!access(a->external_path, F_OK)) {
-        rc = xls_file_take_path(&op->log, a->external_path,
-                                a->disk.pdev_path);
-        if (rc)
-            return rc;
+    if (!rc && !access(from, F_OK))
+        rc = xls_file_take_path(&op->log, from, to);
+    return rc;
+}
+
+static void not_clean(struct xls_op *op, const struct taking *t)
+{
+    XLS_WARN(&op->log, "disk %s of domain %s could not take over the path %s "
+             "cleanly", t->disk->vdev, op->name, t->args->disk.pdev_path);
+}
+
+/* The guest stands still: QEMU and libxl are told of all disks at once. */
+static void take_paths(struct xls_revert *r, struct xls_op *op,
+                       struct taking *takings, int num)
+{
+    struct xls_record *records = xls_calloc(num, sizeof(*records));
+    int i, rc, taken = 0;
+
+    for (i = 0; i < num; i++) {
+        if (take_path(op, &takings[i], &records[taken]))
+            not_clean(op, &takings[i]);
+        else
+            takings[taken++] = takings[i];
     }
-    *taken = true;
-    rc = rename_nodes(op, a->external_path, a->disk.pdev_path,
-                      xls_disk_discards(&(struct xls_disk){ .rec = disk }));
-    if (rc)
-        XLS_WARN(&op->log, "QEMU goes on calling the file by its former name "
-                 "until domain %s is restarted", r->name);
-    xls_op_qmp_close(op);
-    rc = xls_records_set(op, &record, 1);
-    return rc ? rc : xls_file_unlink(&op->log, a->external_path);
+    if (taken)
+        tell_qemu(op, takings, taken);
+    rc = taken ? xls_records_set(op, records, taken) : 0;
+    for (i = 0; i < taken; i++) {
+        const struct taking *t = &takings[i];
+
+        if (rc || xls_file_unlink(&op->log, t->args->external_path))
+            not_clean(op, t);
+        free(r->disks[t->index].path);
+        r->disks[t->index].path = xls_strdup(t->args->disk.pdev_path);
+    }
+    free(records);
 }
 
 void xls_revert_take_paths(struct xls_revert *r)
 {
+    struct taking *takings = xls_calloc(r->args->num_disks, sizeof(*takings));
     struct xls_op op;
-    int i;
+    int i, num = 0;
 
-    if (xls_op_begin(&op, r->op.log.prefix, r->op.ctx, r->domid, r->op.how,
-                     false))
-        return;
     for (i = 0; i < r->args->num_disks; i++) {
         const libxl_disk_snapshot *a = &r->args->disks[i];
-        bool taken = false;
+        struct taking t = { .index = i, .args = a };
 
         if (a->method != LIBXL_SNAPSHOT_METHOD_EXTERNAL || !a->keep_path)
             continue;
-        if (take_path_late(r, &op, a, &taken))
-            XLS_WARN(&op.log, "disk %s of domain %s could not take over the "
-                     "path %s cleanly", a->disk.vdev, r->name,
-                     a->disk.pdev_path);
-        if (taken)
-            note_path(r, i);
+        t.disk = config_disk(&r->config, a->disk.vdev);
+        if (t.disk)
+            takings[num++] = t;
+        else
+            XLS_WARN(&r->op.log, "domain %s has no disk %s any more", r->name,
+                     a->disk.vdev);
     }
-    xls_op_end(&op);
+    if (num && !xls_op_begin(&op, r->op.log.prefix, r->op.ctx, r->domid,
+                             r->op.how, false)) {
+        take_paths(r, &op, takings, num);
+        xls_op_end(&op);
+    }
+    free(takings);
 }

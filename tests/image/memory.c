@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "files/files.h"
+#include "image/internal.h"
 
 #define BATCH   1024U
 #define MIB     (1ULL << 20)
@@ -211,11 +212,64 @@ static void memory_is_bounded(void **state)
             check_big(&all[i]);
 }
 
+static void write_on(const char *name, struct xls_image *parent,
+                     enum pages pages)
+{
+    const struct xls_image_write_how how = { .level = 1, .parent = parent };
+    const struct big big = { .mib = 320, .pages = pages };
+    struct feeding f = { .big = &big };
+    int fd;
+
+    must(!xls_file_create(&image_log, scratch(name), NULL, &fd));
+    must(!xls_image_writer_new(&image_log, fd, name, &how, &f.w));
+    feed_all(&f);
+    must(!xls_image_write_end(f.w));
+    xls_image_writer_free(f.w);
+    close(fd);
+}
+
+/* In room for one map and one block of hashes; several of each are needed. */
+static struct xls_image *open_in_little(const char *name)
+{
+    struct xls_image *image = must_open(scratch(name)), *i;
+
+    for (i = image; i; i = i->parent) {
+        i->kept[IMAGE_MAP].room = 1;
+        i->kept[IMAGE_HASHES].room = 1;
+    }
+    return image;
+}
+
+static void what_is_not_kept_is_read_again(void **state)
+{
+    const struct xls_image_read_how how = { .everything = true };
+    struct xls_image *image;
+
+    (void)state;
+    write_on("a", NULL, DIFFERENT);
+    image = open_in_little("a");
+    must(image->num[IMAGE_MAP] > 1 && image->num[IMAGE_HASHES] > 1);
+    write_on("b", image, SHUFFLED);
+    xls_image_close(image);
+
+    image = open_in_little("b");
+    write_on("c", image, SHUFFLED);
+    xls_image_close(image);
+
+    image = open_in_little("c");
+    must(!image->info.stored && !image->parent->info.stored);
+    must(!xls_image_verify(image, &how));
+    must(!xls_image_read_checked(image, -1, "nothing", &how));
+    xls_image_close(image);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(memory_is_bounded, scratch_make,
                                         scratch_remove),
+        cmocka_unit_test_setup_teardown(what_is_not_kept_is_read_again,
+                                        scratch_make, scratch_remove),
     };
 
     if (SANITIZED) {

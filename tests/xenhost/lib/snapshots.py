@@ -21,12 +21,12 @@ DISK_MB = 32
 KILLAT = "/usr/local/bin/killat.so"
 
 
-def number_from_arguments(name, default):
-    """What NAME=N among the script's words says, which is none of main's then."""
+def from_arguments(name, default):
+    """What NAME=VALUE among the script's words says, which is none of main's then."""
     for word in sys.argv[1:]:
         if word.startswith(f"{name}="):
             sys.argv.remove(word)
-            return int(word.partition("=")[2])
+            return type(default)(word.partition("=")[2])
     return default
 
 
@@ -267,7 +267,7 @@ def killed_after(n, *words, allow=0):
 
 
 __all__ = ["DISTRIBUTION_XL", "Kept", "STORE", "both", "content", "create", "current", "disk_path",
-           "external", "fails", "files_beside", "first_tick_after", "healthy", "info",
-           "is_immutable", "killed_after", "names", "number_from_arguments", "plain_xl_restores",
+           "external", "fails", "files_beside", "first_tick_after", "from_arguments", "healthy",
+           "info", "is_immutable", "killed_after", "names", "plain_xl_restores",
            "qemu_img_check", "reboot", "revert", "sha256", "start", "state_of",
            "stray_start_is_refused", "write_args", "xl"]

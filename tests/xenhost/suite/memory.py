@@ -11,18 +11,18 @@ import statistics
 import subprocess
 import time
 
-from snapshots import (DISTRIBUTION_XL, STORE, create, current, fails, healthy, info,
-                       names, number_from_arguments, revert, start, xl)
+from snapshots import (DISTRIBUTION_XL, STORE, create, current, fails, from_arguments, healthy,
+                       info, names, revert, start, xl)
 from xenhost import XEN_VERSION, main, sha256, sh, test, workdir
 
-KIND = "pvh" if XEN_VERSION >= (4, 20) else "pv"
+KIND = from_arguments("kind", "pvh" if XEN_VERSION >= (4, 20) else "pv")
 LONGEST = 8     # memory_chain by default
 ROUNDS = 3
 
 
-SEED = number_from_arguments("seed", 1)
-CHAIN = number_from_arguments("chain", 3)
-MEMORY = number_from_arguments("memory", 128)       # MiB, of the guest that is timed
+SEED = from_arguments("seed", 1)
+CHAIN = from_arguments("chain", 3)
+MEMORY = from_arguments("memory", 128)       # MiB, of the guest that is timed
 
 
 def memory_of(guest, snapshot):
@@ -188,6 +188,8 @@ def as_fast_as_plain_xl():
                                   watch(guest, "xl", "snapshot-revert", guest.name, "s")):
             times.append(seconds)
         xl("snapshot-delete", guest.name, "s")
+        print("# this round:", " ".join(f"{times[-1]:.2f}" for times in
+                                        (save, ours, again, restore, back, down)), flush=True)
     for what, times in (("xl save -c", save), ("snapshot-create", ours),
                         ("snapshot-create, an increment", again),
                         ("xl restore to the first tick", restore),

@@ -14,16 +14,16 @@ import os
 import random
 import time
 
-from snapshots import (STORE, content, create, current, disk_path, fails, files_beside, healthy,
-                       info, is_immutable, killed_after, names, number_from_arguments,
+from snapshots import (STORE, content, create, current, disk_path, fails, files_beside,
+                       from_arguments, healthy, info, is_immutable, killed_after, names,
                        qemu_img_check, reboot, start, state_of, xl)
 from xenhost import XEN_VERSION, domains, main, sh, test, workdir
 
 KIND = "pvh" if XEN_VERSION >= (4, 20) else "pv"
 XL_SNAPSHOT = "/usr/local/sbin/xl-snapshot"
 MAX_SNAPSHOTS = 12
-SEED = number_from_arguments("seed", time.time_ns() % 1000000)
-STEPS = number_from_arguments("steps", 200)
+SEED = from_arguments("seed", time.time_ns() % 1000000)
+STEPS = from_arguments("steps", 200)
 
 
 def stored(guest):
