@@ -146,6 +146,22 @@ static int restore(struct xls_revert *r, uint32_t *domid)
     return rc && rc_image == ERROR_SNAPSHOT_IMAGE_CORRUPT ? rc_image : rc;
 }
 
+/* libxl removes what it could not complete, as far as it can. The id may be
+ * one of no domain, and is never domain 0. */
+static void remove_incomplete(libxl_ctx *ctx, uint32_t domid)
+{
+    libxl_dominfo *list;
+    int i, num = 0;
+
+    if (!domid || domid == XLS_NO_DOMID)
+        return;
+    list = libxl_list_domain(ctx, &num);
+    for (i = 0; i < num; i++)
+        if (list[i].domid == domid && !list[i].dying)
+            libxl_domain_destroy(ctx, domid, NULL);
+    libxl_dominfo_list_free(list, num);
+}
+
 /* Builds the new domain, paused. */
 static int build(struct xls_revert *r)
 {
@@ -170,8 +186,7 @@ static int build(struct xls_revert *r)
               "why)%s", memory ? "restore" : "start", r->name,
               r->op.domid != XLS_NO_DOMID && !r->old_gone
                   ? "; the running one is untouched" : "");
-    if (domid != XLS_NO_DOMID && domid)
-        libxl_domain_destroy(r->op.ctx, domid, NULL);
+    remove_incomplete(r->op.ctx, domid);
     return rc;
 }
 

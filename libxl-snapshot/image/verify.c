@@ -87,6 +87,9 @@ static int check_parts(struct verify *v, const struct xls_image_read_how *how)
         }
     }
     xls_threads_join(&threads);
+    /* The others may have done all of it. */
+    if (!cancelled && !v->rc && how->progress)
+        cancelled = how->progress(how->user, v->done, v->total);
     free(packed);
     free(v->parts);
     return v->rc ? v->rc : cancelled ? ERROR_ABORTED : 0;

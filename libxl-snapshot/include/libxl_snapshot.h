@@ -33,8 +33,9 @@ extern "C" {
 /*
  * Progress of the part of an operation that takes time.
  *
- * phase: a word: "memory" (create), "restore" (revert), "merge" (delete),
- * "pull", "commit", "copy" (jobs).
+ * phase: a word: "memory" (create), "verify" and "restore" (revert), "merge"
+ * (delete), "pull", "commit", "copy" (jobs), "verify", "export", "import",
+ * "fold" (memory files).
  * done, total: bytes; total is an estimate and 0 when unknown.
  */
 typedef struct libxl_snapshot_progress {

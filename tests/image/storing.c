@@ -472,9 +472,12 @@ static void reading_and_verifying_end_when_told_to(void **state)
     image = must_open(scratch("a"));
     how.user = &left;
     for (at = 0; at < 4; at++) {
-        /* Others may do all before this thread is asked. */
+        /* Others may do all but the end before this thread is asked. */
         how.threads = 1;
         left = at % 2;
+        assert_int_equal(xls_image_verify(image, &how), ERROR_ABORTED);
+        how.threads = 8;
+        left = 0;
         assert_int_equal(xls_image_verify(image, &how), ERROR_ABORTED);
         how.threads = 1 + at;
         left = at % 2;
