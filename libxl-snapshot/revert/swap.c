@@ -77,6 +77,6 @@ int xls_revert_swap(struct xls_revert *r)
     rc = xls_revert_go_on(r);
     if (xls_revert_destroy_old(r))
         XLS_WARN(&r->op.log, "it is paused and of no use any more; try: xl "
-                 "destroy %s", r->outgoing);
+                 "destroy %u", r->op.domid);
     return rc;
 }

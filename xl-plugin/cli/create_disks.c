@@ -72,6 +72,11 @@ static int check_regular(const libxl_disk_snapshot *d, struct error *e)
 {
     struct stat st;
 
+    if (d->disk.pdev_path[0] != '/')
+        return error_set(e, "disk %s is %s, which is no file of this host: "
+                         "leave it out with --disk %s,method=none, or move it "
+                         "to a file first (xl disk-copy)", d->disk.vdev,
+                         d->disk.pdev_path, d->disk.vdev);
     if (stat(d->disk.pdev_path, &st))
         return error_errno(e, "disk %s: %s", d->disk.vdev, d->disk.pdev_path);
     if (S_ISREG(st.st_mode))
