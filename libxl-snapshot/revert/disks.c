@@ -116,9 +116,14 @@ int xls_revert_storage(struct xls_revert *r)
     return 0;
 }
 
+static void note_path(struct xls_revert *r, int i)
+{
+    free(r->disks[i].path);
+    r->disks[i].path = xls_strdup(r->args->disks[i].disk.pdev_path);
+}
+
 /* A disk whose new layer takes over a path. */
 struct taking {
-    int index;                  /* in the arguments */
     const libxl_disk_snapshot *args;
     libxl_device_disk *disk;
 };
@@ -211,7 +216,7 @@ static void take_paths(struct xls_revert *r, struct xls_op *op,
                        struct taking *takings, int num)
 {
     struct xls_record *records = xls_calloc(num, sizeof(*records));
-    int i, rc, taken = 0;
+    int i, rc = 0, taken = 0;
 
     for (i = 0; i < num; i++) {
         if (take_path(op, &takings[i], &records[taken]))
@@ -219,16 +224,16 @@ static void take_paths(struct xls_revert *r, struct xls_op *op,
         else
             takings[taken++] = takings[i];
     }
-    if (taken)
+    if (taken) {
         tell_qemu(op, takings, taken);
-    rc = taken ? xls_records_set(op, records, taken) : 0;
+        rc = xls_records_set(op, records, taken);
+    }
     for (i = 0; i < taken; i++) {
         const struct taking *t = &takings[i];
 
         if (rc || xls_file_unlink(&op->log, t->args->external_path))
             not_clean(op, t);
-        free(r->disks[t->index].path);
-        r->disks[t->index].path = xls_strdup(t->args->disk.pdev_path);
+        note_path(r, t->args - r->args->disks);
     }
     free(records);
 }
@@ -241,7 +246,7 @@ void xls_revert_take_paths(struct xls_revert *r)
 
     for (i = 0; i < r->args->num_disks; i++) {
         const libxl_disk_snapshot *a = &r->args->disks[i];
-        struct taking t = { .index = i, .args = a };
+        struct taking t = { .args = a };
 
         if (a->method != LIBXL_SNAPSHOT_METHOD_EXTERNAL || !a->keep_path)
             continue;

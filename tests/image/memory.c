@@ -123,27 +123,34 @@ static void check_memory(const struct big *b, const char *doing)
     must(kib <= limit);
 }
 
+/* What big says, into a file that is open and called name in messages. */
+static void write_to(int fd, const char *name, const struct big *b,
+                     struct xls_image *parent)
+{
+    const struct xls_image_write_how how = { .level = b->level,
+                                             .parent = parent };
+    struct feeding f = { .big = b };
+
+    must(fd >= 0);
+    must(!xls_image_writer_new(&image_log, fd, name, &how, &f.w));
+    feed_all(&f);
+    must(!xls_image_write_end(f.w));
+    xls_image_writer_free(f.w);
+    close(fd);
+}
+
 static void write_big(const void *arg)
 {
     const struct big *b = arg;
-    struct xls_image_write_how how = {
-        .level = b->level,
-        .parent = b->based ? must_open(scratch("parent")) : NULL,
-    };
-    struct feeding f = { .big = b };
+    struct xls_image *parent = b->based ? must_open(scratch("parent")) : NULL;
     int fd;
 
     if (b->null)
         fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
     else
         must(!xls_file_create(&image_log, scratch("big"), NULL, &fd));
-    must(fd >= 0);
-    must(!xls_image_writer_new(&image_log, fd, "big", &how, &f.w));
-    feed_all(&f);
-    must(!xls_image_write_end(f.w));
-    xls_image_writer_free(f.w);
-    xls_image_close(how.parent);
-    close(fd);
+    write_to(fd, "big", b, parent);
+    xls_image_close(parent);
     check_memory(b, "writing");
 }
 
@@ -215,17 +222,11 @@ static void memory_is_bounded(void **state)
 static void write_on(const char *name, struct xls_image *parent,
                      enum pages pages)
 {
-    const struct xls_image_write_how how = { .level = 1, .parent = parent };
-    const struct big big = { .mib = 320, .pages = pages };
-    struct feeding f = { .big = &big };
+    const struct big big = { .mib = 320, .pages = pages, .level = 1 };
     int fd;
 
     must(!xls_file_create(&image_log, scratch(name), NULL, &fd));
-    must(!xls_image_writer_new(&image_log, fd, name, &how, &f.w));
-    feed_all(&f);
-    must(!xls_image_write_end(f.w));
-    xls_image_writer_free(f.w);
-    close(fd);
+    write_to(fd, name, &big, parent);
 }
 
 /* In room for one map and one block of hashes; several of each are needed. */
