@@ -42,6 +42,12 @@ static int check_external(struct xls_create *c, struct xls_create_disk *d)
                   d->disk->layers[0].driver);
         return ERROR_INVAL;
     }
+    if (d->disk->rec->pdev_path[0] != '/') {
+        XLS_ERROR(&c->op.log, "disk %s is %s, which is no file of this host: "
+                  "leave it out, or move it to a file first "
+                  "(libxl_disk_copy)", vdev, d->disk->rec->pdev_path);
+        return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
+    }
     d->base_path = realpath(d->disk->rec->pdev_path, NULL);
     if (!d->base_path) {
         XLS_ERRORE(&c->op.log, "disk %s: cannot resolve %s", vdev,

@@ -287,6 +287,11 @@ def a_block_device_and_an_nbd_export_are_targets():
     job("abort", guest, "pivot")
     layers = healthy(guest)
     assert layers["xvda"] == (uri, "raw"), layers
+    # An export can be a disk, but not be frozen below an overlay.
+    for path in (",path=" + workdir("device.over"), ""):
+        fails("snapshot-create", guest.name, "none", "--disk", f"xvda{path}",
+              says=[f"disk xvda is {uri}, which is no file of this host"])
+    assert not os.path.exists(workdir("device.over"))
     call("copy", guest, target=workdir("device.back"), format="qcow2")
     ends(guest, "ready")
     job("abort", guest, "pivot")
