@@ -7,16 +7,12 @@
 
 int command_current(struct cli *cli, int argc, char **argv)
 {
-    static const struct option options[] = { CLI_OPTIONS };
     const xl_snapshot_record *rec;
     struct error e = { 0 };
     struct session s;
     int code;
 
-    if (cli_option(cli, argc, argv, options, &code) == OPT_EXIT)
-        return code;
-    code = cli_words(cli, argc, 1, 1);
-    if (code)
+    if (!cli_plain(cli, argc, argv, 1, 1, &code))
         return code;
 
     if (session_look(cli, argv[optind], &s, &e)) {

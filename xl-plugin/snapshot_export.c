@@ -72,16 +72,12 @@ static int export(struct cli *cli, struct session *s, char **argv,
 
 int command_export(struct cli *cli, int argc, char **argv)
 {
-    static const struct option options[] = { CLI_OPTIONS };
     struct error e = { 0 };
     struct session s;
     char *file;
     int code;
 
-    if (cli_option(cli, argc, argv, options, &code) == OPT_EXIT)
-        return code;
-    code = cli_words(cli, argc, 3, 3);
-    if (code)
+    if (!cli_plain(cli, argc, argv, 3, 3, &code))
         return code;
     file = path_from_root(argv[optind + 2]);
     if (!file)

@@ -170,16 +170,12 @@ static void print(struct cli *cli, const struct store *st,
 
 int command_info(struct cli *cli, int argc, char **argv)
 {
-    static const struct option options[] = { CLI_OPTIONS };
     const xl_snapshot_record *rec = NULL;
     struct error e = { 0 };
     struct session s;
     int code;
 
-    if (cli_option(cli, argc, argv, options, &code) == OPT_EXIT)
-        return code;
-    code = cli_words(cli, argc, 2, 2);
-    if (code)
+    if (!cli_plain(cli, argc, argv, 2, 2, &code))
         return code;
 
     if (!session_look(cli, argv[optind], &s, &e))

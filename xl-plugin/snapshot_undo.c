@@ -69,7 +69,6 @@ static int check(const struct fold *f, const xl_snapshot_record **current,
 
 int command_undo(struct cli *cli, int argc, char **argv)
 {
-    static const struct option options[] = { CLI_OPTIONS };
     const xl_snapshot_record *current = NULL;
     struct strings names = { 0 };
     struct fold_library fold;
@@ -77,10 +76,7 @@ int command_undo(struct cli *cli, int argc, char **argv)
     struct session s;
     int code;
 
-    if (cli_option(cli, argc, argv, options, &code) == OPT_EXIT)
-        return code;
-    code = cli_words(cli, argc, 1, 1);
-    if (code)
+    if (!cli_plain(cli, argc, argv, 1, 1, &code))
         return code;
 
     if (session_open(cli, argv[optind], true, &s, &e)) {

@@ -259,15 +259,11 @@ static void print_json(const struct verify *v)
 
 int command_verify(struct cli *cli, int argc, char **argv)
 {
-    static const struct option options[] = { CLI_OPTIONS };
     struct verify v = { .cli = cli };
     struct error e = { 0 };
     int code;
 
-    if (cli_option(cli, argc, argv, options, &code) == OPT_EXIT)
-        return code;
-    code = cli_words(cli, argc, 1, 2);
-    if (code)
+    if (!cli_plain(cli, argc, argv, 1, 2, &code))
         return code;
 
     if (session_look(cli, argv[optind], &v.s, &e)) {

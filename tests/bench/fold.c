@@ -2,9 +2,11 @@
 /*
  * How fast a layer's data goes into its base (commit) or out of it (pull)
  * while QEMU has the disk open, beside qemu-img on copies of the same images,
- * in turn. Prints the throughputs by the medians of the times, and their ratio.
- * Both on a disk, that of TMPDIR or of /var/tmp, and in memory (/dev/shm), where
- * nothing but the copying itself takes time.
+ * in turn. Prints the medians of the times, and the ratio of the throughputs.
+ * With layers that a guest wrote here and there, as it does, and with such in
+ * one piece, as an installer leaves them; both on a disk, that of TMPDIR or of
+ * /var/tmp, and in memory (/dev/shm), where nothing but the copying itself
+ * takes time.
  */
 #include "qmp/job_support.h"
 
@@ -15,12 +17,32 @@
 #define DATA_MB 1024
 #define CHUNK_MB 64
 
-static void fill(int from_mb, unsigned char value)
+/* How a layer is written: in requests of 4 KiB to 1 MiB anywhere, as many of
+ * each doubling of the size, or from its begin on. */
+enum pattern { IN_PLACES, IN_ONE_PIECE };
+
+static void write_anywhere(unsigned seed, unsigned char value)
+{
+    uint64_t put = 0, pages = (2ull * DATA_MB << 20) / 4096, len;
+
+    while (put < (uint64_t)DATA_MB << 20) {
+        len = 1 << rand_r(&seed) % 9;
+        vm_put(host.vm, "xvda", rand_r(&seed) % (pages - len) * 4096,
+               len * 4096, value);
+        put += len * 4096;
+    }
+}
+
+static void fill(enum pattern pattern, int from_mb, unsigned char value)
 {
     int mb;
 
-    for (mb = from_mb; mb < from_mb + DATA_MB; mb += CHUNK_MB)
-        vm_write(host.vm, "xvda", (uint64_t)mb << 20, CHUNK_MB << 20, value);
+    if (pattern == IN_PLACES)
+        write_anywhere(value, value);
+    else
+        for (mb = from_mb; mb < from_mb + DATA_MB; mb += CHUNK_MB)
+            vm_put(host.vm, "xvda", (uint64_t)mb << 20, CHUNK_MB << 20, value);
+    vm_write(host.vm, "xvda", 0, 0, 0);     /* flushed */
 }
 
 /* In copy/ beside the guest's images: one's copy, based on the copy of another
@@ -33,10 +55,10 @@ static void copy_image(const char *path, const char *name, const char *base)
            host.images, base, name);
 }
 
-/* A guest with two layers of as much data, half of the upper one's hides the
- * lower's; and in copy/ the same as base and top. root: below them is a third,
- * of which they hide half. */
-static void start(bool root)
+/* A guest with two layers of as much data, of which the upper one's hides a part
+ * of the lower's; and in copy/ the same as base and top. root: below them is a
+ * third. */
+static void start(enum pattern pattern, bool root)
 {
     char *size = xls_asprintf("%dM", 2 * DATA_MB), *base, *lowest = NULL;
     struct vm_disk disk = { .size = size };
@@ -44,16 +66,16 @@ static void start(bool root)
     host_start(vm_start(1, &disk));
     sh("mkdir '%s/copy'", host.images);
     if (root) {
-        fill(DATA_MB, 5);
+        fill(pattern, DATA_MB, 5);
         if (snapshot(1))
             fail_msg("%s", vm_logged());
         lowest = layer_path(1);
         copy_image(lowest, "root", NULL);
     }
-    fill(0, 7);
+    fill(pattern, 0, 7);
     if (snapshot(1 + root))
         fail_msg("%s", vm_logged());
-    fill(DATA_MB / 2, 9);
+    fill(pattern, DATA_MB / 2, 9);
     base = layer_path(1 + root);
     copy_image(base, "base", root ? "root" : NULL);
     copy_image(host.disks[0].path, "top", "base");
@@ -101,53 +123,76 @@ static void settle(void)
        "rm /dev/shm/xls-bench", 2 * DATA_MB);
 }
 
-static uint64_t by_qemu_img(const char *command)
+/* What is measured: ours and, in copy/, what is beside it. Both are on the disk
+ * when they say that they are done, and a commit's layer is gone. */
+static const struct fold {
+    const char *what;
+    bool root;
+    void (*by_qemu)(void);
+    const char *by_qemu_img;
+} folds[] = {
+    { "commit", false, commit_by_qemu,
+      "qemu-img commit -q -d -f qcow2 top && sync -d base && rm top" },
+    { "pull", false, pull_all_by_qemu,
+      "qemu-img rebase -q -f qcow2 -b '' top && sync -d top" },
+    { "pull to a base", true, pull_to_root_by_qemu,
+      "qemu-img rebase -q -f qcow2 -F qcow2 -b root top && sync -d top" },
+};
+
+static uint64_t by_qemu(const struct fold *f)
 {
     uint64_t began;
 
     settle();
     began = xls_now_us();
-    /* Both are on the disk when they say that they are done; and a commit's
-     * layer is gone. */
-    sh("cd '%s/copy' && qemu-img %s top && sync -d base top%s", host.images,
-       command, strncmp(command, "commit", 6) ? "" : " && rm top");
+    f->by_qemu();
     return xls_now_us() - began;
 }
 
-static void measure(const char *what, bool root, void (*by_qemu)(void),
-                    const char *command)
+static uint64_t by_qemu_img(const struct fold *f)
 {
-    uint64_t ours[ROUNDS], theirs[ROUNDS], began;
+    uint64_t began;
+
+    settle();
+    began = xls_now_us();
+    sh("cd '%s/copy' && %s", host.images, f->by_qemu_img);
+    return xls_now_us() - began;
+}
+
+static void measure(const struct fold *f, enum pattern pattern)
+{
+    uint64_t ours[ROUNDS], theirs[ROUNDS];
     int round;
 
     for (round = 0; round < ROUNDS; round++) {
-        start(root);
+        start(pattern, f->root);
         /* The first one finds less of the page cache written back. */
         if (round % 2)
-            theirs[round] = by_qemu_img(command);
-        settle();
-        began = xls_now_us();
-        by_qemu();
-        ours[round] = xls_now_us() - began;
+            theirs[round] = by_qemu_img(f);
+        ours[round] = by_qemu(f);
         if (round % 2 == 0)
-            theirs[round] = by_qemu_img(command);
+            theirs[round] = by_qemu_img(f);
         host_teardown(NULL);
     }
-    printf("%s of %d MiB: %.0f MiB/s, qemu-img %s %.0f MiB/s, ratio %.2f "
-           "(medians of %d)\n", what, DATA_MB,
-           DATA_MB * 1e6 / median(ours, ROUNDS), command,
-           DATA_MB * 1e6 / median(theirs, ROUNDS),
+    printf("%s: %.2f s, by qemu-img %.2f s, ratio %.2f (medians of %d)\n",
+           f->what, median(ours, ROUNDS) / 1e6, median(theirs, ROUNDS) / 1e6,
            (double)median(theirs, ROUNDS) / median(ours, ROUNDS), ROUNDS);
+    fflush(stdout);
 }
 
 static void fold_in(const char *where)
 {
+    static const char *const named[] = { "written here and there",
+                                         "in one piece" };
+    enum pattern pattern;
+    size_t i;
+
     setenv("TMPDIR", where, 1);
-    printf("in %s:\n", where);
-    measure("commit", false, commit_by_qemu, "commit -q -d -f qcow2");
-    measure("pull", false, pull_all_by_qemu, "rebase -q -f qcow2 -b ''");
-    measure("pull to a base", true, pull_to_root_by_qemu,
-            "rebase -q -f qcow2 -F qcow2 -b root");
+    for (pattern = IN_PLACES; pattern <= IN_ONE_PIECE; pattern++) {
+        printf("in %s, layers of %d MiB %s:\n", where, DATA_MB, named[pattern]);
+        for (i = 0; i < sizeof(folds) / sizeof(folds[0]); i++)
+            measure(&folds[i], pattern);
+    }
 }
 
 static void folding(void **state)

@@ -542,8 +542,8 @@ static char *disk_io(struct qmp_vm *vm, const char *vdev, const char *command)
     return out;
 }
 
-void vm_write(struct qmp_vm *vm, const char *vdev, uint64_t offset,
-              uint64_t len, unsigned char value)
+void vm_put(struct qmp_vm *vm, const char *vdev, uint64_t offset, uint64_t len,
+            unsigned char value)
 {
     char *command = xls_asprintf("write -P %u %llu %llu", value,
                                  (unsigned long long)offset,
@@ -558,6 +558,12 @@ void vm_write(struct qmp_vm *vm, const char *vdev, uint64_t offset,
     free(out);
     free(command);
     free(wrote);
+}
+
+void vm_write(struct qmp_vm *vm, const char *vdev, uint64_t offset,
+              uint64_t len, unsigned char value)
+{
+    vm_put(vm, vdev, offset, len, value);
     free(disk_io(vm, vdev, "flush"));
 }
 

@@ -100,8 +100,10 @@ void vm_chain_agrees(const libxl_disk_chain *chain);
 
 /*
  * Reads and writes from the guest's side, through the device of the disk: one
- * byte value over a range. A write is flushed.
+ * byte value over a range. A write is flushed, unless it is but put.
  */
+void vm_put(struct qmp_vm *vm, const char *vdev, uint64_t offset, uint64_t len,
+            unsigned char value);
 void vm_write(struct qmp_vm *vm, const char *vdev, uint64_t offset,
               uint64_t len, unsigned char value);
 bool vm_holds(struct qmp_vm *vm, const char *vdev, uint64_t offset,

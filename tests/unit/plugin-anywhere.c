@@ -12,7 +12,6 @@
 #include "support/running.h"
 #include "support/trees.h"
 
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <dirent.h>
@@ -20,6 +19,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "name_changes.h"
 #include "storage/fold_internal.h"
 #include "storage/space.h"
 #include "store/tree.h"
@@ -35,41 +35,6 @@ static void changed(void)
 {
     if (changes_left && !--changes_left)
         kill(getpid(), SIGKILL);
-}
-
-/* Instead of libc's, for all that is linked into this program. */
-#define REAL(name) ((typeof(&name))dlsym(RTLD_NEXT, #name))
-
-int rename(const char *from, const char *to)
-{
-    int r = REAL(rename)(from, to);
-
-    changed();
-    return r;
-}
-
-int renameat(int from_dir, const char *from, int to_dir, const char *to)
-{
-    int r = REAL(renameat)(from_dir, from, to_dir, to);
-
-    changed();
-    return r;
-}
-
-int unlink(const char *path)
-{
-    int r = REAL(unlink)(path);
-
-    changed();
-    return r;
-}
-
-int unlinkat(int at, const char *path, int flags)
-{
-    int r = REAL(unlinkat)(at, path, flags);
-
-    changed();
-    return r;
 }
 
 /* A program was started, or has just ended. */

@@ -97,6 +97,17 @@ int cli_words(struct cli *cli, int argc, int min, int max)
     return 0;
 }
 
+bool cli_plain(struct cli *cli, int argc, char **argv, int min, int max,
+               int *code)
+{
+    static const struct option options[] = { CLI_OPTIONS };
+
+    if (cli_option(cli, argc, argv, options, code) == OPT_EXIT)
+        return false;
+    *code = cli_words(cli, argc, min, max);
+    return *code == EXIT_OK;
+}
+
 const char *method_name(libxl_snapshot_method method)
 {
     return libxl_snapshot_method_to_string(method);

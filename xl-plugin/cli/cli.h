@@ -54,6 +54,10 @@ int cli_option(struct cli *cli, int argc, char **argv,
 /* Complains about the number of words left, of which at most 3 may be needed; 0
  * or EXIT_USAGE. */
 int cli_words(struct cli *cli, int argc, int min, int max);
+/* Both, for a command without options of its own: its words begin at optind,
+ * or false and it is to return *code. */
+bool cli_plain(struct cli *cli, int argc, char **argv, int min, int max,
+               int *code);
 
 int cli_usage(struct cli *cli, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));      /* returns EXIT_USAGE */

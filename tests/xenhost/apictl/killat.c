@@ -5,15 +5,14 @@
  * of a domain by libxl.
  * N is KILLAT in the environment; the process's own children are left alone.
  */
-#include <dlfcn.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <libxl.h>
+
+#include "name_changes.h"
 
 static long left;
 static pid_t self;
@@ -32,42 +31,6 @@ static void changed(void)
 {
     if (left && getpid() == self && !--left)
         kill(self, SIGKILL);
-}
-
-/* Calls the real function of that name. */
-#define REAL(name) ((typeof(&name))dlsym(RTLD_NEXT, #name))
-
-int link(const char *from, const char *to)
-{
-    int r = REAL(link)(from, to);
-
-    changed();
-    return r;
-}
-
-int rename(const char *from, const char *to)
-{
-    int r = REAL(rename)(from, to);
-
-    changed();
-    return r;
-}
-
-int renameat2(int from_dir, const char *from, int to_dir, const char *to,
-              unsigned flags)
-{
-    int r = REAL(renameat2)(from_dir, from, to_dir, to, flags);
-
-    changed();
-    return r;
-}
-
-int unlink(const char *path)
-{
-    int r = REAL(unlink)(path);
-
-    changed();
-    return r;
 }
 
 static int is_command(const struct msghdr *msg)
@@ -96,36 +59,27 @@ ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 }
 
 /* What changes a domain: after the call that does it and waits for its end. */
-#define DOMAIN_CALL(name, parameters, arguments)                              \
-    int name parameters                                                       \
-    {                                                                         \
-        int r = REAL(name) arguments;                                         \
-                                                                              \
-        changed();                                                            \
-        return r;                                                             \
-    }
-
-DOMAIN_CALL(libxl_domain_pause,
-            (libxl_ctx *ctx, uint32_t domid, const libxl_asyncop_how *how),
-            (ctx, domid, how))
-DOMAIN_CALL(libxl_domain_unpause,
-            (libxl_ctx *ctx, uint32_t domid, const libxl_asyncop_how *how),
-            (ctx, domid, how))
-DOMAIN_CALL(libxl_domain_destroy,
-            (libxl_ctx *ctx, uint32_t domid, const libxl_asyncop_how *how),
-            (ctx, domid, how))
-DOMAIN_CALL(libxl_domain_rename,
-            (libxl_ctx *ctx, uint32_t domid, const char *from, const char *to),
-            (ctx, domid, from, to))
-DOMAIN_CALL(libxl_domain_create_new,
-            (libxl_ctx *ctx, libxl_domain_config *config, uint32_t *domid,
-             const libxl_asyncop_how *how,
-             const libxl_asyncprogress_how *console),
-            (ctx, config, domid, how, console))
-DOMAIN_CALL(libxl_domain_create_restore,
-            (libxl_ctx *ctx, libxl_domain_config *config, uint32_t *domid,
-             int fd, int send_back_fd,
-             const libxl_domain_restore_params *params,
-             const libxl_asyncop_how *how,
-             const libxl_asyncprogress_how *console),
-            (ctx, config, domid, fd, send_back_fd, params, how, console))
+CHANGING(libxl_domain_pause,
+         (libxl_ctx *ctx, uint32_t domid, const libxl_asyncop_how *how),
+         (ctx, domid, how))
+CHANGING(libxl_domain_unpause,
+         (libxl_ctx *ctx, uint32_t domid, const libxl_asyncop_how *how),
+         (ctx, domid, how))
+CHANGING(libxl_domain_destroy,
+         (libxl_ctx *ctx, uint32_t domid, const libxl_asyncop_how *how),
+         (ctx, domid, how))
+CHANGING(libxl_domain_rename,
+         (libxl_ctx *ctx, uint32_t domid, const char *from, const char *to),
+         (ctx, domid, from, to))
+CHANGING(libxl_domain_create_new,
+         (libxl_ctx *ctx, libxl_domain_config *config, uint32_t *domid,
+          const libxl_asyncop_how *how,
+          const libxl_asyncprogress_how *console),
+         (ctx, config, domid, how, console))
+CHANGING(libxl_domain_create_restore,
+         (libxl_ctx *ctx, libxl_domain_config *config, uint32_t *domid,
+          int fd, int send_back_fd,
+          const libxl_domain_restore_params *params,
+          const libxl_asyncop_how *how,
+          const libxl_asyncprogress_how *console),
+         (ctx, config, domid, fd, send_back_fd, params, how, console))

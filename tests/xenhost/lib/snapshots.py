@@ -12,11 +12,12 @@ import subprocess
 import sys
 import time
 
-from xenhost import (Guest, assert_records_agree, make_disk, qemu_img_check, qmp, sh,
-                     sha256, workdir)
+from xenhost import (Guest, assert_records_agree, domains, make_disk, qemu_img_check, qmp,
+                     sh, sha256, workdir)
 
 STORE = "/var/lib/xen/snapshots"
 DISTRIBUTION_XL = "/usr/sbin/xl"
+XL_SNAPSHOT = "/usr/local/sbin/xl-snapshot"     # without xl before it, to be killed
 DISK_MB = 32
 KILLAT = "/usr/local/bin/killat.so"
 
@@ -162,6 +163,17 @@ def reboot(guest):
     healthy(guest)
 
 
+def power_off(guest):
+    """Through the guest's own shutdown; returns the last n on its disks."""
+    last = guest.cmd("stop")["n"]
+    guest.send("poweroff")
+    for _ in range(300):
+        if guest.name not in domains():
+            return last
+        time.sleep(0.2)
+    raise AssertionError(f"{guest.name} does not power off")
+
+
 def external(vdev, path, keep_path):
     """A disk for the library's calls; PATH is in the work directory."""
     return {"disk": {"vdev": vdev}, "method": "external", "external_path": workdir(path),
@@ -266,8 +278,8 @@ def killed_after(n, *words, allow=0):
     return code == -signal.SIGKILL
 
 
-__all__ = ["DISTRIBUTION_XL", "Kept", "STORE", "both", "content", "create", "current", "disk_path",
-           "external", "fails", "files_beside", "first_tick_after", "from_arguments", "healthy",
-           "info", "is_immutable", "killed_after", "names", "plain_xl_restores",
-           "qemu_img_check", "reboot", "revert", "sha256", "start", "state_of",
-           "stray_start_is_refused", "write_args", "xl"]
+__all__ = ["DISTRIBUTION_XL", "Kept", "STORE", "XL_SNAPSHOT", "both", "content", "create", "current",
+           "disk_path", "external", "fails", "files_beside", "first_tick_after",
+           "from_arguments", "healthy", "info", "is_immutable", "killed_after", "names",
+           "plain_xl_restores", "power_off", "qemu_img_check", "reboot", "revert", "sha256",
+           "start", "state_of", "stray_start_is_refused", "write_args", "xl"]

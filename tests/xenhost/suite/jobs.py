@@ -10,13 +10,11 @@ import signal
 import subprocess
 import time
 
-from snapshots import (Kept, disk_path, external, fails, healthy, is_immutable, killed_after,
-                       names, qemu_img_check, reboot, start, write_args, xl)
+from snapshots import (XL_SNAPSHOT, Kept, disk_path, external, fails, healthy, is_immutable,
+                       killed_after, names, qemu_img_check, reboot, start, write_args, xl)
 from xenhost import XEN_VERSION, main, sh, test, top_layers, workdir
 
 KIND = "pvh" if XEN_VERSION >= (4, 20) else "pv"
-KILLAT = "/usr/local/bin/killat.so"
-XL_SNAPSHOT = "/usr/local/sbin/xl-snapshot"
 SLOW = 1000         # bytes per second
 
 
@@ -410,7 +408,7 @@ def qemu_is_killed_under_a_job():
     guest.destroy()
 
 
-def a_process_is_killed_after_each_change(step, *command, before=None, depth_after=1):
+def a_process_is_killed_after_each_change(*command, before=None, depth_after=1):
     n, killed = 1, True
     while killed:
         guest = deep("kill", 3)
@@ -418,11 +416,7 @@ def a_process_is_killed_after_each_change(step, *command, before=None, depth_aft
             before(guest)
         path = write_args(vdev="xvda")
         words = [w.format(domid=guest.domid(), args=path) for w in command]
-        result = subprocess.run(["apictl", *words], stdout=subprocess.DEVNULL,
-                                stderr=subprocess.DEVNULL,
-                                env={**os.environ, "KILLAT": str(n),
-                                     "LD_PRELOAD": KILLAT})
-        killed = result.returncode == -signal.SIGKILL
+        killed = killed_after(n, "apictl", *words)
         os.unlink(path)
         time.sleep(0.5)
         told = job("info", guest)
@@ -432,7 +426,7 @@ def a_process_is_killed_after_each_change(step, *command, before=None, depth_aft
                 told = job("abort", guest, "pivot")
         is_right(guest, depth_after if told["phase"] == "completed" else 3)
         clean(guest)
-        n += step
+        n += 1
     assert n > 3, n
 
 
@@ -679,13 +673,13 @@ test(of_several_at_once_one_has_the_disk, timeout=400)
 test(a_domain_is_rebooted_under_a_job, timeout=600)
 test(a_domain_is_destroyed_under_a_job, timeout=400)
 test(qemu_is_killed_under_a_job, timeout=400)
-test(lambda: a_process_is_killed_after_each_change(1, "pull", "{domid}", "{args}"), timeout=1200,
+test(lambda: a_process_is_killed_after_each_change("pull", "{domid}", "{args}"), timeout=1200,
      name="a pull is killed as it starts")
 test(lambda: a_process_is_killed_after_each_change(
-    1, "commit", "{domid}", "{args}", depth_after=2), timeout=1200,
+    "commit", "{domid}", "{args}", depth_after=2), timeout=1200,
      name="a commit is killed as it starts")
 test(lambda: a_process_is_killed_after_each_change(
-    1, "job-abort", "{domid}", "xvda", "pivot", before=ready, depth_after=2), timeout=1800,
+    "job-abort", "{domid}", "xvda", "pivot", before=ready, depth_after=2), timeout=1800,
      name="a pivot is killed after a change")
 test(a_chain_moves_to_another_directory, timeout=900)
 test(a_chain_moves_to_a_server_on_another_host, timeout=900)

@@ -14,12 +14,11 @@ import signal
 import subprocess
 import time
 
-from snapshots import (Kept, both, current, disk_path, files_beside, healthy, killed_after,
-                       names, reboot, sha256, start, state_of, write_args, xl)
+from snapshots import (XL_SNAPSHOT, Kept, both, current, disk_path, files_beside, healthy,
+                       killed_after, names, reboot, sha256, start, state_of, write_args, xl)
 from xenhost import XEN_VERSION, assert_records_agree, domains, main, sh, test, workdir
 
 JOURNALS = "/var/lib/xen/xlsnapshot"
-XL_SNAPSHOT = "/usr/local/sbin/xl-snapshot"
 
 CALLER = {"disk": {"vdev": "xvdc"}, "method": "caller"}
 KIND = "pvh" if XEN_VERSION >= (4, 20) else "pv"

@@ -5,20 +5,8 @@
 import os
 
 from snapshots import (DISTRIBUTION_XL, Kept, create, current, disk_path, healthy, names,
-                       revert, sha256, start,
-                       stray_start_is_refused, xl)
-from xenhost import domains, main, sh, test
-
-
-def power_off(guest):
-    """Through the guest's own shutdown; returns the last n on its disks."""
-    last = guest.cmd("stop")["n"]
-    guest.send("poweroff")
-    for _ in range(300):
-        if guest.name not in domains():
-            return last
-        sh(["sleep", "0.2"])
-    raise AssertionError(f"{guest.name} does not power off")
+                       power_off, revert, sha256, start, stray_start_is_refused, xl)
+from xenhost import main, sh, test
 
 
 def frozen_sums(kept):

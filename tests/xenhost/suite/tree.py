@@ -14,13 +14,13 @@ import os
 import random
 import time
 
-from snapshots import (STORE, content, create, current, disk_path, fails, files_beside,
-                       from_arguments, healthy, info, is_immutable, killed_after, names,
-                       qemu_img_check, reboot, start, state_of, xl)
-from xenhost import XEN_VERSION, domains, main, sh, test, workdir
+from snapshots import (STORE, XL_SNAPSHOT, content, create, current, disk_path, fails,
+                       files_beside, from_arguments, healthy, info, is_immutable,
+                       killed_after, names, power_off, qemu_img_check, reboot, start,
+                       state_of, xl)
+from xenhost import XEN_VERSION, main, sh, test, workdir
 
 KIND = "pvh" if XEN_VERSION >= (4, 20) else "pv"
-XL_SNAPSHOT = "/usr/local/sbin/xl-snapshot"
 MAX_SNAPSHOTS = 12
 SEED = from_arguments("seed", time.time_ns() % 1000000)
 STEPS = from_arguments("steps", 200)
@@ -125,16 +125,6 @@ class Tree:
                     sh(["qemu-img", "check", "-U", disk["layer_path"]])
                 self.seen[(snapshot, disk["vdev"])] = stamps
         no_file_is_left_over(self.guest)
-
-
-def power_off(guest):
-    last = guest.cmd("stop")["n"]
-    guest.send("poweroff")
-    for _ in range(300):
-        if guest.name not in domains():
-            return last
-        time.sleep(0.2)
-    raise AssertionError(f"{guest.name} does not power off")
 
 
 class Running:
