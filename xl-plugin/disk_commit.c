@@ -10,13 +10,14 @@ static int start(struct disk_job *d, uint32_t domid,
     const char *base = a->base;
     struct error ignored = { 0 };
     struct image image = { 0 };
+    int ret;
 
     if (!base && !image_info(top, LIBXL_DISK_FORMAT_QCOW2, &image, &ignored))
         base = image.backing;
     error_clear(&ignored);
-    job_note(d, top, base);
+    ret = job_note(d, top, base);
     image_dispose(&image);
-    return libxl_disk_commit(d->cli->ctx, domid, a, how);
+    return ret ? ret : libxl_disk_commit(d->cli->ctx, domid, a, how);
 }
 
 int command_disk_commit(struct cli *cli, int argc, char **argv)

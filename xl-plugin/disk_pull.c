@@ -4,7 +4,8 @@
 static int start(struct disk_job *d, uint32_t domid,
                  const libxl_snapshot_how *how, const void *args)
 {
-    job_note(d, NULL, NULL);
+    if (job_note(d, NULL, NULL))
+        return -1;
     return libxl_disk_pull(d->cli->ctx, domid, args, how);
 }
 

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "block/job.h"
 #include "block/node.h"
+#include "block/polling.h"
 #include "domain/domain.h"
 #include "files/files.h"
 #include "records/records.h"
@@ -378,6 +379,8 @@ int xls_fold_run(struct xls_op *op, const struct xls_disk *disk,
         else
             leave_layer(op, fold);
     }
+    if (!fold->backward)
+        xls_polling_restore(op, disk->rec->vdev);
     if (rc && !*changed)
         xls_fold_give_up(op, fold);
     free(job);
@@ -395,6 +398,8 @@ int xls_fold_finish(struct xls_op *op, const struct xls_disk *disk,
 
     *changed = fold->backward ? layer >= 0 && child < 0
                               : layer < 0 && child >= 0;
+    if (!fold->backward)
+        xls_polling_restore(op, disk->rec->vdev);
     if (!*changed) {
         if (child >= 0)
             xls_fold_give_up(op, fold);

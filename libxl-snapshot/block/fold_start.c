@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "block/fold.h"
 #include "block/node.h"
+#include "block/polling.h"
 #include "files/files.h"
 
 static struct xls_json *job_args(const char *job, const char *device,
@@ -48,7 +49,8 @@ static void have_heap_kept(struct xls_op *op)
 
 /* Up into the child. */
 static int prepare_stream(struct xls_op *op, const struct xls_disk *disk,
-                          const struct xls_fold *fold, struct xls_json *args)
+                          const struct xls_fold *fold, bool limited,
+                          struct xls_json *args)
 {
     const struct xls_layer *below = NULL;
     int i, rc;
@@ -66,6 +68,8 @@ static int prepare_stream(struct xls_op *op, const struct xls_disk *disk,
     if (rc)
         return rc;
     have_heap_kept(op);
+    if (!limited)
+        xls_polling_longer(op, disk->rec->vdev);
     return fold->above_path ? xls_file_thaw(&op->log, fold->child_path) : 0;
 }
 
@@ -109,7 +113,7 @@ int xls_fold_start(struct xls_op *op, const struct xls_disk *disk,
 
     rc = fold->copy ? prepare_mirror(fold, args)
          : fold->backward ? prepare_commit(op, disk, fold, args)
-                          : prepare_stream(op, disk, fold, args);
+                          : prepare_stream(op, disk, fold, speed > 0, args);
     /* What can lack space or permission comes before the switch. */
     if (!rc && fold->keep_child_path)
         rc = xls_file_take_path_prepare(&op->log, fold->layer_path,
@@ -120,6 +124,8 @@ int xls_fold_start(struct xls_op *op, const struct xls_disk *disk,
         xls_json_free(args);
     else
         rc = xls_qmp_must(op->qmp, what, command, args, XLS_QMP_SLOW, NULL);
+    if (rc && !fold->backward)
+        xls_polling_restore(op, disk->rec->vdev);
     free(what);
     return rc;
 }

@@ -219,9 +219,10 @@ static void exec_qemu(struct qmp_vm *vm, int listener)
     argv[n++] = "chardev=qmp,mode=control";
     /* One for each disk, and one for what is plugged in later. */
     for (i = 0; i <= vm->ndisks; i++) {
-        snprintf(iothread[i], sizeof(iothread[i]), "iothread,id=t%d", i);
-        snprintf(bus[i], sizeof(bus[i]), "virtio-scsi-pci,id=b%d,iothread=t%d",
-                 i, i);
+        snprintf(iothread[i], sizeof(iothread[i]), "iothread,id=xvd%c",
+                 'a' + i);
+        snprintf(bus[i], sizeof(bus[i]),
+                 "virtio-scsi-pci,id=b%d,iothread=xvd%c", i, 'a' + i);
         argv[n++] = "-object";
         argv[n++] = iothread[i];
         argv[n++] = "-device";

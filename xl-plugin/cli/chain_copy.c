@@ -264,10 +264,9 @@ static int start_job(struct chain_copy *c, uint32_t domid, uint64_t speed,
     return rc;
 }
 
-/* Notes the layers; the note has them from here on. */
-static int note(struct chain_copy *c, struct error *e)
+static int note(struct chain_copy *c)
 {
-    xl_snapshot_job *job = job_note(c->d, NULL, NULL);
+    xl_snapshot_job *job = job_note_new(c->d, NULL, NULL);
     int i;
 
     job->num_layers = c->chain.num_layers;
@@ -278,7 +277,7 @@ static int note(struct chain_copy *c, struct error *e)
         job->layers[i].to = xls_strdup(c->layers[i].to);
         job->layers[i].format = c->layers[i].format;
     }
-    return store_write_info(c->d->s.store, e);
+    return job_note_write(c->d);
 }
 
 /* The library says so, too, but only when all has been copied. */
@@ -332,7 +331,7 @@ int chain_copy_start(struct disk_job *d, uint32_t domid, const char *to,
         goto out;
     progress_start(&d->progress);
     d->progress.lines = true;
-    rc = note(&c, e) || copy_layers(&c, speed, e) || make_top(&c, e) ? -1 : 0;
+    rc = note(&c) || copy_layers(&c, speed, e) || make_top(&c, e) ? -1 : 0;
     progress_end(&d->progress);
     if (!rc)
         rc = start_job(&c, domid, speed, how);

@@ -100,17 +100,8 @@ void job_print(struct disk_job *d)
         printf("No longer in use by it: %s\n", j->unused[i]);
 }
 
-static void write_info(struct disk_job *d)
-{
-    struct error e = { 0 };
-
-    if (store_write_info(d->s.store, &e))
-        cli_say(d->cli, "%s", e.text);
-    error_clear(&e);
-}
-
-xl_snapshot_job *job_note(struct disk_job *d, const char *from,
-                          const char *to)
+xl_snapshot_job *job_note_new(struct disk_job *d, const char *from,
+                              const char *to)
 {
     xl_snapshot_domain *info = &d->s.store->info;
     xl_snapshot_job *job;
@@ -125,9 +116,21 @@ xl_snapshot_job *job_note(struct disk_job *d, const char *from,
     job->domid = d->s.domain.domid;
     job->from_path = xls_strdup(from);
     job->to_path = xls_strdup(to);
-    d->noted = true;
-    write_info(d);
     return job;
+}
+
+int job_note_write(struct disk_job *d)
+{
+    if (store_write_info(d->s.store, &d->error))
+        return -1;
+    d->noted = true;
+    return 0;
+}
+
+int job_note(struct disk_job *d, const char *from, const char *to)
+{
+    job_note_new(d, from, to);
+    return job_note_write(d);
 }
 
 bool job_may_have_begun(int rc)
@@ -302,7 +305,9 @@ int job_run(struct disk_job *d,
         }
         if (rc && d->noted && !job_may_have_begun(rc)) {
             forget(d->s.store, d->s.store->info.num_jobs - 1);
-            write_info(d);
+            if (store_write_info(d->s.store, &e))
+                cli_say(d->cli, "%s", e.text);
+            error_clear(&e);
         }
     }
     /* Others may work on the domain while it runs. */

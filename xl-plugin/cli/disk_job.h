@@ -39,10 +39,13 @@ int job_run(struct disk_job *d,
             int (*start)(struct disk_job *d, uint32_t domid,
                          const libxl_snapshot_how *how, const void *args),
             const void *args);
-/* The note is valid until the next one. from, to: see xl_snapshot_job; may be
- * NULL. */
-xl_snapshot_job *job_note(struct disk_job *d, const char *from,
-                          const char *to);
+/* Notes in the store that a job begins; -1 and d->error. from, to: see
+ * xl_snapshot_job; may be NULL. */
+int job_note(struct disk_job *d, const char *from, const char *to);
+/* The same in two steps; the note is valid until the next one. */
+xl_snapshot_job *job_note_new(struct disk_job *d, const char *from,
+                              const char *to);
+int job_note_write(struct disk_job *d);
 /* Whether after this error of the library a job may run all the same. */
 bool job_may_have_begun(int rc);
 /* From where it runs: waits, and ends it. Returns the exit code. */

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 
-from snapshots import (XL_SNAPSHOT, Kept, disk_path, external, fails, healthy, is_immutable,
+from snapshots import (STORE, XL_SNAPSHOT, Kept, disk_path, external, fails, healthy, is_immutable,
                        killed_after, names, qemu_img_check, reboot, start, write_args, xl)
 from xenhost import XEN_VERSION, main, sh, test, top_layers, workdir
 
@@ -447,6 +447,17 @@ def the_commands():
     fails("disk-pull", guest.name, "xvda", "--speed", "x", says="bytes per second", code=2)
     fails("disk-job", guest.name, "xvda", "--abort", says="no block job")
     assert json.loads(xl("disk-job", guest.name, "xvda", "--json").stdout)["phase"] == "none"
+
+    # Nothing begins that the store could not follow.
+    store, elsewhere = os.path.join(STORE, guest.name), workdir("elsewhere")
+    os.mkdir(elsewhere)
+    sh(["chattr", "+i", store])
+    fails("disk-pull", guest.name, "xvda", says=store)
+    fails("disk-copy", guest.name, "xvda", elsewhere, "--chain", says=store)
+    sh(["chattr", "-i", store])
+    assert os.listdir(elsewhere) == []
+    assert json.loads(xl("disk-job", guest.name, "xvda", "--json").stdout)["phase"] == "none"
+    is_right(guest, 3)
 
     # Pulled, the disk stands alone, and is still known; its snapshots hold.
     assert "completed" in xl("disk-pull", guest.name, "xvda").stdout

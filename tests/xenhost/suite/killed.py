@@ -220,13 +220,13 @@ def a_journal_of_an_earlier_life_changes_nothing():
     reboot(guest)
 
 
-test(lambda: a_create_is_killed_after_each_change(13), timeout=900,
+test(lambda: a_create_is_killed_after_each_change(17), timeout=900,
      name="some: a create is killed after a change")
-test(lambda: a_delete_is_killed_after_each_change(11, 0, 0), timeout=900,
+test(lambda: a_delete_is_killed_after_each_change(17, 0, 0), timeout=900,
      name="some: a delete is killed after a change")
-test(lambda: a_revert_is_killed_after_each_change(11), timeout=900,
+test(lambda: a_revert_is_killed_after_each_change(13), timeout=900,
      name="some: a revert is killed after a change")
-test(lambda: the_undoing_is_killed_too(11), timeout=900,
+test(lambda: the_undoing_is_killed_too(17), timeout=900,
      name="some: the undoing of a killed create is killed too")
 test(lambda: a_create_is_killed_after_each_change(1), timeout=1800,
      name="each: a create is killed after a change")

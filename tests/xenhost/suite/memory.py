@@ -21,7 +21,7 @@ ROUNDS = 3
 
 
 SEED = from_arguments("seed", 1)
-CHAIN = from_arguments("chain", 3)
+CHAIN = from_arguments("chain", 2)
 MEMORY = from_arguments("memory", 128)       # MiB, of the guest that is timed
 
 
