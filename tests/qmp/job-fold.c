@@ -24,6 +24,51 @@ static void everything_is_pulled_up(void **state)
     assert_int_equal(host.pauses, DEPTH - 1);   /* the snapshots' */
 }
 
+/* How long the iothread of the disk polls, ns. */
+static int64_t polls(void)
+{
+    struct xls_json *ret =
+        vm_run(host.vm, "qom-get", json("{'path':'/objects/xvda',"
+                                        "'property':'poll-max-ns'}"));
+    int64_t ns;
+
+    assert_int_equal(ret->type, XLS_JSON_INT);
+    ns = ret->u.i;
+    xls_json_free(ret);
+    return ns;
+}
+
+static void the_iothread_polls_longer_for_a_pull(void **state)
+{
+    const int64_t by_default = 32768;
+
+    (void)state;
+    chain_start(1, 4);
+    assert_int_equal(polls(), by_default);
+    /* Done or not, the job waits for somebody to look. */
+    assert_int_equal(pull(NULL, 0), 0);
+    assert_true(polls() > by_default);
+    wait_until(LIBXL_DISK_JOB_PHASE_COMPLETED);
+    assert_int_equal(polls(), by_default);
+
+    assert_int_equal(snapshot(5), 0);
+    assert_int_equal(pull(NULL, 0), 0);
+    assert_true(polls() > by_default);
+    assert_int_equal(do_abort(0), 0);
+    assert_int_equal(polls(), by_default);
+
+    /* One that is not to hurry, and a host that has its own idea. */
+    assert_int_equal(pull(NULL, 1), 0);
+    assert_int_equal(polls(), by_default);
+    assert_int_equal(do_abort(0), 0);
+    vm_do(host.vm, "qom-set", json("{'path':'/objects/xvda',"
+                                   "'property':'poll-max-ns','value':5000}"));
+    assert_int_equal(pull(NULL, 0), 0);
+    assert_int_equal(polls(), 5000);
+    wait_until(LIBXL_DISK_JOB_PHASE_COMPLETED);
+    assert_int_equal(polls(), 5000);
+}
+
 static void pull_stops_at_each_base(void **state)
 {
     int base;
@@ -154,6 +199,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(everything_is_pulled_up, host_teardown),
+        cmocka_unit_test_teardown(the_iothread_polls_longer_for_a_pull,
+                                  host_teardown),
         cmocka_unit_test_teardown(pull_stops_at_each_base, host_teardown),
         cmocka_unit_test_teardown(every_range_is_committed, host_teardown),
         cmocka_unit_test_teardown(ranges_are_committed_after_a_restart,
