@@ -7,9 +7,11 @@
 #include "json/json.h"
 
 /* Nanoseconds: QEMU's IOTHREAD_POLL_MAX_NS_DEFAULT, and a time that nobody else
- * is likely to choose. */
+ * is likely to choose. One wait that is longer has QEMU start over, with short
+ * polling: 512 KiB on a disk of 128 MB/s or more, and having to share the CPU now
+ * and then, are not to do so. */
 #define DEFAULT_NS  32768
-#define LONGER_NS   1048576
+#define LONGER_NS   4194304
 
 static struct xls_json *property(const char *vdev)
 {

@@ -415,7 +415,7 @@ char *libxl_disk_chain_to_nested_json(libxl_ctx *ctx,
  * Copies what is in the layers below the active one, and above args->base, into
  * the active one, which is then based on args->base alone. These layers leave
  * the chain; their files are not touched. With args->speed 0, the iothread that
- * QEMU has for the disk polls for up to 1 ms, instead of 33 us, until the job has
+ * QEMU has for the disk polls for up to 4 ms, instead of 33 us, until the job has
  * ended and somebody asked for it.
  */
 int libxl_disk_pull(libxl_ctx *ctx, uint32_t domid,

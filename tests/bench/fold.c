@@ -10,6 +10,8 @@
  */
 #include "qmp/job_support.h"
 
+#include <fcntl.h>
+
 #include "base/clock.h"
 #include "bench/median.h"
 
@@ -124,7 +126,7 @@ static void settle(void)
 }
 
 /* What is measured: ours and, in copy/, what is beside it. Both are on the disk
- * when they say that they are done, and a commit's layer is gone. */
+ * when they say that they are done. */
 static const struct fold {
     const char *what;
     bool root;
@@ -132,21 +134,27 @@ static const struct fold {
     const char *by_qemu_img;
 } folds[] = {
     { "commit", false, commit_by_qemu,
-      "qemu-img commit -q -d -f qcow2 top && sync -d base && rm top" },
+      "qemu-img commit -q -d -f qcow2 top && sync -d base" },
     { "pull", false, pull_all_by_qemu,
       "qemu-img rebase -q -f qcow2 -b '' top && sync -d top" },
     { "pull to a base", true, pull_to_root_by_qemu,
       "qemu-img rebase -q -f qcow2 -F qcow2 -b root top && sync -d top" },
 };
 
+/* Without freeing the blocks of a layer that a commit has removed, up to a
+ * second per GiB of one that a guest wrote here and there: nothing is copied. */
 static uint64_t by_qemu(const struct fold *f)
 {
-    uint64_t began;
+    int held = open(host.disks[0].path, O_PATH | O_CLOEXEC);
+    uint64_t began, took;
 
+    assert_true(held >= 0);
     settle();
     began = xls_now_us();
     f->by_qemu();
-    return xls_now_us() - began;
+    took = xls_now_us() - began;
+    close(held);
+    return took;
 }
 
 static uint64_t by_qemu_img(const struct fold *f)
