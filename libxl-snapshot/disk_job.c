@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "base/clock.h"
 #include "block/job.h"
+#include "files/files.h"
 #include "job/job.h"
 
 #define POLL_FIRST_MS   20
@@ -164,7 +165,7 @@ int libxl_disk_job_wait(libxl_ctx *ctx, uint32_t domid, const char *vdev,
     struct xls_poll poll = { .ms = POLL_FIRST_MS, .max_ms = POLL_MAX_MS };
     uint64_t offset, length;
     struct xls_disk_job j;
-    bool over, none;
+    bool over, none, news;
     struct xls_op op;
     int rc;
 
@@ -175,6 +176,10 @@ int libxl_disk_job_wait(libxl_ctx *ctx, uint32_t domid, const char *vdev,
         over = j.job.phase != LIBXL_DISK_JOB_PHASE_RUNNING;
         if (none)
             rc = not_found(&op, vdev);
+        news = !rc && !over && xls_job_listen(&op, j.id);
+        xls_op_qmp_close(&op);
+        if (!rc && !over)
+            xls_file_begin_sync(xls_fold_written(&j.fold));
         if (!rc && xls_op_progress(&op, phase_word(j.job.type), j.job.offset,
                                    j.job.length) && !over)
             rc = ERROR_ABORTED;
@@ -185,6 +190,7 @@ int libxl_disk_job_wait(libxl_ctx *ctx, uint32_t domid, const char *vdev,
         xls_op_end(&op);
         if (rc || over)
             return rc;
-        xls_poll_pause(&poll, offset, length);
+        if (!news)
+            xls_poll_pause(&poll, offset, length);
     }
 }

@@ -301,6 +301,11 @@ static int go_over(struct xls_op *op, const struct xls_disk *disk,
     return rc;
 }
 
+const char *xls_fold_written(const struct xls_fold *fold)
+{
+    return fold->backward ? fold->layer_path : fold->child_path;
+}
+
 int xls_fold_finalize(struct xls_op *op, const struct xls_disk *disk,
                       const struct xls_fold *fold, const char *job)
 {
@@ -311,7 +316,7 @@ int xls_fold_finalize(struct xls_op *op, const struct xls_disk *disk,
     if (!rc)
         rc = xls_job_finalize(op, job);
     if (!rc)
-        rc = xls_job_wait(op, job, XLS_JOB_CONCLUDED, what, NULL);
+        rc = xls_job_wait(op, job, XLS_JOB_CONCLUDED, what, NULL, NULL);
     free(what);
     return rc;
 }
@@ -333,7 +338,7 @@ int xls_fold_pivot(struct xls_op *op, const struct xls_disk *disk,
                           xls_json_set_str(xls_json_object(), "id", job),
                           XLS_QMP_SLOW, NULL);
     if (!rc)
-        rc = xls_job_wait(op, job, XLS_JOB_CONCLUDED, what, NULL);
+        rc = xls_job_wait(op, job, XLS_JOB_CONCLUDED, what, NULL, NULL);
     *changed = !rc;
     if (!rc && fold->copy) {
         rc = xls_disk_query(op, &after);
@@ -362,12 +367,14 @@ int xls_fold_run(struct xls_op *op, const struct xls_disk *disk,
         rc = xls_job_wait(op, job, pivots ? XLS_JOB_READY
                           : xls_fold_waits(fold) ? XLS_JOB_PENDING
                                                  : XLS_JOB_CONCLUDED,
-                          what, phase);
+                          what, phase, xls_fold_written(fold));
     if (!rc && xls_fold_waits(fold)) {
         rc = xls_fold_finalize(op, disk, fold, job);
         if (rc)
             xls_job_cancel(op, job);
     }
+    if (!pivots)
+        xls_polling_restore(op, disk->rec->vdev);
     if (!rc && pivots) {
         rc = xls_fold_pivot(op, disk, fold, job, changed);
         if (rc && !*changed)
@@ -379,8 +386,6 @@ int xls_fold_run(struct xls_op *op, const struct xls_disk *disk,
         else
             leave_layer(op, fold);
     }
-    if (!fold->backward)
-        xls_polling_restore(op, disk->rec->vdev);
     if (rc && !*changed)
         xls_fold_give_up(op, fold);
     free(job);
@@ -398,7 +403,7 @@ int xls_fold_finish(struct xls_op *op, const struct xls_disk *disk,
 
     *changed = fold->backward ? layer >= 0 && child < 0
                               : layer < 0 && child >= 0;
-    if (!fold->backward)
+    if (!xls_fold_pivots(fold))
         xls_polling_restore(op, disk->rec->vdev);
     if (!*changed) {
         if (child >= 0)

@@ -60,6 +60,8 @@ bool xls_fold_waits(const struct xls_fold *fold);
  * what QEMU has. */
 int xls_fold_finalize(struct xls_op *op, const struct xls_disk *disk,
                       const struct xls_fold *fold, const char *job);
+/* The file that the data goes into. */
+const char *xls_fold_written(const struct xls_fold *fold);
 /* "merging … into …", for messages; malloc'ed. */
 char *xls_fold_what(const struct xls_fold *fold);
 /* Calls f with every file that leaves the chain and is still there. */

@@ -49,8 +49,7 @@ static void have_heap_kept(struct xls_op *op)
 
 /* Up into the child. */
 static int prepare_stream(struct xls_op *op, const struct xls_disk *disk,
-                          const struct xls_fold *fold, bool limited,
-                          struct xls_json *args)
+                          const struct xls_fold *fold, struct xls_json *args)
 {
     const struct xls_layer *below = NULL;
     int i, rc;
@@ -68,8 +67,6 @@ static int prepare_stream(struct xls_op *op, const struct xls_disk *disk,
     if (rc)
         return rc;
     have_heap_kept(op);
-    if (!limited)
-        xls_polling_longer(op, disk->rec->vdev);
     return fold->above_path ? xls_file_thaw(&op->log, fold->child_path) : 0;
 }
 
@@ -108,24 +105,31 @@ int xls_fold_start(struct xls_op *op, const struct xls_disk *disk,
     struct xls_json *args = job_args(job, disk->layers[0].node, speed);
     const char *command = fold->copy ? "blockdev-mirror"
                           : fold->backward ? "block-commit" : "block-stream";
+    /* What mirrors has several requests in flight. */
+    bool one_at_a_time = !xls_fold_pivots(fold);
     char *what = xls_fold_what(fold);
     int rc;
 
     rc = fold->copy ? prepare_mirror(fold, args)
          : fold->backward ? prepare_commit(op, disk, fold, args)
-                          : prepare_stream(op, disk, fold, speed > 0, args);
+                          : prepare_stream(op, disk, fold, args);
     /* What can lack space or permission comes before the switch. */
     if (!rc && fold->keep_child_path)
         rc = xls_file_take_path_prepare(&op->log, fold->layer_path,
                                         fold->child_path);
     if (!rc)
         rc = xls_op_qmp(op);
-    if (rc)
+    if (rc) {
         xls_json_free(args);
-    else
-        rc = xls_qmp_must(op->qmp, what, command, args, XLS_QMP_SLOW, NULL);
-    if (rc && !fold->backward)
+        goto out;
+    }
+    if (one_at_a_time && !speed)
+        xls_polling_longer(op, disk->rec->vdev);
+    rc = xls_qmp_must(op->qmp, what, command, args, XLS_QMP_SLOW, NULL);
+    if (rc && one_at_a_time)
         xls_polling_restore(op, disk->rec->vdev);
+
+out:
     free(what);
     return rc;
 }

@@ -6,9 +6,14 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "files/files.h"
 
 #define POLL_FIRST_MS   1
 #define POLL_MAX_MS     100
+
+/* How long QEMU's socket is kept to be told at once. Whoever else wants it
+ * waits for as long, and every look disturbs the copying. */
+#define LISTEN_MS       100
 
 static struct xls_json *id_arg(const char *id)
 {
@@ -158,8 +163,32 @@ out:
     return rc;
 }
 
+static bool is_news_of(const struct xls_json *event, const char *id)
+{
+    const char *name = xls_json_get_str(event, "event");
+    const char *of = xls_json_get_str(xls_json_get(event, "data"), "id");
+
+    return name && of && !strcmp(name, "JOB_STATUS_CHANGE") && !strcmp(of, id);
+}
+
+bool xls_job_listen(struct xls_op *op, const char *id)
+{
+    uint64_t now = xls_now_us(), until = now + LISTEN_MS * 1000ull;
+    struct xls_json *event = NULL;
+    bool news = false;
+
+    while (op->qmp && !news && now < until &&
+           !xls_qmp_event(op->qmp, (unsigned)((until - now + 999) / 1000),
+                          &event)) {
+        news = is_news_of(event, id);
+        xls_json_free(event);
+        now = xls_now_us();
+    }
+    return news;
+}
+
 int xls_job_wait(struct xls_op *op, const char *id, enum xls_job_until until,
-                 const char *what, const char *phase)
+                 const char *what, const char *phase, const char *written)
 {
     struct xls_poll poll = { .ms = POLL_FIRST_MS, .max_ms = POLL_MAX_MS };
     bool cancel = false;
@@ -173,9 +202,12 @@ int xls_job_wait(struct xls_op *op, const char *id, enum xls_job_until until,
             xls_job_cancel(op, id);
             return ERROR_ABORTED;
         }
-        if (poll.ms >= POLL_MAX_MS / 4)
+        if (!xls_job_listen(op, id)) {
             xls_op_qmp_close(op);
-        xls_poll_pause(&poll, 0, 0);
+            if (written)
+                xls_file_begin_sync(written);
+            xls_poll_pause(&poll, 0, 0);
+        }
     }
 }
 

@@ -166,7 +166,7 @@ int xls_overlay_format(struct xls_op *op, const char *path, uint64_t size,
     rc = xls_qmp_must(op->qmp, what, "blockdev-create", args, XLS_QMP_SLOW,
                       NULL);
     if (!rc)
-        rc = xls_job_wait(op, job, XLS_JOB_CONCLUDED, what, NULL);
+        rc = xls_job_wait(op, job, XLS_JOB_CONCLUDED, what, NULL, NULL);
     xls_node_del(op, node);
 
 out:

@@ -282,6 +282,16 @@ int xls_fd_sync(const struct xls_log *log, int fd, const char *path)
     return fsync(fd) ? storage_error(log, "write", path) : 0;
 }
 
+void xls_file_begin_sync(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0)
+        return;
+    sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+    close(fd);
+}
+
 int xls_dir_sync(const struct xls_log *log, const char *path)
 {
     char *copy = xls_strdup(path);

@@ -77,7 +77,6 @@ static int peek(struct xls_op *op, int devid, struct xls_disk_job *j)
     if (!xls_disk_job_active(j))
         return 1;
     rc = xls_disk_job_look(op, j, &ended);
-    xls_op_qmp_close(op);
     return rc ? rc : !ended && !j->pivoting;
 }
 

@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * How fast a layer's data goes into its base (commit) or out of it (pull)
- * while QEMU has the disk open, beside qemu-img on copies of the same images,
- * in turn. Prints the medians of the times, and the ratio of the throughputs.
- * With layers that a guest wrote here and there, as it does, and with such in
- * one piece, as an installer leaves them; both on a disk, that of TMPDIR or of
- * /var/tmp, and in memory (/dev/shm), where nothing but the copying itself
- * takes time.
+ * while QEMU has the disk open, beside qemu-img, in turn, each on a fresh copy of
+ * the same images. Prints the medians of the times, and the ratio of the
+ * throughputs. With layers that a guest wrote here and there, as it does, and
+ * with such in one piece, as an installer leaves them; both on a disk, that of
+ * TMPDIR or of /var/tmp, and in memory (/dev/shm), where nothing but the copying
+ * itself takes time.
  */
 #include "qmp/job_support.h"
-
-#include <fcntl.h>
 
 #include "base/clock.h"
 #include "bench/median.h"
 
-#define ROUNDS 3
+#define ROUNDS 5
 #define DATA_MB 1024
 #define CHUNK_MB 64
 
@@ -47,44 +45,54 @@ static void fill(enum pattern pattern, int from_mb, unsigned char value)
     vm_write(host.vm, "xvda", 0, 0, 0);     /* flushed */
 }
 
-/* In copy/ beside the guest's images: one's copy, based on the copy of another
- * unless it is the first. */
-static void copy_image(const char *path, const char *name, const char *base)
+/* In model/, as a layer that names the next one relatively. */
+static void keep(const char *path, const char *name, const char *base)
 {
-    sh("cd '%s/copy' && cp --sparse=always '%s' %s", host.images, path, name);
+    sh("cd '%s/model' && cp --sparse=always '%s' %s", host.images, path, name);
     if (base)
-        sh("cd '%s/copy' && qemu-img rebase -q -u -f qcow2 -b %s -F qcow2 %s",
+        sh("cd '%s/model' && qemu-img rebase -q -u -f qcow2 -b %s -F qcow2 %s",
            host.images, base, name);
 }
 
-/* A guest with two layers of as much data, of which the upper one's hides a part
- * of the lower's; and in copy/ the same as base and top. root: below them is a
- * third. */
-static void start(enum pattern pattern, bool root)
+/* Two layers of as much data, of which the upper one's hides a part of the
+ * lower's, as a guest wrote them; root: below them is a third. They are top,
+ * base and root of model/ in the directory of the QEMU that wrote them, which
+ * has ended. */
+static struct qmp_vm *write_model(enum pattern pattern, bool root)
 {
     char *size = xls_asprintf("%dM", 2 * DATA_MB), *base, *lowest = NULL;
     struct vm_disk disk = { .size = size };
+    struct qmp_vm *writer = vm_start(1, &disk);
 
-    host_start(vm_start(1, &disk));
-    sh("mkdir '%s/copy'", host.images);
+    host_start(writer);
+    sh("mkdir '%s/model'", host.images);
     if (root) {
         fill(pattern, DATA_MB, 5);
         if (snapshot(1))
             fail_msg("%s", vm_logged());
         lowest = layer_path(1);
-        copy_image(lowest, "root", NULL);
+        keep(lowest, "root", NULL);
     }
     fill(pattern, 0, 7);
     if (snapshot(1 + root))
         fail_msg("%s", vm_logged());
     fill(pattern, DATA_MB / 2, 9);
     base = layer_path(1 + root);
-    copy_image(base, "base", root ? "root" : NULL);
-    copy_image(host.disks[0].path, "top", "base");
-    sh("sync");
+    keep(base, "base", root ? "root" : NULL);
+    keep(host.disks[0].path, "top", "base");
+    vm_kill(writer);
+    sh("cd '%s' && chattr -f -i layer* && rm layer* '%s'", host.images,
+       host.disks[0].path);
     free(lowest);
     free(base);
     free(size);
+    return writer;
+}
+
+/* In copy/, by name; to be freed. */
+static char *copy_path(const char *name)
+{
+    return xls_asprintf("%s/copy/%s", host.images, name);
 }
 
 static void commit_by_qemu(void)
@@ -94,6 +102,16 @@ static void commit_by_qemu(void)
     wait_until(LIBXL_DISK_JOB_PHASE_READY);
     assert_int_equal(do_abort(LIBXL_DISK_JOB_ABORT_PIVOT), 0);
     wait_until(LIBXL_DISK_JOB_PHASE_COMPLETED);
+}
+
+static void commit_base_by_qemu(void)
+{
+    char *base = copy_path("base");
+
+    if (commit(base, NULL, 0))
+        fail_msg("%s", vm_logged());
+    wait_until(LIBXL_DISK_JOB_PHASE_COMPLETED);
+    free(base);
 }
 
 static void pull_to(const char *base)
@@ -110,23 +128,25 @@ static void pull_all_by_qemu(void)
 
 static void pull_to_root_by_qemu(void)
 {
-    char *root = layer_path(1);
+    char *root = copy_path("root");
 
     pull_to(root);
     free(root);
 }
 
-/* What is written next lands in memory that has been in use: in a virtual
- * machine, memory that has not is much slower, and whoever is measured second
- * would get what the first has freed. */
-static void settle(void)
+/* A fresh copy of the model, all of it on the disk. What is written next lands in
+ * memory that has been in use: in a virtual machine, memory that has not is much
+ * slower, and whoever is measured second would get what the first has freed. */
+static void settle(const struct qmp_vm *writer)
 {
-    sh("sync && head -c %dM /dev/zero >/dev/shm/xls-bench && "
-       "rm /dev/shm/xls-bench", 2 * DATA_MB);
+    sh("cd '%s' && { chattr -f -R -i copy || true; } && rm -rf copy && "
+       "cp -r --sparse=always model copy && sync && "
+       "head -c %dM /dev/zero >/dev/shm/xls-bench && rm /dev/shm/xls-bench",
+       writer->dir, 2 * DATA_MB);
 }
 
-/* What is measured: ours and, in copy/, what is beside it. Both are on the disk
- * when they say that they are done. */
+/* What is measured: ours, and what is beside it. Both are on the disk when they
+ * say that they are done. */
 static const struct fold {
     const char *what;
     bool root;
@@ -134,54 +154,82 @@ static const struct fold {
     const char *by_qemu_img;
 } folds[] = {
     { "commit", false, commit_by_qemu,
-      "qemu-img commit -q -d -f qcow2 top && sync -d base" },
+      "qemu-img commit -q -d -f qcow2 top && sync -d base && rm top" },
+    { "commit below the active layer", true, commit_base_by_qemu,
+      "qemu-img commit -q -d -f qcow2 base && sync -d root && rm base && "
+      "qemu-img rebase -q -u -f qcow2 -F qcow2 -b root top" },
     { "pull", false, pull_all_by_qemu,
       "qemu-img rebase -q -f qcow2 -b '' top && sync -d top" },
     { "pull to a base", true, pull_to_root_by_qemu,
       "qemu-img rebase -q -f qcow2 -F qcow2 -b root top && sync -d top" },
 };
 
-/* Without freeing the blocks of a layer that a commit has removed, up to a
- * second per GiB of one that a guest wrote here and there: nothing is copied. */
-static uint64_t by_qemu(const struct fold *f)
+static void put_over(const char *below, const char *name)
 {
-    int held = open(host.disks[0].path, O_PATH | O_CLOEXEC);
+    char *path = copy_path(name);
+
+    vm_do(host.vm, "blockdev-add",
+          json("{'driver':'qcow2','node-name':'%s','backing':null,"
+               "'file':{'driver':'file','filename':'%s'}}", name, path));
+    vm_do(host.vm, "blockdev-snapshot",
+          json("{'node':'%s','overlay':'%s'}", below, name));
+    strcpy(host.disks[0].path, path);
+    free(path);
+}
+
+/* The domain of a QEMU that was started on the lowest image of copy/ and is on
+ * the others by snapshots: QEMU 7.2 commits only into what was opened by name. */
+static void start(const struct qmp_vm *writer, bool root)
+{
+    char *lowest = xls_asprintf("%s/copy/%s", writer->dir,
+                                root ? "root" : "base");
+    struct vm_disk disk = { .path = lowest };
+    const char *node;
+
+    host_start(vm_start(1, &disk));
+    strcpy(host.images, writer->dir);
+    node = host.vm->disks[0].node;
+    if (root)
+        put_over(node, "base");
+    put_over(root ? "base" : node, "top");
+    free(lowest);
+}
+
+static uint64_t by_qemu(const struct qmp_vm *writer, const struct fold *f)
+{
     uint64_t began, took;
 
-    assert_true(held >= 0);
-    settle();
+    settle(writer);
+    start(writer, f->root);
     began = xls_now_us();
     f->by_qemu();
     took = xls_now_us() - began;
-    close(held);
+    vm_stop(host.vm);
+    host.vm = NULL;
     return took;
 }
 
-static uint64_t by_qemu_img(const struct fold *f)
+static uint64_t by_qemu_img(const struct qmp_vm *writer, const struct fold *f)
 {
     uint64_t began;
 
-    settle();
+    settle(writer);
     began = xls_now_us();
-    sh("cd '%s/copy' && %s", host.images, f->by_qemu_img);
+    sh("cd '%s/copy' && %s", writer->dir, f->by_qemu_img);
     return xls_now_us() - began;
 }
 
 static void measure(const struct fold *f, enum pattern pattern)
 {
+    struct qmp_vm *writer = write_model(pattern, f->root);
     uint64_t ours[ROUNDS], theirs[ROUNDS];
     int round;
 
     for (round = 0; round < ROUNDS; round++) {
-        start(pattern, f->root);
-        /* The first one finds less of the page cache written back. */
-        if (round % 2)
-            theirs[round] = by_qemu_img(f);
-        ours[round] = by_qemu(f);
-        if (round % 2 == 0)
-            theirs[round] = by_qemu_img(f);
-        host_teardown(NULL);
+        ours[round] = by_qemu(writer, f);
+        theirs[round] = by_qemu_img(writer, f);
     }
+    vm_teardown(NULL);
     printf("%s: %.2f s, by qemu-img %.2f s, ratio %.2f (medians of %d)\n",
            f->what, median(ours, ROUNDS) / 1e6, median(theirs, ROUNDS) / 1e6,
            (double)median(theirs, ROUNDS) / median(ours, ROUNDS), ROUNDS);

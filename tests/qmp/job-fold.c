@@ -46,9 +46,10 @@ static void pull_all(int number, uint64_t speed)
         fail_msg("%s", vm_logged());
 }
 
-static void the_iothread_polls_longer_for_a_pull(void **state)
+static void the_iothread_polls_longer_for_a_job(void **state)
 {
     const int64_t by_default = 32768;
+    char *path;
 
     (void)state;
     chain_start(1, 2);
@@ -65,13 +66,29 @@ static void the_iothread_polls_longer_for_a_pull(void **state)
     do_abort(0);
     assert_int_equal(polls(), by_default);
 
+    assert_int_equal(snapshot(5), 0);
+    path = layer_path(5);
+    if (commit(path, NULL, 0))
+        fail_msg("%s", vm_logged());
+    assert_true(polls() > by_default);
+    wait_until(LIBXL_DISK_JOB_PHASE_COMPLETED);
+    assert_int_equal(polls(), by_default);
+    free(path);
+
+    /* The active layer is mirrored, by several requests at a time. */
+    if (commit(NULL, NULL, 0))
+        fail_msg("%s", vm_logged());
+    assert_int_equal(polls(), by_default);
+    wait_until(LIBXL_DISK_JOB_PHASE_READY);
+    assert_int_equal(do_abort(LIBXL_DISK_JOB_ABORT_PIVOT), 0);
+
     /* One that is not to hurry, and a host that has its own idea. */
-    pull_all(5, 1);
+    pull_all(6, 1);
     assert_int_equal(polls(), by_default);
     do_abort(0);
     vm_do(host.vm, "qom-set", json("{'path':'/objects/xvda',"
                                    "'property':'poll-max-ns','value':5000}"));
-    pull_all(6, 0);
+    pull_all(7, 0);
     assert_int_equal(polls(), 5000);
     wait_until(LIBXL_DISK_JOB_PHASE_COMPLETED);
     assert_int_equal(polls(), 5000);
@@ -207,7 +224,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(everything_is_pulled_up, host_teardown),
-        cmocka_unit_test_teardown(the_iothread_polls_longer_for_a_pull,
+        cmocka_unit_test_teardown(the_iothread_polls_longer_for_a_job,
                                   host_teardown),
         cmocka_unit_test_teardown(pull_stops_at_each_base, host_teardown),
         cmocka_unit_test_teardown(every_range_is_committed, host_teardown),

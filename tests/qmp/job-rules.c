@@ -4,6 +4,8 @@
 
 #include <poll.h>
 
+#include "block/job.h"
+
 /* Bytes per second at which no job of these tests comes to an end. */
 #define SLOW 1000
 
@@ -256,6 +258,29 @@ static void another_one_may_end_a_job(void **state)
     all_is_right(3);
 }
 
+static void news_of_a_job_end_the_waiting(void **state)
+{
+    struct xls_op op = { .log = vm_log, .how = &host_how };
+    struct xls_json *jobs;
+    const char *id;
+
+    (void)state;
+    chain_start(1, 3);
+    assert_int_equal(pull(NULL, SLOW), 0);
+    op.qmp = host.vm->qmp;
+    jobs = vm_run(host.vm, "query-jobs", NULL);
+    id = xls_json_get_str(xls_json_at(jobs, 0), "id");
+    assert_false(xls_job_listen(&op, id));
+    vm_do(host.vm, "job-pause", json("{'id':'%s'}", id));
+    assert_true(xls_job_listen(&op, id));
+    vm_do(host.vm, "job-resume", json("{'id':'%s'}", id));
+    assert_false(xls_job_listen(&op, "another"));
+    op.qmp = NULL;
+    assert_false(xls_job_listen(&op, id));
+    xls_json_free(jobs);
+    do_abort(0);
+}
+
 static int next_event(libxl_disk_job_events *events, libxl_disk_job *job)
 {
     struct pollfd pfd = { .fd = libxl_disk_job_events_fd(events),
@@ -350,6 +375,7 @@ int main(void)
         TEST(another_programs_job_is_in_the_way),
         TEST(only_what_is_ready_pivots),
         TEST(another_one_may_end_a_job),
+        TEST(news_of_a_job_end_the_waiting),
         TEST(events_come_through_a_descriptor),
         TEST(waiting_can_be_given_up),
     };
