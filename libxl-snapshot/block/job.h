@@ -7,8 +7,8 @@
 /*
  * Jobs of QEMU that this library starts: with ids of its own, without
  * auto-dismiss, so that an outcome is never lost, and waited for here. QEMU's
- * socket is released again and again while waiting, so that libxl and xl can use
- * it.
+ * socket is released again and again while waiting, so that libxl and xl can
+ * use it.
  */
 
 enum xls_job_until {
@@ -28,8 +28,8 @@ enum xls_job_until {
 int xls_job_wait(struct xls_op *op, const char *id, enum xls_job_until until,
                  const char *what, const char *phase, const char *written);
 
-/* Waits for QEMU to say that the state of the job is another one than when it was
- * looked at on this connection; gives up after 100 ms. */
+/* Waits for QEMU to say that the state of the job is another one than when it
+ * was looked at on this connection; gives up after 100 ms. */
 bool xls_job_listen(struct xls_op *op, const char *id);
 
 /* What QEMU says of a block job. */

@@ -69,9 +69,9 @@ int xls_fd_read_at(const struct xls_log *log, int fd, const char *path,
                    void *data, size_t len, uint64_t offset);
 int xls_fd_sync(const struct xls_log *log, int fd, const char *path);
 /*
- * Has the kernel begin to write what it holds of a file: whoever copies much into
- * it and then has it on the disk need not wait for all at the end, nor does what
- * else is flushed in between. Promises nothing, and never fails.
+ * Has the kernel begin to write what it holds of a file: whoever copies much
+ * into it and then has it on the disk need not wait for all at the end, nor
+ * does what else is flushed in between. Promises nothing, and never fails.
  */
 void xls_file_begin_sync(const char *path);
 /* fsync of the directory that holds path. */

@@ -145,9 +145,9 @@ int libxl_snapshot_memory_export(libxl_ctx *ctx, const char *path,
                                  const char *raw_path,
                                  const libxl_snapshot_how *how);
 
-/* Makes a new image (0600) of a RAW file, such as one by `xl save`. parent_path:
- * an image that it is to be based on, or NULL. level: zstd's, 1 to 19, 0: not
- * packed. */
+/* Makes a new image (0600) of a RAW file, such as one by `xl save`.
+ * parent_path: an image that it is to be based on, or NULL. level: zstd's, 1 to
+ * 19, 0: not packed. */
 int libxl_snapshot_memory_import(libxl_ctx *ctx, const char *raw_path,
                                  const char *path, const char *parent_path,
                                  int level, const libxl_snapshot_how *how);
@@ -167,10 +167,10 @@ int libxl_snapshot_memory_rebase(libxl_ctx *ctx, const char *path,
  * Takes a snapshot of a running (or, without memory, paused) domain.
  *
  * With args->memory, RAM is saved into args->memory_path (0600), by default as
- * an image (see libxl_snapshot_memory_get_info), and the disks are snapshotted at
- * the same instant of the guest. While the guest stands still for it (without
- * args->live), what the CPUs cannot pack as fast as RAM comes is stored as it
- * is. Without, the disks
+ * an image (see libxl_snapshot_memory_get_info), and the disks are snapshotted
+ * at the same instant of the guest. While the guest stands still for it
+ * (without args->live), what the CPUs cannot pack as fast as RAM comes is
+ * stored as it is. Without, the disks
  * alone are, atomically across all of them.
  *
  * With keep_path, a frozen layer whose header names its backing file relatively
@@ -457,9 +457,9 @@ int libxl_disk_commit(libxl_ctx *ctx, uint32_t domid,
  * (relatively, say), and makes the target, empty and on the first of them. The
  * active layer is mirrored then, and after a pivot the domain is on the copies
  * alone. They are as many as the disk has layers below the active one, and as
- * large (else ERROR_SNAPSHOT_CHAIN_MISMATCH, ERROR_INVAL); what they hold is the
- * toolstack's word. Of files, QEMU opens what the headers name, which must be
- * those in args->base; NBD exports are opened as args->base says, since a
+ * large (else ERROR_SNAPSHOT_CHAIN_MISMATCH, ERROR_INVAL); what they hold is
+ * the toolstack's word. Of files, QEMU opens what the headers name, which must
+ * be those in args->base; NBD exports are opened as args->base says, since a
  * relative name leads nowhere there.
  *
  * libxl cannot start a domain on an NBD export: after a pivot to one libxl's
@@ -520,10 +520,10 @@ int libxl_disk_job_abort(libxl_ctx *ctx, uint32_t domid, const char *vdev,
 
 /*
  * Waits until a job is READY or has ended. how->progress is called meanwhile;
- * when it asks for an end, ERROR_ABORTED, and the job goes on. That a job failed
- * is no error of this function: see job->phase. QEMU's socket is kept for 100 ms
- * at a time, for which libxl and xl may have to wait, so that the end is told at
- * once.
+ * when it asks for an end, ERROR_ABORTED, and the job goes on. That a job
+ * failed is no error of this function: see job->phase. QEMU's socket is kept
+ * for 100 ms at a time, for which libxl and xl may have to wait, so that the
+ * end is told at once.
  *
  * Errors: ERROR_NOTFOUND (no job is known), ERROR_ABORTED, those of _info.
  */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * How fast a layer's data goes into its base (commit) or out of it (pull)
- * while QEMU has the disk open, beside qemu-img, in turn, each on a fresh copy of
- * the same images. Prints the medians of the times, and the ratio of the
+ * while QEMU has the disk open, beside qemu-img, in turn, each on a fresh copy
+ * of the same images. Prints the medians of the times, and the ratio of the
  * throughputs. With layers that a guest wrote here and there, as it does, and
  * with such in one piece, as an installer leaves them; both on a disk, that of
- * TMPDIR or of /var/tmp, and in memory (/dev/shm), where nothing but the copying
- * itself takes time.
+ * TMPDIR or of /var/tmp, and in memory (/dev/shm), where nothing but the
+ * copying itself takes time.
  */
 #include "qmp/job_support.h"
 
@@ -134,9 +134,10 @@ static void pull_to_root_by_qemu(void)
     free(root);
 }
 
-/* A fresh copy of the model, all of it on the disk. What is written next lands in
- * memory that has been in use: in a virtual machine, memory that has not is much
- * slower, and whoever is measured second would get what the first has freed. */
+/* A fresh copy of the model, all of it on the disk. What is written next lands
+ * in memory that has been in use: in a virtual machine, memory that has not is
+ * much slower, and whoever is measured second would get what the first has
+ * freed. */
 static void settle(const struct qmp_vm *writer)
 {
     sh("cd '%s' && { chattr -f -R -i copy || true; } && rm -rf copy && "
@@ -178,7 +179,8 @@ static void put_over(const char *below, const char *name)
 }
 
 /* The domain of a QEMU that was started on the lowest image of copy/ and is on
- * the others by snapshots: QEMU 7.2 commits only into what was opened by name. */
+ * the others by snapshots: QEMU 7.2 commits only into what was opened by
+ * name. */
 static void start(const struct qmp_vm *writer, bool root)
 {
     char *lowest = xls_asprintf("%s/copy/%s", writer->dir,
