@@ -67,7 +67,8 @@ static void the_iothread_polls_longer_for_a_job(void **state)
     assert_int_equal(polls(), by_default);
 
     assert_int_equal(snapshot(5), 0);
-    path = layer_path(5);
+    assert_int_equal(snapshot(6), 0);
+    path = layer_path(6);
     if (commit(path, NULL, 0))
         fail_msg("%s", vm_logged());
     assert_true(polls() > by_default);
@@ -83,12 +84,12 @@ static void the_iothread_polls_longer_for_a_job(void **state)
     assert_int_equal(do_abort(LIBXL_DISK_JOB_ABORT_PIVOT), 0);
 
     /* One that is not to hurry, and a host that has its own idea. */
-    pull_all(6, 1);
+    pull_all(7, 1);
     assert_int_equal(polls(), by_default);
     do_abort(0);
     vm_do(host.vm, "qom-set", json("{'path':'/objects/xvda',"
                                    "'property':'poll-max-ns','value':5000}"));
-    pull_all(7, 0);
+    pull_all(8, 0);
     assert_int_equal(polls(), 5000);
     wait_until(LIBXL_DISK_JOB_PHASE_COMPLETED);
     assert_int_equal(polls(), 5000);
