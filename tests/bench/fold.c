@@ -45,10 +45,10 @@ static void fill(enum pattern pattern, int from_mb, unsigned char value)
     vm_write(host.vm, "xvda", 0, 0, 0);     /* flushed */
 }
 
-/* In model/, as a layer that names the next one relatively. */
+/* Goes to model/, as a layer that names the next one relatively. */
 static void keep(const char *path, const char *name, const char *base)
 {
-    sh("cd '%s/model' && cp --sparse=always '%s' %s", host.images, path, name);
+    sh("cd '%s/model' && mv '%s' %s", host.images, path, name);
     if (base)
         sh("cd '%s/model' && qemu-img rebase -q -u -f qcow2 -b %s -F qcow2 %s",
            host.images, base, name);
@@ -60,31 +60,32 @@ static void keep(const char *path, const char *name, const char *base)
  * has ended. */
 static struct qmp_vm *write_model(enum pattern pattern, bool root)
 {
-    char *size = xls_asprintf("%dM", 2 * DATA_MB), *base, *lowest = NULL;
+    char *size = xls_asprintf("%dM", 2 * DATA_MB), *layer;
     struct vm_disk disk = { .size = size };
     struct qmp_vm *writer = vm_start(1, &disk);
 
     host_start(writer);
-    sh("mkdir '%s/model'", host.images);
     if (root) {
         fill(pattern, DATA_MB, 5);
         if (snapshot(1))
             fail_msg("%s", vm_logged());
-        lowest = layer_path(1);
-        keep(lowest, "root", NULL);
     }
     fill(pattern, 0, 7);
     if (snapshot(1 + root))
         fail_msg("%s", vm_logged());
     fill(pattern, DATA_MB / 2, 9);
-    base = layer_path(1 + root);
-    keep(base, "base", root ? "root" : NULL);
-    keep(host.disks[0].path, "top", "base");
     vm_kill(writer);
-    sh("cd '%s' && chattr -f -i layer* && rm layer* '%s'", host.images,
-       host.disks[0].path);
-    free(lowest);
-    free(base);
+
+    sh("cd '%s' && chattr -f -i layer* && mkdir model", host.images);
+    if (root) {
+        layer = layer_path(1);
+        keep(layer, "root", NULL);
+        free(layer);
+    }
+    layer = layer_path(1 + root);
+    keep(layer, "base", root ? "root" : NULL);
+    keep(host.disks[0].path, "top", "base");
+    free(layer);
     free(size);
     return writer;
 }
