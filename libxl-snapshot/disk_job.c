@@ -99,7 +99,7 @@ static int wait_for_end(struct xls_op *op, struct xls_disk_job *j)
                            : xls_disk_job_lost(op, j);
         if (!xls_job_listen(op, j->id)) {
             xls_op_qmp_close(op);
-            xls_poll_pause(&poll, 0, 0);
+            xls_poll_pause(&poll, 0);
         }
     } while (xls_now_us() < until);
     XLS_ERROR(&op->log, "disk %s: its block job was told to end and has not "
@@ -164,9 +164,9 @@ int libxl_disk_job_wait(libxl_ctx *ctx, uint32_t domid, const char *vdev,
                         const libxl_snapshot_how *how, libxl_disk_job *job)
 {
     struct xls_poll poll = { .ms = POLL_FIRST_MS, .max_ms = POLL_MAX_MS };
-    uint64_t offset, length;
     struct xls_disk_job j;
     bool over, none, news;
+    uint64_t heard_us;
     struct xls_op op;
     int rc;
 
@@ -175,23 +175,23 @@ int libxl_disk_job_wait(libxl_ctx *ctx, uint32_t domid, const char *vdev,
                                   &j);
         none = !rc && !j.path;
         over = j.job.phase != LIBXL_DISK_JOB_PHASE_RUNNING;
+        xls_poll_saw(&poll, j.job.offset, j.job.length);
         if (none)
             rc = not_found(&op, vdev);
         news = !rc && !over && xls_job_listen(&op, j.id);
         xls_op_qmp_close(&op);
+        heard_us = xls_now_us();
         if (!rc && !over)
             xls_file_begin_sync(xls_fold_written(&j.fold));
         if (!rc && xls_op_progress(&op, phase_word(j.job.type), j.job.offset,
                                    j.job.length) && !over)
             rc = ERROR_ABORTED;
         report(ctx, &j, job);
-        offset = j.job.offset;
-        length = j.job.length;
         xls_disk_job_dispose(&j);
         xls_op_end(&op);
         if (rc || over)
             return rc;
         if (!news)
-            xls_poll_pause(&poll, offset, length);
+            xls_poll_pause(&poll, heard_us);
     }
 }

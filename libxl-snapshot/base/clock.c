@@ -16,28 +16,35 @@ uint64_t xls_now_us(void)
     return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-/* Most of what is left at the pace since the last look, so that the end is not
- * overslept by much; max_ms when that tells nothing. When all is done, what is
- * left is a flush. */
-static unsigned most_ms(const struct xls_poll *poll, uint64_t offset,
-                        uint64_t length, uint64_t now)
+/* At its pace since the last look. When all is done, what is left is a flush,
+ * which may end at any time. */
+void xls_poll_saw(struct xls_poll *poll, uint64_t offset, uint64_t length)
 {
-    double ms;
+    uint64_t now = xls_now_us();
 
     if (length && offset >= length)
-        return MIN_MS;
-    if (!poll->at_us || offset <= poll->offset || !length)
-        return poll->max_ms;
-    ms = 0.75 * (double)(length - offset) * (double)(now - poll->at_us) /
-         (double)(offset - poll->offset) / 1000;
-    return ms < MIN_MS ? MIN_MS : ms < poll->max_ms ? (unsigned)ms
-                                                    : poll->max_ms;
+        poll->end_us = now;
+    else if (length && poll->at_us && offset > poll->offset)
+        poll->end_us = now + (uint64_t)((double)(length - offset) *
+                                        (double)(now - poll->at_us) /
+                                        (double)(offset - poll->offset));
+    else
+        poll->end_us = 0;
+    poll->offset = offset;
+    poll->at_us = now;
 }
 
-void xls_poll_pause(struct xls_poll *poll, uint64_t offset, uint64_t length)
+/* Most of what is left, so that the end is not overslept by much. */
+static uint64_t most_us(const struct xls_poll *poll, uint64_t now)
 {
-    uint64_t now = xls_now_us(), part;
-    unsigned most, ms;
+    if (!poll->end_us)
+        return poll->max_ms * 1000ull;
+    return poll->end_us > now ? (poll->end_us - now) * 3 / 4 : 0;
+}
+
+void xls_poll_pause(struct xls_poll *poll, uint64_t since_us)
+{
+    uint64_t now = xls_now_us(), part, us, most, slept;
     struct timespec ts;
 
     if (!poll->began_us)
@@ -45,10 +52,13 @@ void xls_poll_pause(struct xls_poll *poll, uint64_t offset, uint64_t length)
     part = (now - poll->began_us) / 1000 / PARTS;
     if (part > poll->ms)
         poll->ms = part < poll->max_ms ? (unsigned)part : poll->max_ms;
-    most = most_ms(poll, offset, length, now);
-    ms = poll->ms < most ? poll->ms : most;
-    poll->offset = offset;
-    poll->at_us = now;
-    ts = (struct timespec){ ms / 1000, (ms % 1000) * 1000000L };
+    us = poll->ms * 1000ull;
+    slept = since_us && since_us < now ? now - since_us : 0;
+    us = us > slept ? us - slept : 0;
+    most = most_us(poll, now);
+    us = us < most ? us : most;
+    /* Whoever else waits for what is used in looking has its turn. */
+    us = us < MIN_MS * 1000 ? MIN_MS * 1000 : us;
+    ts = (struct timespec){ us / 1000000, (us % 1000000) * 1000L };
     nanosleep(&ts, NULL);
 }

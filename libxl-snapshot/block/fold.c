@@ -296,8 +296,10 @@ static int go_over(struct xls_op *op, const struct xls_disk *disk,
         xls_domain_unpause(op);
     if (!rc)
         leave_child(op, fold);
-    if (replaced >= 0)
+    if (replaced >= 0) {
+        xls_op_qmp_close(op);       /* others need not wait for it, either */
         close(replaced);
+    }
     return rc;
 }
 

@@ -121,7 +121,8 @@ int xls_job_stop(struct xls_op *op, const char *id, bool force)
 
 /* One look: 1 when the job is where it is wanted, 0 when not yet. */
 static int check(struct xls_op *op, const char *id, enum xls_job_until until,
-                 const char *what, const char *phase, bool *cancel)
+                 const char *what, const char *phase, struct xls_poll *poll,
+                 bool *cancel)
 {
     struct xls_json *jobs = NULL;
     const struct xls_json *job;
@@ -152,10 +153,11 @@ static int check(struct xls_op *op, const char *id, enum xls_job_until until,
         rc = 1;
         goto out;
     }
-    if (phase && xls_json_get_uint(job, "current-progress", &done) &&
-        xls_json_get_uint(job, "total-progress", &total) &&
-        xls_op_progress(op, phase, done, total))
-        *cancel = true;
+    if (xls_json_get_uint(job, "current-progress", &done) &&
+        xls_json_get_uint(job, "total-progress", &total)) {
+        xls_poll_saw(poll, done, total);
+        *cancel = phase && xls_op_progress(op, phase, done, total);
+    }
     rc = 0;
 
 out:
@@ -192,10 +194,11 @@ int xls_job_wait(struct xls_op *op, const char *id, enum xls_job_until until,
 {
     struct xls_poll poll = { .ms = POLL_FIRST_MS, .max_ms = POLL_MAX_MS };
     bool cancel = false;
+    uint64_t heard_us;
     int rc;
 
     for (;;) {
-        rc = check(op, id, until, what, phase, &cancel);
+        rc = check(op, id, until, what, phase, &poll, &cancel);
         if (rc)
             return rc > 0 ? 0 : rc;
         if (cancel) {
@@ -204,9 +207,10 @@ int xls_job_wait(struct xls_op *op, const char *id, enum xls_job_until until,
         }
         if (!xls_job_listen(op, id)) {
             xls_op_qmp_close(op);
+            heard_us = xls_now_us();
             if (written)
                 xls_file_begin_sync(written);
-            xls_poll_pause(&poll, 0, 0);
+            xls_poll_pause(&poll, heard_us);
         }
     }
 }
@@ -241,7 +245,7 @@ void xls_job_cancel(struct xls_op *op, const char *id)
         jobs = NULL;
         if (gone)
             return;
-        xls_poll_pause(&poll, 0, 0);
+        xls_poll_pause(&poll, 0);
     }
     XLS_WARN(&op->log, "block job %s does not end", id);
 }
