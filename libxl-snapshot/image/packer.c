@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <libxl_snapshot.h>
 
@@ -12,6 +13,8 @@
 #include "files/files.h"
 #include "image/codec.h"
 #include "image/threads.h"
+
+#define HURRY_NICE 19
 
 enum state { FREE, WAITING, PACKING, PACKED };
 
@@ -111,6 +114,10 @@ static void *work(void *arg)
     struct xls_packer *p = arg;
     struct xls_image_codec *codec = xls_image_codec_new();
 
+    /* Of this thread alone. Where a CPU is to spare, it has that; where none
+     * is, packing does not slow down what the guest stands still for. */
+    if (p->hurry && setpriority(PRIO_PROCESS, 0, HURRY_NICE))
+        XLS_DEBUG(p->log, "packing at the priority of all else");
     pthread_mutex_lock(&p->lock);
     while (!p->stop) {
         uint32_t number = p->next;
@@ -242,7 +249,8 @@ int xls_packer_finish(struct xls_packer *p)
 
     pthread_mutex_lock(&p->lock);
     while (p->first != p->last)
-        wait_or_help(p);
+        if (!p->hurry || !help(p, p->level))
+            wait_or_help(p);
     rc = p->rc;
     pthread_mutex_unlock(&p->lock);
     return rc;

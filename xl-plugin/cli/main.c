@@ -176,6 +176,9 @@ int main(int argc, char **argv)
     while ((opt = getopt(argc, argv, "+vftTN")) >= 0) {
         switch (opt) {
         case 'v':
+            /* As xl, which starts at XTL_PROGRESS. */
+            if (cli.level > XTL_PROGRESS)
+                cli.level = XTL_PROGRESS;
             if (cli.level > XTL_DEBUG)
                 cli.level--;
             break;
