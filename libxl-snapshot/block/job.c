@@ -10,6 +10,7 @@
 
 #define POLL_FIRST_MS   1
 #define POLL_MAX_MS     100
+#define CANCEL_MS       60000
 
 /* How long QEMU's socket is kept to be told at once. Whoever else wants it
  * waits for as long, and every look disturbs the copying. */
@@ -217,14 +218,14 @@ int xls_job_wait(struct xls_op *op, const char *id, enum xls_job_until until,
 
 void xls_job_cancel(struct xls_op *op, const char *id)
 {
-    struct xls_poll poll = { .ms = POLL_MAX_MS, .max_ms = POLL_MAX_MS };
+    struct xls_poll poll = { .ms = POLL_FIRST_MS, .max_ms = POLL_MAX_MS };
+    uint64_t until = xls_now_us() + CANCEL_MS * 1000ull;
     struct xls_json *jobs = NULL;
     const struct xls_json *job;
+    bool told = false, gone;
     const char *status;
-    unsigned tries;
-    bool gone;
 
-    for (tries = 0; tries < 600; tries++) {
+    do {
         if (look(op, id, &jobs, &job))
             return;
         status = xls_json_get_str(job, "status");
@@ -233,19 +234,23 @@ void xls_job_cancel(struct xls_op *op, const char *id)
             xls_qmp_run(op->qmp, "job-dismiss", id_arg(id), XLS_QMP_FAST,
                         NULL);
             gone = true;
-        } else if (job && !tries) {
+        } else if (job && !told) {
             /* A soft cancel of a ready mirror would complete it. */
             xls_qmp_run(op->qmp, "block-job-cancel",
                         xls_json_set_bool(xls_json_set_str(xls_json_object(),
                                                            "device", id),
                                           "force", true),
                         XLS_QMP_FAST, NULL);
+            told = true;
         }
         xls_json_free(jobs);
         jobs = NULL;
         if (gone)
             return;
-        xls_poll_pause(&poll, 0);
-    }
+        if (!xls_job_listen(op, id)) {
+            xls_op_qmp_close(op);
+            xls_poll_pause(&poll, 0);
+        }
+    } while (xls_now_us() < until);
     XLS_WARN(&op->log, "block job %s does not end", id);
 }

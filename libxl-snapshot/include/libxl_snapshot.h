@@ -169,9 +169,11 @@ int libxl_snapshot_memory_rebase(libxl_ctx *ctx, const char *path,
  * With args->memory, RAM is saved into args->memory_path (0600), by default as
  * an image (see libxl_snapshot_memory_get_info), and the disks are snapshotted
  * at the same instant of the guest. While the guest stands still for it
- * (without args->live), what the CPUs cannot pack as fast as RAM comes is
- * stored as it is. Without, the disks
- * alone are, atomically across all of them.
+ * (without args->live), packing has the CPU time that nothing else asks for
+ * (nice 19), and what that does not suffice for is stored as it is.
+ *
+ * Without args->memory, the disks alone are snapshotted, atomically across all
+ * of them.
  *
  * With keep_path, a frozen layer whose header names its backing file relatively
  * names it absolutely from then on, if external_path is in another directory;
