@@ -135,14 +135,21 @@ static void pull_to_root_by_qemu(void)
     free(root);
 }
 
+/* What is left of the copy may be protected. */
+static void drop_copy(const struct qmp_vm *writer)
+{
+    sh("cd '%s' && { chattr -f -R -i copy || true; } && rm -rf copy",
+       writer->dir);
+}
+
 /* A fresh copy of the model, all of it on the disk. What is written next lands
  * in memory that has been in use: in a virtual machine, memory that has not is
  * much slower, and whoever is measured second would get what the first has
  * freed. */
 static void settle(const struct qmp_vm *writer)
 {
-    sh("cd '%s' && { chattr -f -R -i copy || true; } && rm -rf copy && "
-       "cp -r --sparse=always model copy && sync && "
+    drop_copy(writer);
+    sh("cd '%s' && cp -r --sparse=always model copy && sync && "
        "head -c %dM /dev/zero >/dev/shm/xls-bench && rm /dev/shm/xls-bench",
        writer->dir, 2 * DATA_MB);
 }
@@ -236,6 +243,7 @@ static void measure(const struct fold *f, enum pattern pattern)
             ours[round] = by_qemu(writer, f);
         permille[round] = 1000 * theirs[round] / ours[round];
     }
+    drop_copy(writer);
     vm_teardown(NULL);
     printf("%s: %.2f s, by qemu-img %.2f s, ratio %.2f",
            f->what, median(ours, ROUNDS) / 1e6, median(theirs, ROUNDS) / 1e6,
