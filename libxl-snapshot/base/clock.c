@@ -7,6 +7,8 @@
 /* A wait lasts at most this part of the time that has passed, so that what it
  * oversleeps does not count. */
 #define PARTS 10
+/* Eleven days: an end that far away is none. */
+#define FAR_US 1e12
 
 uint64_t xls_now_us(void)
 {
@@ -21,15 +23,14 @@ uint64_t xls_now_us(void)
 void xls_poll_saw(struct xls_poll *poll, uint64_t offset, uint64_t length)
 {
     uint64_t now = xls_now_us();
+    double left = FAR_US;
 
     if (length && offset >= length)
-        poll->end_us = now;
+        left = 0;
     else if (length && poll->at_us && offset > poll->offset)
-        poll->end_us = now + (uint64_t)((double)(length - offset) *
-                                        (double)(now - poll->at_us) /
-                                        (double)(offset - poll->offset));
-    else
-        poll->end_us = 0;
+        left = (double)(length - offset) * (double)(now - poll->at_us) /
+               (double)(offset - poll->offset);
+    poll->end_us = left < FAR_US ? now + (uint64_t)left : 0;
     poll->offset = offset;
     poll->at_us = now;
 }
