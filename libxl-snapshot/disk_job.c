@@ -97,10 +97,7 @@ static int wait_for_end(struct xls_op *op, struct xls_disk_job *j)
         if (ended)
             return op->qmp ? xls_disk_job_settle(op, j, false)
                            : xls_disk_job_lost(op, j);
-        if (!xls_job_listen(op, j->id)) {
-            xls_op_qmp_close(op);
-            xls_poll_pause(&poll, 0);
-        }
+        xls_job_pause(op, j->id, &poll, NULL);
     } while (xls_now_us() < until);
     XLS_ERROR(&op->log, "disk %s: its block job was told to end and has not "
               "within %d s", j->job.vdev, CANCEL_MS / 1000);

@@ -54,7 +54,7 @@ void xls_poll_pause(struct xls_poll *poll, uint64_t since_us)
     if (part > poll->ms)
         poll->ms = part < poll->max_ms ? (unsigned)part : poll->max_ms;
     us = poll->ms * 1000ull;
-    slept = since_us && since_us < now ? now - since_us : 0;
+    slept = now - since_us;
     us = us > slept ? us - slept : 0;
     most = most_us(poll, now);
     us = us < most ? us : most;

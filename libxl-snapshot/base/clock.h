@@ -18,9 +18,8 @@ struct xls_poll {
 void xls_poll_saw(struct xls_poll *poll, uint64_t offset, uint64_t length);
 
 /*
- * Sleeps, since since_us (0: now): the longer it has gone on, the longer, but
- * not beyond the time at which what was seen will have ended when it goes on
- * as it did.
+ * Sleeps, since since_us: the longer it has gone on, the longer, but not beyond
+ * the time at which what was seen will have ended when it goes on as it did.
  */
 void xls_poll_pause(struct xls_poll *poll, uint64_t since_us);
 

@@ -190,12 +190,25 @@ bool xls_job_listen(struct xls_op *op, const char *id)
     return news;
 }
 
+void xls_job_pause(struct xls_op *op, const char *id, struct xls_poll *poll,
+                   const char *written)
+{
+    uint64_t heard_us;
+
+    if (xls_job_listen(op, id))
+        return;
+    xls_op_qmp_close(op);
+    heard_us = xls_now_us();
+    if (written)
+        xls_file_begin_sync(written);
+    xls_poll_pause(poll, heard_us);
+}
+
 int xls_job_wait(struct xls_op *op, const char *id, enum xls_job_until until,
                  const char *what, const char *phase, const char *written)
 {
     struct xls_poll poll = { .ms = POLL_FIRST_MS, .max_ms = POLL_MAX_MS };
     bool cancel = false;
-    uint64_t heard_us;
     int rc;
 
     for (;;) {
@@ -206,13 +219,7 @@ int xls_job_wait(struct xls_op *op, const char *id, enum xls_job_until until,
             xls_job_cancel(op, id);
             return ERROR_ABORTED;
         }
-        if (!xls_job_listen(op, id)) {
-            xls_op_qmp_close(op);
-            heard_us = xls_now_us();
-            if (written)
-                xls_file_begin_sync(written);
-            xls_poll_pause(&poll, heard_us);
-        }
+        xls_job_pause(op, id, &poll, written);
     }
 }
 
@@ -247,10 +254,7 @@ void xls_job_cancel(struct xls_op *op, const char *id)
         jobs = NULL;
         if (gone)
             return;
-        if (!xls_job_listen(op, id)) {
-            xls_op_qmp_close(op);
-            xls_poll_pause(&poll, 0);
-        }
+        xls_job_pause(op, id, &poll, NULL);
     } while (xls_now_us() < until);
     XLS_WARN(&op->log, "block job %s does not end", id);
 }

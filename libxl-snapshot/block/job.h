@@ -31,6 +31,11 @@ int xls_job_wait(struct xls_op *op, const char *id, enum xls_job_until until,
 /* Waits for QEMU to say that the state of the job is another one than when it
  * was looked at on this connection; gives up after 100 ms. */
 bool xls_job_listen(struct xls_op *op, const char *id);
+struct xls_poll;
+/* Does, and when nothing is said, leaves QEMU to others for a while, in which
+ * what was written (may be NULL) begins to go to the disk. */
+void xls_job_pause(struct xls_op *op, const char *id, struct xls_poll *poll,
+                   const char *written);
 
 /* What QEMU says of a block job. */
 struct xls_job_state {

@@ -209,13 +209,11 @@ static bool help(struct xls_packer *p, int level)
     return true;
 }
 
-/* No thread could be made: then the caller is the thread. */
-static void wait_or_help(struct xls_packer *p)
+/* In a hurry, or when no thread could be made, the caller is one, too. */
+static void wait_or_help(struct xls_packer *p, int level)
 {
-    if (p->threads.num)
+    if ((p->threads.num && !p->hurry) || !help(p, level))
         pthread_cond_wait(&p->progress, &p->lock);
-    else
-        help(p, p->level);
 }
 
 int xls_packer_add(struct xls_packer *p, enum image_block_type type,
@@ -227,8 +225,7 @@ int xls_packer_add(struct xls_packer *p, enum image_block_type type,
 
     pthread_mutex_lock(&p->lock);
     while (p->last - p->first == p->num_jobs)
-        if (!p->hurry || !help(p, 0))
-            wait_or_help(p);
+        wait_or_help(p, p->hurry ? 0 : p->level);
     job = job_at(p, p->last);
     other = job->data ? job->data : xls_calloc(1, IMAGE_BLOCK);
     job->data = *data;
@@ -249,8 +246,7 @@ int xls_packer_finish(struct xls_packer *p)
 
     pthread_mutex_lock(&p->lock);
     while (p->first != p->last)
-        if (!p->hurry || !help(p, p->level))
-            wait_or_help(p);
+        wait_or_help(p, p->level);
     rc = p->rc;
     pthread_mutex_unlock(&p->lock);
     return rc;
