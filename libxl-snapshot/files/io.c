@@ -69,6 +69,20 @@ int xls_fd_write_at(const struct xls_log *log, int fd, const char *path,
     return write_all(log, fd, path, data, len, offset);
 }
 
+/* What is left of the parts after n bytes of them. */
+static void pass(struct iovec **iov, int *num, size_t n)
+{
+    while (*num && n >= (*iov)->iov_len) {
+        n -= (*iov)->iov_len;
+        ++*iov;
+        --*num;
+    }
+    if (*num) {
+        (*iov)->iov_base = (char *)(*iov)->iov_base + n;
+        (*iov)->iov_len -= n;
+    }
+}
+
 int xls_fd_writev(const struct xls_log *log, int fd, const char *path,
                   struct iovec *iov, int num)
 {
@@ -82,17 +96,24 @@ int xls_fd_writev(const struct xls_log *log, int fd, const char *path,
                 XLS_ERRORE(log, "cannot write %s", path);
             return ERROR_SNAPSHOT_STORAGE;
         }
-        while (num && (size_t)n >= iov->iov_len) {
-            n -= iov->iov_len;
-            iov++;
-            num--;
-        }
-        if (num) {
-            iov->iov_base = (char *)iov->iov_base + n;
-            iov->iov_len -= n;
-        }
+        pass(&iov, &num, n);
     }
     return 0;
+}
+
+int xls_fd_lend(const struct xls_log *log, int fd, const char *path,
+                struct iovec *iov, int num)
+{
+    while (num) {
+        ssize_t n = vmsplice(fd, iov, num < IOV_MAX ? num : IOV_MAX, 0);
+
+        if (n < 0 && errno != EINTR)
+            break;
+        if (n > 0)
+            pass(&iov, &num, n);
+    }
+    /* Copying does, where lending does not, and tells what is wrong. */
+    return xls_fd_writev(log, fd, path, iov, num);
 }
 
 int xls_fd_read_at(const struct xls_log *log, int fd, const char *path,

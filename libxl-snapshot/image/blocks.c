@@ -2,6 +2,7 @@
 #include "image/blocks.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "base/alloc.h"
 #include "image/internal.h"
@@ -100,7 +101,8 @@ void xls_blocks_free(struct xls_blocks *b)
     pthread_mutex_unlock(&b->lock);
     xls_threads_join(&b->threads);
     for (i = 0; i < b->num; i++)
-        free(b->blocks[i].data);
+        if (b->blocks[i].data)
+            munmap(b->blocks[i].data, IMAGE_BLOCK);
     pthread_mutex_destroy(&b->lock);
     pthread_cond_destroy(&b->work);
     pthread_cond_destroy(&b->done);
@@ -148,7 +150,7 @@ struct xls_block *xls_block_get(struct xls_blocks *b,
     if (is(block, image, number))
         return block;
     if (!block->data)
-        block->data = xls_realloc(NULL, IMAGE_BLOCK, 1);
+        block->data = xls_map(IMAGE_BLOCK);
     block->image = image;
     block->number = number;
     block->next = NULL;

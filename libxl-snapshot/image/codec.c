@@ -108,10 +108,6 @@ bool xls_image_unpack(struct xls_image_codec *c,
 {
     size_t stored = le32toh(entry->stored), len = le32toh(entry->raw), n;
 
-    if (entry->codec == IMAGE_PLAIN) {
-        memcpy(data, packed, len);
-        return true;
-    }
     if (!c->unpack)
         c->unpack = ZSTD_createDCtx();
     if (!c->unpack)

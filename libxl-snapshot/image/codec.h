@@ -23,7 +23,8 @@ void xls_image_codec_free(struct xls_image_codec *c);   /* NULL is fine */
 void xls_image_pack(struct xls_image_codec *c, int level, uint8_t *data,
                     size_t len, enum image_block_type type,
                     struct image_entry *entry, const uint8_t **packed);
-/* Back into IMAGE_BLOCK bytes; false when it does not fit the entry. */
+/* Back into IMAGE_BLOCK bytes, of a block that is packed; false when it does not
+ * fit the entry. */
 bool xls_image_unpack(struct xls_image_codec *c,
                       const struct image_entry *entry, const uint8_t *packed,
                       uint8_t *data);

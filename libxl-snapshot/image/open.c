@@ -210,9 +210,11 @@ int xls_image_load_unpacked(const struct xls_image *image,
                             struct xls_image_codec *codec, uint32_t block,
                             uint8_t *packed, uint8_t *data)
 {
-    int rc = xls_image_load(image, block, packed);
+    bool plain = image->table[block].codec == IMAGE_PLAIN;
+    int rc = xls_image_load(image, block, plain ? data : packed);
 
-    if (!rc && !xls_image_unpack(codec, &image->table[block], packed, data))
+    if (!rc && !plain &&
+        !xls_image_unpack(codec, &image->table[block], packed, data))
         rc = xls_image_damaged(image, "block %u, at byte %llu, cannot be "
                                "unpacked", block,
                                (unsigned long long)image->offsets[block]);

@@ -47,7 +47,8 @@ static void *fill(void *arg)
 
 static void *feed(void *arg)
 {
-    const struct xls_image_read_how how = { 0 };
+    /* libxl and its helper read. */
+    const struct xls_image_read_how how = { .lend = true };
     struct xls_image_pipe *p = arg;
 
     /* libxl may have failed, and then nobody reads any more. The signal for

@@ -58,7 +58,8 @@ static int encode(const char *stream, const char *to, const char *parent)
 
 static int decode(const char *image)
 {
-    const struct xls_image_read_how how = { 0 };
+    /* As it is fed to libxl. */
+    const struct xls_image_read_how how = { .lend = true };
     struct xls_image *i;
 
     return xls_image_open(&bench_log, image, &i) ||
