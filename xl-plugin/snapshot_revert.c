@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "cli/fold_library.h"
 #include "cli/interrupted.h"
+#include "cli/libvirt.h"
 #include "cli/progress.h"
 #include "cli/revert_disks.h"
 #include "supervise/supervise.h"
@@ -23,6 +24,7 @@ struct revert {
     libxl_domain_snapshot_result result;
     struct progress progress;
     struct strings made;
+    bool libvirt;               /* it runs the old domain */
 };
 
 static int report(void *user, const libxl_snapshot_progress *progress)
@@ -177,6 +179,8 @@ static int finish(struct revert *r)
                r->rec->name, r->result.domid,
                r->args.leave_paused ? ", paused" : "");
     }
+    if (r->libvirt)
+        libvirt_say_replaced(r->cli, name, r->result.domid);
     return EXIT_OK;
 }
 
@@ -189,6 +193,7 @@ static int revert(struct revert *r, const char *domain, const char *name)
     r->rec = store_must_find(r->s.store, name, &e);
     if (!r->rec)
         return cli_fail(r->cli, &e);
+    r->libvirt = libvirt_runs(r->cli, r->s.domain.domid);
     if (prepare(r, &e) || run_revert(r, &e)) {
         clean_up(r);
         return cli_fail(r->cli, &e);

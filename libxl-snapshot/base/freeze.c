@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <stdbool.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -74,4 +73,18 @@ int xls_thaw(const char *path)
     else if (!(st.st_mode & S_IWUSR))
         ret = fchmod(fd, st.st_mode | S_IWUSR);
     return finish(fd, ret);
+}
+
+bool xls_frozen(const char *path)
+{
+    struct stat st;
+    int fd, flags = 0;
+    bool is;
+
+    if (open_regular(path, &fd, &st) <= 0)
+        return false;
+    is = (!ioctl(fd, FS_IOC_GETFLAGS, &flags) &&
+          (flags & FS_IMMUTABLE_FL)) || !(st.st_mode & 0222);
+    close(fd);
+    return is;
 }

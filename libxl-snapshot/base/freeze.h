@@ -2,6 +2,8 @@
 #ifndef XLS_BASE_FREEZE_H
 #define XLS_BASE_FREEZE_H
 
+#include <stdbool.h>
+
 /*
  * Protects a file against every writer, root too: the immutable flag, or where
  * the file system has none (or we may not set it) no write permission. What
@@ -14,5 +16,7 @@ int xls_freeze(const char *path, int *why_not);
 /* Lifts it again; 0, or -1 with errno set. What is not frozen stays as it
  * is. */
 int xls_thaw(const char *path);
+/* Whether it is protected in one of these ways. */
+bool xls_frozen(const char *path);
 
 #endif

@@ -90,6 +90,8 @@ struct session {
     struct domain domain;
     struct store *store;
     struct live live;
+    struct cli *libvirt;        /* libvirt knows the domain; NULL: it does not */
+    struct strings tops;        /* where its disks were then */
 };
 int session_open(struct cli *cli, const char *domain, bool running,
                  struct session *s, struct error *e);

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "cli/disk_job.h"
 #include "cli/interrupted.h"
+#include "cli/libvirt.h"
 #include "storage/identity.h"
 #include "storage/run.h"
 #include "store/names.h"
@@ -132,6 +133,8 @@ int session_open(struct cli *cli, const char *domain, bool running,
         run_hold(s->store->lock);
     if (!ret)
         ret = store_sweep(s->store, e);
+    if (!ret)
+        libvirt_remember(s, cli);
     /* The store settles by what the library makes of it. */
     if (!ret)
         ret = interrupted_recover(s, cli, running, e);
@@ -179,6 +182,7 @@ int session_look(struct cli *cli, const char *domain, struct session *s,
 
 void session_close(struct session *s)
 {
+    libvirt_say_moved(s);
     run_hold(-1);
     live_free(&s->live);
     store_close(s->store);

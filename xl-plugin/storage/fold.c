@@ -229,7 +229,8 @@ const char *fold_obstacle(const struct fold *f, const struct layers *l,
 }
 
 /* The disk is on the deleted layer itself: its overlay was merged into it by a
- * command that was killed before it could note that. */
+ * command that was killed before it could note that. (Its protection was lifted
+ * for that; identity_check sees to a domain that is there otherwise.) */
 static int follow_merged_top(struct fold *f, const xl_snapshot_record *rec,
                              const char *vdev, const struct layer *base,
                              struct error *e)

@@ -14,3 +14,8 @@ int image_thaw(const char *path, struct error *e)
     return xls_thaw(path)
         ? error_errno(e, "cannot make %s writable again", path) : 0;
 }
+
+bool image_frozen(const char *path)
+{
+    return xls_frozen(path);
+}

@@ -158,12 +158,43 @@ static int check_disk(const struct store *st, const char *vdev,
                      st->path);
 }
 
+/*
+ * A domain that was started past this package's xl, on the file that its
+ * configuration names, has no such disk when that is a frozen layer: QEMU
+ * cannot open it. What it has is on the active layer still.
+ */
+static int check_not_frozen(const struct store *st, const struct live *live,
+                            uint32_t domid, const char *snapshot,
+                            const xl_snapshot_disk *d, struct error *e)
+{
+    const struct live_disk *disk = live_find(live, domid, d->vdev);
+    const xl_snapshot_domain_disk *known = store_disk(st, d->vdev);
+
+    if (d->method != LIBXL_SNAPSHOT_METHOD_EXTERNAL || !disk || !known ||
+        !image_same(d->layer_path, disk->path) ||
+        str_same(known->top_path, disk->path) ||
+        image_same(known->top_path, disk->path) || !image_frozen(disk->path))
+        return 0;
+    return error_set(e, "domain %s was started on %s, which is frozen for "
+                     "snapshot %s, and so it has no disk %s: that is %s, of "
+                     "type %s. 'xl destroy %s', and have it started on that: "
+                     "'xl create' of this package does",
+                     st->domain, disk->path, snapshot, d->vdev,
+                     known->top_path,
+                     libxl_disk_format_to_string(known->top_format),
+                     st->domain);
+}
+
 int identity_check(const struct store *st, const struct live *live,
                    uint32_t domid, struct error *e)
 {
     struct strings seen = { 0 };
     int i, j, ret = 0;
 
+    for (i = 0; !ret && i < st->num_records; i++)
+        for (j = 0; !ret && j < st->records[i]->num_disks; j++)
+            ret = check_not_frozen(st, live, domid, st->records[i]->name,
+                                   &st->records[i]->disks[j], e);
     for (i = 0; !ret && i < st->num_records; i++)
         for (j = 0; !ret && j < st->records[i]->num_disks; j++) {
             const xl_snapshot_disk *d = &st->records[i]->disks[j];

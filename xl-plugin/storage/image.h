@@ -91,6 +91,7 @@ int image_internal_extract(const char *path, const char *name,
  */
 int image_freeze(const char *path, struct error *e);
 int image_thaw(const char *path, struct error *e);
+bool image_frozen(const char *path);
 
 /* Whether two paths lead to one file; false when one is missing. */
 bool image_same(const char *a, const char *b);

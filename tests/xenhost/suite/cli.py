@@ -10,8 +10,9 @@ import re
 import select
 import time
 
-from snapshots import (fails, files_beside, healthy, info, names, reboot, start, state_of, xl)
-from xenhost import Guest, domains, main, make_disk, qmp, sh, test, workdir
+from snapshots import (disk_path, fails, files_beside, healthy, info, names, reboot, start,
+                       state_of, xl)
+from xenhost import Guest, domains, main, make_disk, qmp, sh, test, workdir, xs_read
 
 
 class Terminal:
@@ -159,9 +160,49 @@ def a_disk_is_detached_and_attached():
     assert names(guest) == []
 
 
+def what_libvirt_does_not_know_is_said():
+    """
+    libvirt marks what it starts, through libxl, and has a file for each domain that it
+    defines; neither is anything else here.
+    """
+    guest = start("pv", "lv")
+    domid = guest.domid()
+    uuid = xs_read(f"/local/domain/{domid}/vm").rpartition("/")[2]
+    with open(f"/var/lib/xen/userdata-d.{domid}.{uuid}.libvirt-xml", "w") as f:
+        f.write("<domain type='xen'/>\n")
+
+    # The qcow2 disk keeps its path, the raw one has an overlay from now on.
+    raw = disk_path(guest, "xvdb")
+    overlay = f"{raw}.active.qcow2"
+    said = xl("snapshot-create", guest.name, "s").stderr
+    assert f"start {guest.name} on {raw}," in said and "edit lv'" in said, said
+    assert f"source of xvdb {overlay} and its driver's type qcow2" in said, said
+    assert "xvda" not in said, said
+    assert "libvirt" not in xl("snapshot-create", guest.name, "t", "--disk-only").stderr
+
+    said = xl("snapshot-revert", guest.name, "s").stderr
+    assert f"takes {guest.name} for shut off" in said and "xl shutdown -w lv" in said, said
+    healthy(guest)
+
+    # xl's domain now, but libvirt may start it again.
+    assert "libvirt" not in xl("snapshot-create", guest.name, "u", "--disk-only").stderr
+    os.makedirs("/etc/libvirt/libxl", exist_ok=True)
+    with open("/etc/libvirt/libxl/lv.xml", "w") as f:
+        f.write("<domain type='xen'/>\n")
+    for snapshot in ("t", "u"):
+        assert "libvirt" not in xl("snapshot-delete", guest.name, snapshot).stderr
+    said = xl("snapshot-delete", guest.name, "s").stderr
+    assert f"source of xvdb {raw} and its driver's type raw" in said, said
+    said = xl("snapshot-create", guest.name, "v", "--disk-only").stderr
+    assert f"source of xvdb {overlay} " in said, said
+    healthy(guest)
+    os.unlink("/etc/libvirt/libxl/lv.xml")
+
+
 test(progress_is_shown_and_ctrl_c_cancels, timeout=400)
 test(options_come_from_a_file, timeout=300)
 test(the_supervisor_does_what_the_configuration_says, timeout=500)
 test(a_disk_is_detached_and_attached, timeout=400)
+test(what_libvirt_does_not_know_is_said, timeout=400)
 
 main()

@@ -3,8 +3,9 @@
 """Snapshots are taken and deleted again, with QEMU restarted in between and
 without: both ways to fold."""
 
-from snapshots import files_beside, healthy, names, reboot, start, xl
-from xenhost import main, test
+from snapshots import (DISTRIBUTION_XL, disk_path, fails, files_beside, healthy, names, reboot,
+                       start, xl)
+from xenhost import main, sh, test
 
 
 def back_to_where_it_was(mb_before, mb_after):
@@ -38,8 +39,32 @@ def layers_fold_one_after_the_other_after_a_reboot():
     reboot(guest)
 
 
+def layers_are_spared_when_the_domain_was_started_on_a_frozen_one():
+    """As by any toolstack that goes by the configuration file and does not look further."""
+    guest = start("pv", "past", formats=("raw",))
+    raw, overlay = disk_path(guest, "xvda"), f"{disk_path(guest, 'xvda')}.active.qcow2"
+    xl("snapshot-create", guest.name, "s", "--disk-only")
+    n = guest.wait_tick(guest.n() + 4)
+    guest.destroy()
+    sh([DISTRIBUTION_XL, "create", guest.config_path], timeout=120)
+    for words in (["create", guest.name, "t", "--disk-only"], ["delete", guest.name, "s"],
+                  ["undo", guest.name], ["revert", guest.name, "s"]):
+        fails(f"snapshot-{words[0]}", *words[1:],
+              says=[f"started on {raw}, which is frozen for snapshot s", f"that is {overlay}, of",
+                    f"'xl destroy {guest.name}'"])
+    guest.destroy()
+    guest.create()
+    assert guest.n() >= n, (guest.n(), n)
+    healthy(guest)
+    xl("snapshot-delete", guest.name, "s")
+    healthy(guest)
+    reboot(guest)
+    assert guest.n() >= n, (guest.n(), n)
+
+
 test(lambda: back_to_where_it_was(8, 0), name="data before: the active layer goes down")
 test(lambda: back_to_where_it_was(0, 8), name="data after: the frozen layer goes up")
 test(layers_fold_one_after_the_other_after_a_reboot)
+test(layers_are_spared_when_the_domain_was_started_on_a_frozen_one)
 
 main()
