@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "storage/identity.h"
 #include "store/tree.h"
 
 void fold_say(struct fold *f, const char *fmt, ...)
@@ -228,19 +229,27 @@ const char *fold_obstacle(const struct fold *f, const struct layers *l,
     return why;
 }
 
-/* The disk is on the deleted layer itself: its overlay was merged into it by a
- * command that was killed before it could note that. (Its protection was lifted
- * for that; identity_check sees to a domain that is there otherwise.) */
+/*
+ * The disk is on the deleted layer itself: its overlay was merged into it by a
+ * command that was killed before it could note that, or else somebody has
+ * lifted the layer's protection and started the domain on it.
+ */
 static int follow_merged_top(struct fold *f, const xl_snapshot_record *rec,
                              const char *vdev, const struct layer *base,
                              struct error *e)
 {
-    const xl_snapshot_domain_disk *d = store_disk(f->st, vdev);
+    xl_snapshot_domain_disk *d = store_disk(f->st, vdev);
 
     if (!d || str_same(d->top_path, base->image.path) ||
         image_same(d->top_path, base->image.path))
         return 1;
-    return fold_merged(f, rec, vdev, &base->image, d->top_path, e);
+    if (access(d->top_path, F_OK) || identity_folding(d, d->top_path))
+        return fold_merged(f, rec, vdev, &base->image, d->top_path, e);
+    fold_say(f, "%s stays: it was disk %s of %s, which was started on %s "
+             "since", d->top_path, vdev, f->st->domain, base->image.path);
+    str_replace(&d->top_path, base->image.path);
+    d->top_format = base->image.format;
+    return store_write_info(f->st, e) ? -1 : 1;
 }
 
 /* A layer that nothing but the layers above it keeps. */

@@ -41,14 +41,23 @@ static uint64_t inode(const char *path)
     return stat(path, &st) ? 0 : st.st_ino;
 }
 
+bool identity_folding(const xl_snapshot_domain_disk *d, const char *layer)
+{
+    uint64_t its = inode(layer);
+    int i;
+
+    for (i = 0; its && i < d->num_fold_inodes; i++)
+        if (d->fold_inodes[i] == its)
+            return true;
+    return false;
+}
+
 static bool is_alone(const xl_snapshot_domain_disk *d, const char *top)
 {
     uint64_t its = inode(top);
-    int i;
 
-    for (i = 0; d && its && i < d->num_fold_inodes; i++)
-        if (d->fold_inodes[i] == its)
-            return true;
+    if (d && identity_folding(d, top))
+        return true;
     return d && ((d->alone_inode && d->alone_inode == its) ||
                  (!str_none(d->remote) && str_same(d->remote, top)));
 }
@@ -92,11 +101,12 @@ static void note_chain(struct store *st, const struct live *live,
         error_clear(&ignored);
         return;
     }
-    d->fold_inodes = xls_realloc(d->fold_inodes, num,
+    /* What a deletion that was interrupted has noted stays. */
+    d->fold_inodes = xls_realloc(d->fold_inodes, d->num_fold_inodes + num,
                                  sizeof(*d->fold_inodes));
-    d->num_fold_inodes = num;
     for (i = 0; i < num; i++)
-        d->fold_inodes[i] = inode(chain[i].path);
+        if (!identity_folding(d, chain[i].path))
+            d->fold_inodes[d->num_fold_inodes++] = inode(chain[i].path);
     image_list_free(chain, num);
 }
 

@@ -52,6 +52,9 @@ int identity_begin_fold(struct store *st, const struct live *live,
 int identity_end_fold(struct store *st, const struct live *live,
                       uint32_t domid, struct error *e);
 
+/* Whether it was one of the disk's layers when that began. */
+bool identity_folding(const xl_snapshot_domain_disk *d, const char *layer);
+
 /* Notes (in memory) whether a disk's active layer is based on no layer of the
  * store any more, so that it is known by itself from here on. */
 void identity_note_alone(struct store *st, const struct live *live,

@@ -39,14 +39,24 @@ def layers_fold_one_after_the_other_after_a_reboot():
     reboot(guest)
 
 
-def layers_are_spared_when_the_domain_was_started_on_a_frozen_one():
-    """As by any toolstack that goes by the configuration file and does not look further."""
-    guest = start("pv", "past", formats=("raw",))
-    raw, overlay = disk_path(guest, "xvda"), f"{disk_path(guest, 'xvda')}.active.qcow2"
+def started_on_the_frozen_layer(name, protected):
+    """
+    As by any toolstack that goes by the configuration file and does not look further.
+    Returns the guest, its two layers and what it had counted to on the upper one.
+    """
+    guest = start("pv", name, formats=("raw",))
+    raw = disk_path(guest, "xvda")
     xl("snapshot-create", guest.name, "s", "--disk-only")
     n = guest.wait_tick(guest.n() + 4)
     guest.destroy()
+    if not protected:
+        sh(["chattr", "-i", raw])
     sh([DISTRIBUTION_XL, "create", guest.config_path], timeout=120)
+    return guest, raw, f"{raw}.active.qcow2", n
+
+
+def layers_are_spared_when_the_domain_was_started_on_a_frozen_one():
+    guest, raw, overlay, n = started_on_the_frozen_layer("past", True)
     for words in (["create", guest.name, "t", "--disk-only"], ["delete", guest.name, "s"],
                   ["undo", guest.name], ["revert", guest.name, "s"]):
         fails(f"snapshot-{words[0]}", *words[1:],
@@ -62,9 +72,24 @@ def layers_are_spared_when_the_domain_was_started_on_a_frozen_one():
     assert guest.n() >= n, (guest.n(), n)
 
 
+def layers_are_spared_when_the_protection_of_a_frozen_one_was_lifted():
+    guest, raw, overlay, n = started_on_the_frozen_layer("lifted", False)
+    guest.wait_tick()
+    assert guest.n() < n, (guest.n(), n)
+    said = xl("snapshot-delete", guest.name, "s").stderr
+    assert f"{overlay} stays: it was disk xvda of lifted, which was started on {raw} s" in said
+    assert names(guest) == []
+    assert files_beside(guest) == sorted([raw, overlay]), files_beside(guest)
+    healthy(guest)
+    xl("snapshot-create", guest.name, "t", "--disk-only")
+    xl("snapshot-delete", guest.name, "t")
+    healthy(guest)
+
+
 test(lambda: back_to_where_it_was(8, 0), name="data before: the active layer goes down")
 test(lambda: back_to_where_it_was(0, 8), name="data after: the frozen layer goes up")
 test(layers_fold_one_after_the_other_after_a_reboot)
 test(layers_are_spared_when_the_domain_was_started_on_a_frozen_one)
+test(layers_are_spared_when_the_protection_of_a_frozen_one_was_lifted)
 
 main()
