@@ -12,8 +12,8 @@ include $(wildcard tests/idl/build.mk tests/unit/build.mk tests/qmp/build.mk \
     tests/xenhost/record/build.mk \
     tests/xenhost/apictl/build.mk)
 
-.PHONY: deps deps-check check check-all check-sanitized check-xenhost check-more \
-        xenhosts
+.PHONY: deps deps-check check check-all check-claims check-sanitized check-xenhost \
+        check-more xenhosts
 deps:
 	scripts/need $(DEB_BUILD)
 deps-check:
@@ -24,10 +24,18 @@ check: deps-check
 	$(MAKE) check-all
 
 # What takes long begins first. Fuzzing and the hosts have two threads each.
-check-all:
+check-all: check-claims
 	$(MAKE) -j3 -O xenhosts check-sanitized check-image check-qmp check-unit check-idl
 	$(MAKE) check-fuzz
 	$(MAKE) check-xenhost
+
+# The documents' promises and their tests; the second run is of a promise that
+# no document makes and a test that does not exist, and has to fail.
+check-claims:
+	$(PYTHON) tests/claims.py
+	$(Q)! printf 'README.md: no such promise\n    tests/unit/vdev.c: no_test\n' | \
+	    $(PYTHON) tests/claims.py - >/dev/null 2>&1 || \
+	    { echo 'tests/claims.py finds nothing wrong' >&2; exit 1; }
 
 # The same tests under the sanitizers, built by the other compiler.
 check-sanitized:
