@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "block/inside.h"
 #include "files/files.h"
 
 static int check_external(struct xls_create *c, struct xls_create_disk *d)
@@ -97,6 +98,12 @@ static int check_internal(struct xls_create *c, struct xls_create_disk *d)
                   "internal snapshots; take an external one", vdev,
                   d->disk->layers[0].driver);
         return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
+    }
+    if (xls_internal_named(d->disk, d->args->name)) {
+        XLS_ERROR(&c->op.log, "disk %s: %s holds an internal snapshot \"%s\" "
+                  "already; use another name, or delete that one", vdev,
+                  d->disk->layers[0].path, d->args->name);
+        return ERROR_SNAPSHOT_EXISTS;
     }
     return 0;
 }

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "block/fold.h"
 #include "block/fold_check.h"
+#include "block/inside.h"
 #include "block/node.h"
 #include "domain/domain.h"
 #include "files/files.h"
@@ -76,7 +77,7 @@ static int check_target(struct xls_op *op, struct xls_disks *disks,
         return rc;
     if (t->args->method == LIBXL_SNAPSHOT_METHOD_INTERNAL) {
         if (t->args->name && t->args->name[0])
-            return 0;
+            return xls_internal_check(op, t->disk, t->args->name);
         XLS_ERROR(&op->log, "disk %s: method internal needs a name",
                   t->args->disk.vdev);
         return ERROR_INVAL;
@@ -90,26 +91,6 @@ static int check_target(struct xls_op *op, struct xls_disks *disks,
         rc = xls_fold_check_running(op, t->disk, k - 1, k);
     if (!rc && t->backward)
         rc = xls_fold_check_backward(op, t->disk, k - 1, k);
-    return rc;
-}
-
-static int delete_internal(struct xls_op *op, struct target *t)
-{
-    struct xls_json *args = xls_json_object();
-    char *what = xls_asprintf("deleting the internal snapshot \"%s\" of disk "
-                              "%s", t->args->name, t->args->disk.vdev);
-    int rc;
-
-    xls_json_set_str(args, "device", t->disk->layers[0].node);
-    xls_json_set_str(args, "name", t->args->name);
-    rc = xls_op_qmp(op);
-    if (rc)
-        xls_json_free(args);
-    else
-        rc = xls_qmp_must(op->qmp, what,
-                          "blockdev-snapshot-delete-internal-sync", args,
-                          XLS_QMP_SLOW, NULL);
-    free(what);
     return rc;
 }
 
@@ -178,7 +159,7 @@ static int run_target(struct xls_op *op, struct xls_disks *disks,
     case LIBXL_SNAPSHOT_METHOD_EXTERNAL:
         return delete_external(op, disks, t, result);
     case LIBXL_SNAPSHOT_METHOD_INTERNAL:
-        return delete_internal(op, t);
+        return xls_internal_delete(op, t->disk, t->args->name);
     default:
         return op->how->storage(op->how->user, LIBXL_SNAPSHOT_STORAGE_DELETE,
                                 op->domid, t->args);

@@ -11,9 +11,14 @@
 
 void xls_disk_drop_layers(struct xls_disk *disk)
 {
-    int i;
+    int i, j;
 
     for (i = 0; i < disk->num_layers; i++) {
+        for (j = 0; j < disk->layers[i].num_internals; j++) {
+            free(disk->layers[i].internals[j].id);
+            free(disk->layers[i].internals[j].name);
+        }
+        free(disk->layers[i].internals);
         free(disk->layers[i].node);
         free(disk->layers[i].file_node);
         free(disk->layers[i].driver);

@@ -8,6 +8,11 @@
 #include "base/format.h"
 #include "op.h"
 
+/* A snapshot inside an image. */
+struct xls_internal {
+    char *id, *name;
+};
+
 /* One layer of a disk's backing chain, as QEMU has it open. */
 struct xls_layer {
     char *node;                 /* QEMU's node name; "#block…" when QEMU made
@@ -21,7 +26,8 @@ struct xls_layer {
     char *detect_zeroes;        /* "off", "on" or "unmap" */
     bool read_only;
     bool direct, no_flush;      /* its cache mode */
-    bool internal;              /* it holds internal snapshots */
+    struct xls_internal *internals;     /* snapshots inside it */
+    int num_internals;
     uint64_t virtual_size;      /* bytes */
     uint64_t actual_size;       /* bytes allocated; 0 when unknown */
 };

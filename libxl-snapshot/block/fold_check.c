@@ -53,7 +53,7 @@ int xls_fold_check_internal(struct xls_op *op, const struct xls_disk *disk,
     int i;
 
     for (i = from; i <= to; i++)
-        if (disk->layers[i].internal) {
+        if (disk->layers[i].num_internals) {
             XLS_ERROR(&op->log, "disk %s: %s holds internal snapshots, which "
                       "folding would destroy; delete them first",
                       disk->rec->vdev, disk->layers[i].path);

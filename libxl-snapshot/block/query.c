@@ -121,6 +121,23 @@ static void add_recorded(struct xls_layer *layer, const struct xls_json *image)
     layer->recorded = xls_strdup(full ? full : name);
 }
 
+static void add_internals(struct xls_layer *layer,
+                          const struct xls_json *snapshots)
+{
+    int i, num = xls_json_len(snapshots);
+
+    layer->internals = xls_calloc(num, sizeof(*layer->internals));
+    layer->num_internals = num;
+    for (i = 0; i < num; i++) {
+        const struct xls_json *o = xls_json_at(snapshots, i);
+        const char *id = xls_json_get_str(o, "id");
+        const char *name = xls_json_get_str(o, "name");
+
+        layer->internals[i].id = xls_strdup(id ? id : "");
+        layer->internals[i].name = xls_strdup(name ? name : "");
+    }
+}
+
 /*
  * QEMU calls a layer json:{...} when what it has open below it goes by another
  * name than the header says. Where that is the same file all the same (a name
@@ -174,9 +191,9 @@ static int add_layer(struct xls_disk *disk, const struct xls_json *nodes,
         .read_only = xls_json_get_bool(node, "ro", false),
         .direct = xls_json_get_bool(cache, "direct", false),
         .no_flush = xls_json_get_bool(cache, "no-flush", false),
-        .internal = xls_json_len(xls_json_get(image, "snapshots")) > 0,
     };
     add_recorded(layer, image);
+    add_internals(layer, xls_json_get(image, "snapshots"));
     if (!xls_json_get_uint(image, "actual-size", &layer->actual_size))
         layer->actual_size = 0;
     return xls_json_get_uint(image, "virtual-size", &layer->virtual_size)

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "block/fold.h"
+#include "block/inside.h"
 #include "block/node.h"
 #include "create.h"
 #include "files/files.h"
@@ -238,15 +239,8 @@ void xls_create_undo_window(struct xls_create *c)
         if (d->called)
             c->op.how->storage(c->op.how->user, LIBXL_SNAPSHOT_STORAGE_UNDO,
                                c->op.domid, d->args);
-        if (d->snapshotted && !xls_op_qmp(&c->op)) {
-            struct xls_json *args = xls_json_object();
-
-            xls_json_set_str(args, "device", d->disk->layers[0].node);
-            xls_json_set_str(args, "name", d->args->name);
-            xls_qmp_must(c->op.qmp, "removing the internal snapshot again",
-                         "blockdev-snapshot-delete-internal-sync", args,
-                         XLS_QMP_SLOW, NULL);
-        }
+        if (d->snapshotted)
+            xls_internal_delete(&c->op, d->disk, d->args->name);
         if (d->switched)
             undo_external(c, d);
         d->called = d->snapshotted = false;

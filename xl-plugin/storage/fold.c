@@ -276,7 +276,7 @@ static int fold_step(struct fold *f, const struct layers *l,
     int ret;
 
     if (disk->method == LIBXL_SNAPSHOT_METHOD_INTERNAL) {
-        *why = "a running domain has the image open as a frozen layer";
+        *why = fold_inside_obstacle(base, disk);
         return fold_inside(f, base, rec, disk, e);
     }
     if (base && base->top && base->live && base->live->domid == f->domid) {

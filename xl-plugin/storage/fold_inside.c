@@ -10,6 +10,8 @@ static int remove_internal(struct fold *f, const struct layer *image,
 
     if (!image || !strings_has(&image->image.internal, disk->internal_name))
         return 1;
+    if (image_internal_named(&image->image, disk->internal_name) > 1)
+        return 0;
     /* QEMU deletes from the layer that it writes, and no one else may change
      * an image that it has open. */
     if (image->live) {
@@ -44,6 +46,15 @@ static int discard_kept(struct fold *f, const struct layer *image,
     empty = !now.internal.num;
     image_dispose(&now);
     return empty ? fold_discard(f, path, except, e) : 0;
+}
+
+const char *fold_inside_obstacle(const struct layer *image,
+                                 const xl_snapshot_disk *disk)
+{
+    if (image && image_internal_named(&image->image, disk->internal_name) > 1)
+        return "the image holds another internal snapshot of that name; delete "
+               "that one by its ID with the program that made it";
+    return "a running domain has the image open as a frozen layer";
 }
 
 int fold_inside(struct fold *f, const struct layer *image,

@@ -71,6 +71,9 @@ int fold_drop(struct fold *f, xl_snapshot_record *rec, xl_snapshot_disk *disk,
 int fold_inside(struct fold *f, const struct layer *image,
                 xl_snapshot_record *rec, xl_snapshot_disk *disk,
                 struct error *e);
+/* Why it has to stay. */
+const char *fold_inside_obstacle(const struct layer *image,
+                                 const xl_snapshot_disk *disk);
 /* Removes internal snapshots that nothing needs, where that is possible. */
 int fold_leftovers(struct fold *f, struct error *e);
 

@@ -37,6 +37,7 @@ void image_dispose(struct image *image)
     free(image->path);
     free(image->backing);
     strings_free(&image->internal);
+    strings_free(&image->internal_ids);
     memset(image, 0, sizeof(*image));
 }
 
@@ -77,10 +78,14 @@ static int from_json(const struct xls_json *v, struct image *image,
     image->backing_format =
         xls_driver_format(xls_json_get_str(v, "backing-filename-format"));
     for (i = 0; i < xls_json_len(snapshots); i++) {
-        const char *name = xls_json_get_str(xls_json_at(snapshots, i), "name");
+        const struct xls_json *o = xls_json_at(snapshots, i);
+        const char *name = xls_json_get_str(o, "name");
+        const char *id = xls_json_get_str(o, "id");
 
-        if (name)
-            strings_add(&image->internal, name);
+        if (!name || !id)
+            continue;
+        strings_add(&image->internal, name);
+        strings_add(&image->internal_ids, id);
     }
     return 0;
 }
@@ -303,45 +308,6 @@ int image_map(const char *path, libxl_disk_format format,
         *extents = NULL;
         *num = 0;
     }
-    return ret;
-}
-
-int image_internal_apply(const char *path, const char *name, struct error *e)
-{
-    const char *argv[] = { "qemu-img", "snapshot", "-q", "-a", name, "--",
-                           path, NULL };
-
-    return check_path(path, e) || run(argv, NULL, NULL, e) ||
-           image_sync(path, e) ? -1 : 0;
-}
-
-int image_internal_delete(const char *path, const char *name, struct error *e)
-{
-    const char *argv[] = { "qemu-img", "snapshot", "-q", "-d", name, "--",
-                           path, NULL };
-
-    return check_path(path, e) || run(argv, NULL, NULL, e) ||
-           image_sync(path, e) ? -1 : 0;
-}
-
-int image_internal_extract(const char *path, const char *name,
-                           const char *new_path, struct error *e)
-{
-    char *which = xls_asprintf("snapshot.name=%s", name);
-    const char *argv[] = { "qemu-img", "convert", "-q", "-U", "-f", "qcow2",
-                           "-O", "qcow2", "-l", which, "--", path, new_path,
-                           NULL };
-    int ret = -1;
-
-    if (check_path(path, e) || check_path(new_path, e) ||
-        image_reserve(new_path, path, e))
-        goto out;
-    ret = run(argv, NULL, NULL, e) || image_sync(new_path, e) ? -1 : 0;
-    if (ret)
-        unlink(new_path);
-
-out:
-    free(which);
     return ret;
 }
 

@@ -30,6 +30,7 @@ struct image {
     uint64_t virtual_size, actual_size;
     uint64_t cluster_size;      /* 0: of no qcow2 image */
     struct strings internal;    /* names of its internal snapshots */
+    struct strings internal_ids;        /* their IDs, in the same order */
 };
 
 int image_info(const char *path, libxl_disk_format format, struct image *image,
@@ -77,6 +78,10 @@ struct image_extent {
 int image_map(const char *path, libxl_disk_format format,
               struct image_extent **extents, int *num, struct error *e);
 
+/* How many of the image's internal snapshots have a name: QEMU lets several. */
+int image_internal_named(const struct image *image, const char *name);
+/* Each is an error unless exactly one internal snapshot has the name; one whose
+ * ID reads like it does not matter. */
 int image_internal_apply(const char *path, const char *name, struct error *e);
 int image_internal_delete(const char *path, const char *name,
                           struct error *e);
