@@ -14,7 +14,6 @@ static int check_external(struct xls_create *c, struct xls_create_disk *d)
 {
     const libxl_disk_snapshot *a = d->args;
     const char *vdev = d->disk->rec->vdev;
-    char *unique;
     bool has = true;
     int rc;
 
@@ -75,10 +74,10 @@ static int check_external(struct xls_create *c, struct xls_create_disk *d)
     }
     /* With keep_path, under a name of its own beside the disk's until the
      * window. */
-    unique = xls_unique_name("new");
-    d->overlay_path = a->keep_path ? xls_asprintf("%s.%s", d->base_path, unique)
+    d->overlay_path = a->keep_path ? xls_unique_path(d->base_path)
                                    : xls_strdup(a->external_path);
-    free(unique);
+    if (a->keep_path)
+        d->second_name = xls_file_second_name(d->base_path);
     d->node = xls_unique_name(vdev);
     d->frozen_path = a->keep_path ? a->external_path : d->base_path;
     d->top_path = a->keep_path ? d->disk->rec->pdev_path : a->external_path;
@@ -200,7 +199,7 @@ static int validate(struct xls_create *c)
                   "domain %s is to be snapshotted", c->op.name);
         return ERROR_INVAL;
     }
-    return 0;
+    return xls_create_check_paths(c);
 }
 
 static int resume(struct xls_create *c)
@@ -316,6 +315,7 @@ void xls_create_dispose(struct xls_create *c)
         free(c->todo[i].node);
         free(c->todo[i].base_path);
         free(c->todo[i].overlay_path);
+        free(c->todo[i].second_name);
     }
     free(c->todo);
     xls_image_writer_free(c->image);

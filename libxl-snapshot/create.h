@@ -14,6 +14,8 @@ struct xls_create_disk {
     char *node;                 /* the overlay's */
     char *base_path;            /* real path of the layer to be frozen */
     char *overlay_path;         /* where the overlay is made */
+    char *second_name;          /* keep_path: of the disk's file while it takes
+                                 * its path back */
     const char *frozen_path;    /* what the frozen layer is called after */
     const char *top_path;       /* what the overlay is called after */
     bool made;                  /* the overlay's file is there, by us */
@@ -55,6 +57,8 @@ struct xls_step {
 /* Frees what c holds, but for its op. */
 void xls_create_dispose(struct xls_create *c);
 
+/* create/paths.c: whether all names of files are different ones. */
+int xls_create_check_paths(struct xls_create *c);
 /* create/journal.c */
 int xls_create_journal(struct xls_create *c);
 void xls_create_undo_journal(struct xls_create *c);

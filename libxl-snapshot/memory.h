@@ -23,8 +23,8 @@ int xls_memory_must_be_complete(const struct xls_log *log, const char *path,
                                 bool complete);
 int xls_memory_check_level(const struct xls_log *log, int level);
 
-/* A new file that gets its name when it is complete; what one that was killed
- * has left, the next one for the same path removes. */
+/* A new file that gets its name when it is complete. Until then its name is one
+ * of xls_unique_path. */
 struct xls_memory_new {
     const struct xls_log *log;
     const char *path;

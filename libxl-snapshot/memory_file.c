@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/unique.h"
 #include "domain/memfile.h"
 #include "files/files.h"
 #include "image/stream.h"
@@ -103,10 +104,8 @@ int xls_memory_new_begin(const struct xls_log *log, const char *path,
 
     file->log = log;
     file->path = path;
-    file->tmp = xls_asprintf("%s.new", path);
-    rc = xls_file_unlink(log, file->tmp);
-    if (!rc)
-        rc = xls_file_create(log, file->tmp, NULL, &file->fd);
+    file->tmp = xls_unique_path(path);
+    rc = xls_file_create(log, file->tmp, NULL, &file->fd);
     if (rc)
         free(file->tmp);
     return rc;

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -230,14 +229,4 @@ int xls_op_progress(struct xls_op *op, const char *phase, uint64_t done,
     };
 
     return op->how->progress ? op->how->progress(op->how->user, &p) : 0;
-}
-
-char *xls_unique_name(const char *tag)
-{
-    uint32_t r;
-
-    /* Never short once the kernel's pool is up. */
-    if (getrandom(&r, sizeof(r), 0) != sizeof(r))
-        abort();
-    return xls_asprintf("xls-%.10s-%08x", tag, r);
 }

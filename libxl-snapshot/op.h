@@ -9,6 +9,7 @@
 #include <libxl_utils.h>
 
 #include "base/log.h"
+#include "base/unique.h"
 #include "qmp/qmp.h"
 
 /* libxl's INVALID_DOMID is an int, and its domain ids are uint32_t. */
@@ -75,10 +76,6 @@ bool xls_op_qemu_gone(const struct xls_op *op);
 /* Reports progress; nonzero when the caller wants the operation cancelled. */
 int xls_op_progress(struct xls_op *op, const char *phase, uint64_t done,
                     uint64_t total);
-
-/* A random name that no node of QEMU bears: "xls-<tag>-<8 hex digits>", short,
- * since QEMU reads its commands byte by byte. */
-char *xls_unique_name(const char *tag);
 
 /* How long QEMU may take to answer, milliseconds: a command that works in
  * memory, and one that opens or writes images. */

@@ -30,6 +30,9 @@ void xls_revert_dispose(struct xls_revert *r)
 
     for (i = 0; r->disks && i < r->args->num_disks; i++)
         libxl_disk_snapshot_result_dispose(&r->disks[i]);
+    for (i = 0; r->second_names && i < r->args->num_disks; i++)
+        free(r->second_names[i]);
+    free(r->second_names);
     free(r->disks);
     free(r->name);
     free(r->incoming);

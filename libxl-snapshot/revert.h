@@ -18,6 +18,9 @@ struct xls_revert {
     bool old_gone;                      /* the old domain is destroyed */
     uint32_t domid;                     /* the new one; XLS_NO_DOMID: none */
     libxl_disk_snapshot_result *disks;  /* one per args->disks */
+    char **second_names;                /* likewise: what the new layer is
+                                         * called too while it takes its path;
+                                         * NULL: it takes none */
 };
 
 void xls_revert_set_name(struct xls_revert *r, const char *name);
@@ -28,6 +31,10 @@ void xls_revert_dispose(struct xls_revert *r);
 /* Checks the disks of the arguments against the configuration, and has the
  * configuration name the layers that the domain is to start on. */
 int xls_revert_prepare_disks(struct xls_revert *r);
+/* Sets second_names: as a journal recorded them (an array, empty if it is of an
+ * earlier version), or new ones (NULL). */
+void xls_revert_set_second_names(struct xls_revert *r,
+                                 const struct xls_json *recorded);
 /* Lets the toolstack put disks of methods INTERNAL and CALLER back. */
 int xls_revert_storage(struct xls_revert *r);
 /*

@@ -45,6 +45,12 @@ static void sweep_file_nodes(struct xls_op *op)
     xls_json_free(nodes);
 }
 
+static void plan_second_name(struct xls_fold *fold)
+{
+    if (fold->keep_child_path)
+        fold->second_name = xls_file_second_name(fold->child_path);
+}
+
 static void add_between(struct xls_fold *fold, const struct xls_layer *layer)
 {
     int n = fold->num_between++;
@@ -75,6 +81,7 @@ void xls_fold_plan(struct xls_fold *fold, const struct xls_disk *disk,
     };
     for (i = child + 1; i < layer; i++)
         add_between(fold, &l[i]);
+    plan_second_name(fold);
 }
 
 void xls_fold_plan_copy(struct xls_fold *fold, const struct xls_disk *disk,
@@ -96,6 +103,7 @@ void xls_fold_plan_copy(struct xls_fold *fold, const struct xls_disk *disk,
     };
     for (i = 1; whole_chain && i < disk->num_layers; i++)
         add_between(fold, &l[i]);
+    plan_second_name(fold);
 }
 
 void xls_fold_dispose(struct xls_fold *fold)
@@ -112,6 +120,7 @@ void xls_fold_dispose(struct xls_fold *fold)
     free(fold->layer_path);
     free(fold->child_node);
     free(fold->child_path);
+    free(fold->second_name);
     free(fold->above_path);
 }
 
@@ -177,7 +186,8 @@ static void leave_nodes(struct xls_op *op, const struct xls_fold *fold)
 void xls_fold_give_up(struct xls_op *op, const struct xls_fold *fold)
 {
     if (fold->keep_child_path)
-        xls_file_take_path_drop(&op->log, fold->child_path);
+        xls_file_drop_second_name(&op->log, fold->second_name,
+                                  fold->layer_path);
     if (fold->copy) {
         xls_node_del(op, fold->layer_node);
         sweep_file_nodes(op);
@@ -218,7 +228,7 @@ static int take_child_path(struct xls_op *op, const struct xls_disk *disk,
         rc = xls_file_thaw(&op->log, fold->child_path);
         if (!rc)
             rc = xls_file_take_path(&op->log, fold->layer_path,
-                                    fold->child_path);
+                                    fold->child_path, fold->second_name);
     }
     /* A raw image does not grow. */
     if (!rc && child_is_active(fold) && strcmp(layer->driver, "raw"))

@@ -30,6 +30,8 @@ struct xls_fold {
     char *child_node, *child_path;
     char **between_nodes, **between_paths;
     int num_between;
+    char *second_name;          /* keep_child_path: of the layer's file while
+                                 * it takes the child's path */
     char *above_path;           /* over the child; NULL: the child is active */
     bool above_frozen;          /* it is not the active layer */
 };

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "block/fold.h"
+#include "files/files.h"
 
 struct xls_json *xls_fold_json(const struct xls_fold *fold)
 {
@@ -30,6 +31,7 @@ struct xls_json *xls_fold_json(const struct xls_fold *fold)
         xls_json_append(between, b);
     }
     xls_json_set(o, "between", between);
+    xls_json_set_str(o, "second_name", fold->second_name);
     xls_json_set_str(o, "above_path", fold->above_path);
     xls_json_set_bool(o, "above_frozen", fold->above_frozen);
     return o;
@@ -56,6 +58,7 @@ int xls_fold_from_json(const struct xls_json *o, struct xls_fold *fold)
         .layer_path = text(o, "layer_path"),
         .child_node = text(o, "child_node"),
         .child_path = text(o, "child_path"),
+        .second_name = text(o, "second_name"),
         .above_path = text(o, "above_path"),
         .above_frozen = xls_json_get_bool(o, "above_frozen", false),
         .between_nodes = xls_calloc(num, sizeof(char *)),
@@ -71,6 +74,9 @@ int xls_fold_from_json(const struct xls_json *o, struct xls_fold *fold)
         fold->between_paths[i] = text(b, "path");
         whole = whole && fold->between_nodes[i] && fold->between_paths[i];
     }
+    if (whole && fold->keep_child_path && !fold->second_name)
+        fold->second_name = xls_file_second_name_unrecorded(fold->layer_path,
+                                                            fold->child_path);
     return whole ? 0 : ERROR_SNAPSHOT_INCOMPLETE;
 }
 

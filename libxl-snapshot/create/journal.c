@@ -28,6 +28,7 @@ static struct xls_json *disk_json(const struct xls_create *c,
     xls_json_set_str(o, "node", d->node);
     xls_json_set_str(o, "base_path", d->base_path);
     xls_json_set_str(o, "overlay_path", d->overlay_path);
+    xls_json_set_str(o, "second_name", d->second_name);
     xls_json_set_str(o, "frozen_path", d->frozen_path);
     xls_json_set_str(o, "top_path", d->top_path);
     free(text);
@@ -91,6 +92,21 @@ static void look(struct xls_create_disk *d)
     }
 }
 
+/* The name that a disk's file bears while it takes its path back, where the
+ * disk was to keep its path; malloc'ed. */
+static char *second_name(const struct xls_json *disk)
+{
+    const char *recorded = xls_json_get_str(disk, "second_name");
+    const char *base = xls_json_get_str(disk, "base_path");
+    const char *frozen = xls_json_get_str(disk, "frozen_path");
+
+    if (recorded)
+        return xls_strdup(recorded);
+    return base && frozen &&
+           xls_json_get_bool(xls_json_get(disk, "args"), "keep_path", false)
+               ? xls_file_second_name_unrecorded(frozen, base) : NULL;
+}
+
 static int load_disk(struct xls_create *c, const struct xls_json *o,
                      struct xls_create_disk *d, libxl_disk_snapshot *args)
 {
@@ -104,6 +120,7 @@ static int load_disk(struct xls_create *c, const struct xls_json *o,
     d->node = xls_strdup(xls_json_get_str(o, "node"));
     d->base_path = xls_strdup(xls_json_get_str(o, "base_path"));
     d->overlay_path = xls_strdup(xls_json_get_str(o, "overlay_path"));
+    d->second_name = second_name(o);
     d->frozen_path = xls_json_get_str(o, "frozen_path");
     d->top_path = xls_json_get_str(o, "top_path");
     d->disk = xls_disks_find(&c->disks, xls_json_get_str(o, "vdev"));
@@ -190,6 +207,7 @@ int xls_create_tidy_killed(struct xls_op *op, const struct xls_json *journal)
     for (i = 0; i < xls_json_len(disks) && !rc; i++) {
         const struct xls_json *d = xls_json_at(disks, i);
         const struct xls_json *args = xls_json_get(d, "args");
+        char *second;
 
         if (!xls_json_get_bool(args, "keep_path", false))
             continue;
@@ -197,9 +215,11 @@ int xls_create_tidy_killed(struct xls_op *op, const struct xls_json *journal)
         path = xls_json_get_str(d, "overlay_path");
         if (path)
             rc = xls_file_unlink(&op->log, path);
-        path = xls_json_get_str(d, "base_path");
-        if (path)
-            xls_file_take_path_drop(&op->log, path);
+        second = second_name(d);
+        path = xls_json_get_str(d, "frozen_path");
+        if (second && path)
+            xls_file_drop_second_name(&op->log, second, path);
+        free(second);
     }
     return rc;
 }

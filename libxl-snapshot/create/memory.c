@@ -60,7 +60,6 @@ static int check_format(struct xls_create *c)
 int xls_create_check_memory(struct xls_create *c)
 {
     const libxl_domain_snapshot_args *a = c->args;
-    char *unique;
     int rc;
 
     if (!a->memory_path || !a->memory_path[0]) {
@@ -78,9 +77,7 @@ int xls_create_check_memory(struct xls_create *c)
                                     &c->memory_parent);
     if (rc)
         return rc;
-    unique = xls_unique_name("new");
-    c->memory_tmp = xls_asprintf("%s.%s", a->memory_path, unique);
-    free(unique);
+    c->memory_tmp = xls_unique_path(a->memory_path);
     return 0;
 }
 

@@ -54,7 +54,8 @@ static int add_under_path(struct xls_create *c, struct xls_create_disk *d)
     d->added = !added;
     rc = xls_file_link(&c->op.log, d->base_path, d->overlay_path);
     if (!rc)
-        rc = xls_file_take_path(&c->op.log, d->frozen_path, d->base_path);
+        rc = xls_file_take_path(&c->op.log, d->frozen_path, d->base_path,
+                                d->second_name);
     if (rc)
         return rc;
     d->moved = false;
@@ -115,8 +116,9 @@ void xls_create_undo_overlays(struct xls_create *c)
         if ((d->made || d->args->reuse_external) &&
             !xls_file_thaw(&c->op.log, d->overlay_path) && d->made)
             xls_file_unlink(&c->op.log, d->overlay_path);
-        if (d->args->keep_path)
-            xls_file_take_path_drop(&c->op.log, d->base_path);
+        if (d->second_name)
+            xls_file_drop_second_name(&c->op.log, d->second_name,
+                                      d->base_path);
         d->added = d->moved = d->linked = d->made = false;
     }
 }

@@ -39,16 +39,25 @@ int xls_file_rename(const struct xls_log *log, const char *path,
 int xls_file_rename_new(const struct xls_log *log, const char *path,
                         const char *new_path);
 /*
- * Has new_path (or what it is a symlink to), where another file may be, name
- * the file at path too; at no time is there nothing at new_path. What can
- * fail of it for want of space or permission can be done beforehand, and that
- * be dropped again.
+ * files/take_path.c: has new_path (or what it is a symlink to), where another
+ * file may be, name the file at path too; at no time is there nothing at
+ * new_path. On its way the file bears a second name, which the caller gets
+ * from xls_file_second_name and records, so that recovery finds it.
  */
+char *xls_file_second_name(const char *new_path);
+/* For a journal without one: earlier versions derived it from new_path. It is
+ * used where it is a name of the file at path, else a new one. */
+char *xls_file_second_name_unrecorded(const char *path, const char *new_path);
 int xls_file_take_path(const struct xls_log *log, const char *path,
-                       const char *new_path);
+                       const char *new_path, const char *name);
+/* Makes the second name: what can fail for want of space or permission. */
 int xls_file_take_path_prepare(const struct xls_log *log, const char *path,
-                               const char *new_path);
-void xls_file_take_path_drop(const struct xls_log *log, const char *new_path);
+                               const char *name);
+/* Whether name is one of at least two names of the regular file at path. */
+bool xls_is_second_name(const char *name, const char *path);
+/* Removes name when it is one, so that the file is not lost with it. */
+void xls_file_drop_second_name(const struct xls_log *log, const char *name,
+                               const char *path);
 /* Makes the file end in at least this many bytes that hold nothing, sparse. */
 int xls_file_headroom(const struct xls_log *log, const char *path,
                       uint64_t bytes);

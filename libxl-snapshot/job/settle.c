@@ -270,7 +270,8 @@ int xls_disk_job_lost(struct xls_op *op, struct xls_disk_job *j)
     bool successor = op->domid != XLS_NO_DOMID && op->domid != j->domid;
 
     if (fold->keep_child_path)
-        xls_file_take_path_drop(&op->log, fold->child_path);
+        xls_file_drop_second_name(&op->log, fold->second_name,
+                                  fold->layer_path);
     if (!fold->copy)
         freeze_again(op, fold->layer_path);
     if (fold->above_path)

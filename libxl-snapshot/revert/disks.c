@@ -58,6 +58,7 @@ int xls_revert_prepare_disks(struct xls_revert *r)
     r->disks = xls_calloc(r->args->num_disks, sizeof(*r->disks));
     for (i = 0; i < r->args->num_disks; i++)
         libxl_disk_snapshot_result_init(&r->disks[i]);
+    xls_revert_set_second_names(r, NULL);
     for (i = 0; i < r->args->num_disks; i++) {
         const libxl_disk_snapshot *a = &r->args->disks[i];
         libxl_device_disk *disk = config_disk(&r->config, a->disk.vdev);
@@ -116,6 +117,27 @@ int xls_revert_storage(struct xls_revert *r)
     return 0;
 }
 
+void xls_revert_set_second_names(struct xls_revert *r,
+                                 const struct xls_json *recorded)
+{
+    int i;
+
+    r->second_names = xls_calloc(r->args->num_disks, sizeof(char *));
+    for (i = 0; i < r->args->num_disks; i++) {
+        const libxl_disk_snapshot *a = &r->args->disks[i];
+        const char *name = xls_json_str(xls_json_at(recorded, i));
+
+        if (a->method != LIBXL_SNAPSHOT_METHOD_EXTERNAL || !a->keep_path ||
+            !a->external_path || !a->disk.pdev_path)
+            continue;
+        r->second_names[i] =
+            name ? xls_strdup(name)
+            : recorded ? xls_file_second_name_unrecorded(a->external_path,
+                                                         a->disk.pdev_path)
+                       : xls_file_second_name(a->disk.pdev_path);
+    }
+}
+
 static void note_path(struct xls_revert *r, int i)
 {
     free(r->disks[i].path);
@@ -125,6 +147,7 @@ static void note_path(struct xls_revert *r, int i)
 /* A disk whose new layer takes over a path. */
 struct taking {
     const libxl_disk_snapshot *args;
+    const char *second_name;
     libxl_device_disk *disk;
 };
 
@@ -201,7 +224,7 @@ static int take_path(struct xls_op *op, const struct taking *t,
     libxl_diskinfo_dispose(&info);
     /* A process that was killed may have come so far. */
     if (!rc && !access(from, F_OK))
-        rc = xls_file_take_path(&op->log, from, to);
+        rc = xls_file_take_path(&op->log, from, to, t->second_name);
     return rc;
 }
 
@@ -246,9 +269,9 @@ void xls_revert_take_paths(struct xls_revert *r)
 
     for (i = 0; i < r->args->num_disks; i++) {
         const libxl_disk_snapshot *a = &r->args->disks[i];
-        struct taking t = { .args = a };
+        struct taking t = { .args = a, .second_name = r->second_names[i] };
 
-        if (a->method != LIBXL_SNAPSHOT_METHOD_EXTERNAL || !a->keep_path)
+        if (!t.second_name)
             continue;
         t.disk = config_disk(&r->config, a->disk.vdev);
         if (t.disk)

@@ -16,13 +16,19 @@
 int xls_revert_journal(struct xls_revert *r)
 {
     struct xls_json *o = xls_journal_new(&r->op, "revert");
+    struct xls_json *names = xls_json_array();
     char *args = libxl_domain_snapshot_args_to_json(
         r->op.ctx, (libxl_domain_snapshot_args *)r->args);
-    int rc;
+    int i, rc;
 
     xls_json_set_str(o, "name", r->name);
     xls_json_set(o, "args", xls_json_parse(args, strlen(args),
                                            &xls_json_limits_file, NULL));
+    for (i = 0; i < r->args->num_disks; i++)
+        xls_json_append(names, r->second_names[i]
+                                   ? xls_json_string(r->second_names[i])
+                                   : xls_json_null());
+    xls_json_set(o, "second_names", names);
     if (r->domid != XLS_NO_DOMID)
         xls_json_set_int(o, "built", r->domid);
     rc = xls_journal_write(&r->op, o);
@@ -178,6 +184,16 @@ out:
     return rc;
 }
 
+static void set_second_names(struct xls_revert *r,
+                             const struct xls_json *journal)
+{
+    struct xls_json *none = xls_json_array();
+    const struct xls_json *names = xls_json_get(journal, "second_names");
+
+    xls_revert_set_second_names(r, names ? names : none);
+    xls_json_free(none);
+}
+
 int xls_revert_recover(struct xls_op *op, const struct xls_json *journal)
 {
     libxl_domain_snapshot_args args;
@@ -204,6 +220,7 @@ int xls_revert_recover(struct xls_op *op, const struct xls_json *journal)
     libxl_domain_snapshot_args_init(&args);
     rc = load(&r, journal, &args);
     if (!rc) {
+        set_second_names(&r, journal);
         r.disks = xls_calloc(args.num_disks, sizeof(*r.disks));
         for (i = 0; i < args.num_disks; i++)
             libxl_disk_snapshot_result_init(&r.disks[i]);

@@ -196,7 +196,7 @@ static UNUSED void all_is_right(int depth)
     }
     sh("test -z \"$(qemu-img info -U '%s' | grep backing)\"", path);
     free(path);
-    sh("test -z \"$(ls '%s' | grep -e xls-tmp -e .new)\"", host.images);
+    sh("test -z \"$(ls '%s' | grep -e xls-tmp -e xls-new)\"", host.images);
     sh("test -z \"$(ls '%s/lib/xlsnapshot' | grep json)\"", HOST_DIR);
 }
 

@@ -493,8 +493,9 @@ int store_remove_memory(struct store *st, const char *name, struct error *e)
     return ret;
 }
 
-/* What a memory file that is being made is called until it is complete: for a
- * snapshot that is taken, FILE.xls-new-XXXXXXXX; otherwise FILE.new. */
+/* What a memory file that is being made is called until it is complete:
+ * FILE.xls-new-XXXXXXXX; by earlier versions, and while it is imported,
+ * FILE.new. */
 static bool is_half_made(const char *file)
 {
     static const char mark[] = ".xls-new-";

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "base/unique.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "base/alloc.h"
+
+char *xls_unique_name(const char *tag)
+{
+    uint32_t r;
+
+    /* Never short once the kernel's pool is up. */
+    if (getrandom(&r, sizeof(r), 0) != sizeof(r))
+        abort();
+    return xls_asprintf("xls-%.10s-%08x", tag, r);
+}
+
+char *xls_unique_path(const char *path)
+{
+    char *name = xls_unique_name("new");
+    char *unique = xls_asprintf("%s.%s", path, name);
+
+    free(name);
+    return unique;
+}

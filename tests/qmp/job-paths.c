@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/* Names of files: what a user may call his, and what must not be one file. */
+#include "qmp/job_support.h"
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+/* A snapshot of disks (their vdevs), each with this external_path. */
+static int snapshot_as(int num, const char *const *vdevs,
+                       const char *const *paths, bool reuse)
+{
+    libxl_domain_snapshot_args args;
+    int i, rc;
+
+    libxl_domain_snapshot_args_init(&args);
+    args.num_disks = num;
+    args.disks = xls_calloc(num, sizeof(*args.disks));
+    for (i = 0; i < num; i++) {
+        libxl_disk_snapshot_init(&args.disks[i]);
+        args.disks[i].disk.vdev = xls_strdup(vdevs[i]);
+        args.disks[i].method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
+        args.disks[i].external_path = xls_strdup(paths[i]);
+        args.disks[i].keep_path = !reuse;
+        args.disks[i].reuse_external = reuse;
+    }
+    rc = host_call(libxl_domain_snapshot_create(host_ctx, host.domid, &args,
+                                                &host_how, NULL));
+    libxl_domain_snapshot_args_dispose(&args);
+    return rc;
+}
+
+static int snapshot_xvda_as(const char *path)
+{
+    static const char *const vdev = "xvda";
+
+    return snapshot_as(1, &vdev, &path, false);
+}
+
+static char *beside_disk(const char *suffix)
+{
+    return xls_asprintf("%s%s", host.disks[0].path, suffix);
+}
+
+static ino_t inode(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) ? 0 : st.st_ino;
+}
+
+static void start(void)
+{
+    memset(written, 0, sizeof(written));
+    host_start(vm_start(1, NULL));
+    guest_writes(1, 1);
+    guest_writes(2, 2);
+}
+
+/* Earlier versions called a file so for a moment. */
+static void a_snapshot_has_the_name_of_a_former_temporary_file(void **state)
+{
+    char *name, *second;
+
+    (void)state;
+    start();
+    name = beside_disk(".xls-tmp");
+    if (snapshot_xvda_as(name))
+        fail_msg("%s", vm_logged());
+    guest_writes(3, 3);
+    assert_true(is_protected(name));
+    host_reboot();
+    guest_reads_its_data();
+    second = beside_disk(".2");
+    assert_int_equal(snapshot_xvda_as(second), 0);
+    /* Backward, so that a layer takes over a path. */
+    if (commit(NULL, second, 0))
+        fail_msg("%s", vm_logged());
+    wait_until(LIBXL_DISK_JOB_PHASE_READY);
+    assert_int_equal(do_abort(LIBXL_DISK_JOB_ABORT_PIVOT), 0);
+    guest_reads_its_data();
+    assert_true(is_protected(name));
+    free(second);
+    free(name);
+}
+
+/* A user's second name of the very file, under each step that takes a path. */
+static void a_second_name_that_a_user_made_stays(void **state)
+{
+    char *theirs, *layer;
+    ino_t its;
+
+    (void)state;
+    start();
+    theirs = beside_disk(".xls-tmp");
+    layer = layer_path(1);
+    assert_int_equal(link(host.disks[0].path, theirs), 0);
+    its = inode(theirs);
+    if (snapshot(1))
+        fail_msg("%s", vm_logged());
+    assert_int_equal(inode(theirs), its);
+    guest_writes(3, 3);
+    if (commit(NULL, layer, 0))
+        fail_msg("%s", vm_logged());
+    wait_until(LIBXL_DISK_JOB_PHASE_READY);
+    assert_int_equal(do_abort(LIBXL_DISK_JOB_ABORT_PIVOT), 0);
+    assert_int_equal(inode(theirs), its);
+    assert_int_equal(inode(host.disks[0].path), its);
+    guest_reads_its_data();
+    free(layer);
+    free(theirs);
+}
+
+/* --- names that are one --- */
+
+static void refused(int rc, const char *says)
+{
+    assert_int_equal(rc, ERROR_INVAL);
+    if (!strstr(vm_logged(), says))
+        fail_msg("not \"%s\": %s", says, vm_logged());
+}
+
+static void names_of_one_file_are_refused_before_anything(void **state)
+{
+    static const char *const both[] = { "xvda", "xvdb" };
+    char *paths[2], *before, *after, *alias;
+
+    (void)state;
+    host_start(vm_start(2, NULL));
+    alias = xls_asprintf("%s/alias", host.images);
+    assert_int_equal(symlink(".", alias), 0);
+    before = sh_output("ls -i '%s'", host.images);
+
+    /* One directory, by two names. */
+    paths[0] = xls_asprintf("%s/new", host.images);
+    paths[1] = xls_asprintf("%s/alias/new", host.images);
+    refused(snapshot_as(2, both, (const char *const *)paths, false),
+            "external_path of disk xvda");
+    free(paths[1]);
+    paths[1] = xls_asprintf("%s/./new", host.images);
+    refused(snapshot_as(2, both, (const char *const *)paths, false),
+            "external_path of disk xvdb");
+
+    /* Prepared by the toolstack, but another disk's. */
+    refused(snapshot_as(1, both, (const char *const[]){ host.disks[1].path },
+                        true), "the file of disk xvdb");
+    free(paths[1]);
+    paths[1] = xls_asprintf("%s/linked", host.images);
+    assert_int_equal(link(host.disks[0].path, paths[1]), 0);
+    refused(snapshot_as(1, both, (const char *const[]){ paths[1] }, true),
+            "the file of disk xvda");
+    unlink(paths[1]);
+
+    after = sh_output("ls -i '%s'", host.images);
+    assert_string_equal(before, after);
+    assert_int_equal(host.pauses, 0);
+    free(before);
+    free(after);
+    free(paths[0]);
+    free(paths[1]);
+    free(alias);
+}
+
+/* --- what a killed process has left --- */
+
+/* Kills the snapshot after each of its changes; what it recorded is found. */
+static void second_names_are_found_again_after_a_kill(void **state)
+{
+    int n, status = 0, killed = 0;
+
+    (void)state;
+    for (n = 1; ; n++) {
+        char *layer;
+        pid_t pid;
+
+        start();
+        host_away();
+        fflush(NULL);
+        pid = fork();
+        if (!pid) {
+            host_kill_after(n);
+            _exit(snapshot(1) ? 1 : 0);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        host_back(0);
+        if (WEXITSTATUS(status) != 99)
+            break;
+        killed++;
+        host.paused = false;
+        assert_int_equal(snapshot(2), 0);
+        guest_writes(3, 3);
+        layer = layer_path(1);
+        /* Undone, or killed when all was done. */
+        all_is_right(access(layer, F_OK) ? 2 : 3);
+        free(layer);
+        host_teardown(NULL);
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_true(killed > 8);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(
+            a_snapshot_has_the_name_of_a_former_temporary_file, host_teardown),
+        cmocka_unit_test_teardown(a_second_name_that_a_user_made_stays,
+                                  host_teardown),
+        cmocka_unit_test_teardown(
+            names_of_one_file_are_refused_before_anything, host_teardown),
+        cmocka_unit_test_teardown(second_names_are_found_again_after_a_kill,
+                                  host_teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
