@@ -129,6 +129,13 @@ static int forget_provisional(struct create *c)
     return ret;
 }
 
+/* Whether the snapshot may have been taken in spite of the error. */
+static bool may_be_taken(const struct create *c, int rc)
+{
+    return outcome_unknown(rc) || identity_overlays_written(c->rec);
+}
+
+/* 1: it is not known whether the snapshot was taken. */
 static int take(struct create *c, struct error *e)
 {
     libxl_snapshot_how how = { .logger = c->cli->logger, .progress = report,
@@ -152,6 +159,13 @@ static int take(struct create *c, struct error *e)
     progress_end(&c->progress);
 
     watchers_close(&watchers);
+    if (rc && may_be_taken(c, rc)) {
+        error_set(e, "the snapshot failed: %s. How far it came is not known: "
+                  "its record and all files stay, and the next snapshot "
+                  "command on %s completes or removes it",
+                  libxl_snapshot_strerror(rc), c->s.domain.name);
+        return 1;
+    }
     if (rc == ERROR_ABORTED)
         return error_set(e, "cancelled; %s is as it was", c->s.domain.name);
     return rc ? cli_error_rc(e, rc, "the snapshot failed") : 0;
@@ -268,6 +282,7 @@ static void choose_memory(struct create *c)
 static int create(struct create *c, const char *domain)
 {
     struct error e = { 0 };
+    int taken;
 
     if (session_open(c->cli, domain, true, &c->s, &e) || check_name(c, &e))
         return cli_fail(c->cli, &e);
@@ -282,10 +297,11 @@ static int create(struct create *c, const char *domain)
             forget_provisional(c);
         return cli_fail(c->cli, &e);
     }
-    if (take(c, &e)) {
+    taken = take(c, &e);
+    if (taken < 0)
         forget_provisional(c);
+    if (taken)
         return cli_fail(c->cli, &e);
-    }
     if (finish_record(c, &e))
         return say_what_exists(c, &e);
     print_result(c);

@@ -25,6 +25,7 @@ struct revert {
     struct progress progress;
     struct strings made;
     bool libvirt;               /* it runs the old domain */
+    bool unknown;               /* whether the new layers came into use */
 };
 
 static int report(void *user, const libxl_snapshot_progress *progress)
@@ -113,6 +114,7 @@ static int run_revert(struct revert *r, struct error *e)
     rc = libxl_domain_snapshot_revert(r->cli->ctx, r->s.domain.domid,
                                       &r->config, &r->args, &how, &r->result);
     progress_end(&r->progress);
+    r->unknown = outcome_unknown(rc);
     return rc ? say_state(r, rc, e) : 0;
 }
 
@@ -195,7 +197,9 @@ static int revert(struct revert *r, const char *domain, const char *name)
         return cli_fail(r->cli, &e);
     r->libvirt = libvirt_runs(r->cli, r->s.domain.domid);
     if (prepare(r, &e) || run_revert(r, &e)) {
-        clean_up(r);
+        /* Otherwise the next command finds out, by the note in the store. */
+        if (!r->unknown)
+            clean_up(r);
         return cli_fail(r->cli, &e);
     }
     return finish(r);

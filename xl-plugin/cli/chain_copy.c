@@ -335,7 +335,7 @@ int chain_copy_start(struct disk_job *d, uint32_t domid, const char *to,
     progress_end(&d->progress);
     if (!rc)
         rc = start_job(&c, domid, speed, how);
-    if (rc && !job_may_have_begun(rc))
+    if (rc && !outcome_unknown(rc))
         remove_files(c.layers, c.chain.num_layers);
 
 out:

@@ -118,6 +118,12 @@ int cli_error_rc(struct error *e, int rc, const char *what)
     return error_set(e, "%s: %s", what, libxl_snapshot_strerror(rc));
 }
 
+bool outcome_unknown(int rc)
+{
+    return rc == ERROR_SNAPSHOT_INCOMPLETE || rc == ERROR_SNAPSHOT_QMP ||
+           rc == ERROR_TIMEDOUT;
+}
+
 static struct xls_json *disk_json(const xl_snapshot_disk *d)
 {
     struct xls_json *o = xls_json_object();

@@ -103,6 +103,9 @@ void session_close(struct session *s);
 
 /* An error of libxl or of the library, whose log has the details. */
 int cli_error_rc(struct error *e, int rc, const char *what);
+/* Whether what was asked for may have been done, or may still be, in spite of
+ * this error. Then records and files stay. */
+bool outcome_unknown(int rc);
 
 const char *method_name(libxl_snapshot_method method);
 struct xls_json *record_json(const struct store *st,

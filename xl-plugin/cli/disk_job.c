@@ -133,11 +133,6 @@ int job_note(struct disk_job *d, const char *from, const char *to)
     return job_note_write(d);
 }
 
-bool job_may_have_begun(int rc)
-{
-    return rc == ERROR_SNAPSHOT_QMP || rc == ERROR_TIMEDOUT;
-}
-
 static void forget(struct store *st, int i)
 {
     xl_snapshot_domain *info = &st->info;
@@ -303,7 +298,7 @@ int job_run(struct disk_job *d,
                 cli_error_rc(&d->error, rc, "the job was not begun");
             code = cli_fail(d->cli, &d->error);
         }
-        if (rc && d->noted && !job_may_have_begun(rc)) {
+        if (rc && d->noted && !outcome_unknown(rc)) {
             forget(d->s.store, d->s.store->info.num_jobs - 1);
             if (store_write_info(d->s.store, &e))
                 cli_say(d->cli, "%s", e.text);

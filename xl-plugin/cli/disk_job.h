@@ -46,8 +46,6 @@ int job_note(struct disk_job *d, const char *from, const char *to);
 xl_snapshot_job *job_note_new(struct disk_job *d, const char *from,
                               const char *to);
 int job_note_write(struct disk_job *d);
-/* Whether after this error of the library a job may run all the same. */
-bool job_may_have_begun(int rc);
 /* From where it runs: waits, and ends it. Returns the exit code. */
 int job_wait(struct disk_job *d);
 void job_print(struct disk_job *d);

@@ -2,6 +2,7 @@
 #include "cli/interrupted.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <libxl_utils.h>
 
@@ -132,6 +133,56 @@ static void watch(struct session *s, struct cli *cli)
     error_clear(&e);
 }
 
+/* The layer made for this disk of the snapshot, where a domain has written it:
+ * so it is the disk's active layer. */
+static const char *written_layer(const xl_snapshot_domain *info,
+                                 const xl_snapshot_disk *disk)
+{
+    struct error ignored = { 0 };
+    const char *found = NULL;
+    int i;
+
+    for (i = 0; !found && i < info->num_reverting_files; i++) {
+        const char *path = info->reverting_files[i];
+        struct image image;
+
+        if (access(path, F_OK) || !image_written(path))
+            continue;
+        if (image_info(path, LIBXL_DISK_FORMAT_QCOW2, &image, &ignored)) {
+            error_clear(&ignored);
+            continue;
+        }
+        if (str_same(image.backing, disk->layer_path) ||
+            (image.backing && image_same(image.backing, disk->layer_path)))
+            found = path;
+        image_dispose(&image);
+    }
+    return found;
+}
+
+/* Of a domain that does not run: it did after the revert if it has written one
+ * of the layers that were made. */
+static bool ran_since(struct session *s, const xl_snapshot_record *rec)
+{
+    bool yes = false;
+    int i;
+
+    for (i = 0; !domain_runs(s->domain.domid) && i < rec->num_disks; i++) {
+        const char *top = written_layer(&s->store->info, &rec->disks[i]);
+        xl_snapshot_domain_disk *known =
+            store_disk(s->store, rec->disks[i].vdev);
+
+        if (!top)
+            continue;
+        yes = true;
+        if (known) {
+            str_replace(&known->top_path, top);
+            known->top_format = LIBXL_DISK_FORMAT_QCOW2;
+        }
+    }
+    return yes;
+}
+
 /* Layers that were made for the revert and that no domain is on. */
 static int discard_made(struct session *s, struct cli *cli, struct error *e)
 {
@@ -145,7 +196,15 @@ static int discard_made(struct session *s, struct cli *cli, struct error *e)
 
         for (j = 0; j < s->live.num; j++)
             used |= str_same(s->live.v[j].path, info->reverting_files[i]);
-        if (!used)
+        for (j = 0; j < info->num_disks; j++)
+            used |= str_same(info->disks[j].top_path,
+                             info->reverting_files[i]);
+        if (used || access(info->reverting_files[i], F_OK))
+            continue;
+        if (image_written(info->reverting_files[i]))
+            cli_say(cli, "%s stays: a domain has written it; remove it when "
+                    "nobody needs what it holds", info->reverting_files[i]);
+        else
             ret = fold_discard(&fold.fold, info->reverting_files[i], NULL, e);
     }
     return ret;
@@ -160,7 +219,12 @@ int interrupted_settle_revert(struct session *s, struct cli *cli,
     if (str_none(st->info.reverting))
         return 0;
     rec = store_find(st, st->info.reverting);
-    if (rec && reverted(s, rec)) {
+    if (rec && ran_since(s, rec)) {
+        cli_say(cli, "reverting %s to %s was interrupted after the domain had "
+                "run on the snapshot; it goes on from there",
+                s->domain.name, rec->name);
+        str_replace(&st->info.current, rec->name);
+    } else if (rec && reverted(s, rec)) {
         cli_say(cli, "reverting %s to %s was interrupted; it is complete now",
                 s->domain.name, rec->name);
         str_replace(&st->info.current, rec->name);

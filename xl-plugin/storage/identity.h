@@ -17,13 +17,19 @@ int identity_check(const struct store *st, const struct live *live,
                    uint32_t domid, struct error *e);
 
 /*
- * Finishes or forgets what a create that was interrupted left: a provisional
- * record whose disks were switched becomes a snapshot (of the disks alone
- * when its memory image is not complete), one whose disks were not is
- * removed. *told: a sentence for the user on what was done, or NULL.
+ * Completes or removes what an interrupted create left. A provisional record
+ * whose disks were switched becomes a snapshot (of the disks alone when its
+ * memory image is not complete). One whose disks were not is removed. While an
+ * overlay holds data that the domain does not use, the record stays, and the
+ * error says what to do. *told: a sentence for the user on what was done, or
+ * NULL.
  */
 int identity_settle(struct store *st, const struct live *live, uint32_t domid,
                     char **told, struct error *e);
+
+/* Whether an overlay of a provisional record holds what a domain wrote, under
+ * its own name or the temporary one that the library gave it. */
+bool identity_overlays_written(const xl_snapshot_record *rec);
 
 /* Whether the disk's active layer is the one right above the snapshot's, so
  * that a create got as far as switching it, or a revert took place. A domain
