@@ -14,9 +14,11 @@
  *                         how many times it was written
  */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -25,10 +27,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/reboot.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <termios.h>
 #include <time.h>
@@ -47,6 +51,7 @@
 #define BLOCK_STRIDE 65536
 #define MAX_BLOCKS 256
 #define WORD_MAX 64
+#define NETMASK "255.255.0.0"
 
 struct record {
     uint64_t magic;
@@ -83,7 +88,7 @@ static bool with_blocks;
 static uint64_t dice;
 static pthread_mutex_t state_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static int console = -1;
+static int console = -1, second_console = -1;
 static pthread_mutex_t console_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static double tsc_per_us;
@@ -114,6 +119,9 @@ static void say(const char *fmt, ...)
         if (r > 0)
             done += r;
     }
+    if (second_console >= 0 && write(second_console, line, length) < 0 &&
+        errno != EAGAIN)
+        bad++;
     pthread_mutex_unlock(&console_lock);
 }
 
@@ -596,6 +604,45 @@ static void open_disks(void)
         (unsigned long long)n, text);
 }
 
+static void set_address(int s, const char *interface, const char *address)
+{
+    struct ifreq r = { 0 };
+    struct sockaddr_in *in = (struct sockaddr_in *)&r.ifr_addr;
+
+    snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", interface);
+    /* Its driver may still be waiting for the other side. */
+    while (ioctl(s, SIOCGIFFLAGS, &r))
+        sleep_ms(50);
+    in->sin_family = AF_INET;
+    in->sin_addr.s_addr = inet_addr(address);
+    if (ioctl(s, SIOCSIFADDR, &r))
+        goto failed;
+    in->sin_addr.s_addr = inet_addr(NETMASK);
+    if (ioctl(s, SIOCSIFNETMASK, &r) || ioctl(s, SIOCGIFFLAGS, &r))
+        goto failed;
+    r.ifr_flags |= IFF_UP;
+    if (ioctl(s, SIOCSIFFLAGS, &r))
+        goto failed;
+    say("NET %s %s", interface, address);
+    return;
+
+failed:
+    say("BAD net=%s: %s", interface, strerror(errno));
+}
+
+static void *network_thread(void *addresses)
+{
+    int s = socket(AF_INET, SOCK_DGRAM, 0);
+    char *at = addresses, *address, interface[IFNAMSIZ];
+
+    for (unsigned i = 0; (address = strsep(&at, ",")); i++) {
+        snprintf(interface, sizeof(interface), "eth%u", i);
+        set_address(s, interface, address);
+    }
+    close(s);
+    return NULL;
+}
+
 static void load_modules(void)
 {
     static const char *const names[] = { MODULES };
@@ -609,45 +656,56 @@ static void load_modules(void)
     }
 }
 
-static void open_console(void)
+static int open_terminal(const char *path, int flags)
 {
     struct termios raw;
+    int fd;
 
-    while ((console = open("/dev/hvc0", O_RDWR | O_NOCTTY)) < 0)
+    while ((fd = open(path, O_RDWR | O_NOCTTY | flags)) < 0)
         sleep_ms(20);
-    tcgetattr(console, &raw);
+    tcgetattr(fd, &raw);
     cfmakeraw(&raw);
-    tcsetattr(console, TCSANOW, &raw);
+    tcsetattr(fd, TCSANOW, &raw);
+    return fd;
 }
 
-static void start(void *(*thread)(void *))
+static void start(void *(*thread)(void *), void *argument)
 {
     pthread_t t;
 
-    if (pthread_create(&t, NULL, thread, NULL))
+    if (pthread_create(&t, NULL, thread, argument))
         say("BAD thread: %s", strerror(errno));
 }
 
 int main(void)
 {
+    static char addresses[128];
     char value[32];
 
     mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
     mount("proc", "/proc", "proc", 0, NULL);
     mount("sysfs", "/sys", "sysfs", 0, NULL);
-    open_console();
+    console = open_terminal("/dev/hvc0", 0);
     load_modules();
     if (getrandom(&boot_id, sizeof(boot_id), GRND_NONBLOCK) < 0)
         boot_id = __rdtsc() * 0x9e3779b97f4a7c15ULL;
     if (parameter("tick_ms", value, sizeof(value)))
         tick_ms = strtoul(value, NULL, 10);
     with_blocks = parameter("blocks", value, sizeof(value));
+    if (parameter("copy", value, sizeof(value))) {
+        char path[64];
+
+        snprintf(path, sizeof(path), "/dev/%s", value);
+        second_console = open_terminal(path, O_NONBLOCK);
+    }
     dice = boot_id | 1;
     open_disks();
     calibrate_tsc();
 
-    start(tick_thread);
-    start(gap_thread);
-    start(dirty_thread);
+    start(tick_thread, NULL);
+    start(gap_thread, NULL);
+    start(dirty_thread, NULL);
+    if (parameter("addresses", addresses, sizeof(addresses)))
+        start(network_thread, addresses);
     read_commands();
 }

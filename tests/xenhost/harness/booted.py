@@ -6,7 +6,8 @@ from there:
   booted.qcow2   its disk, over dom0.ext4
   booted.ram     the rest of the machine, as QEMU's migration writes it
 
-and booted-2-cpus.… for one with two CPUs.
+and booted-2-cpus.… for one with two CPUs, booted-dom0-all.… for one whose dom0
+has all memory.
 
 It waits, with no shared folder mounted yet, for the word that harness/host.py
 says to dom0/init.
@@ -30,7 +31,8 @@ TRIES = 3
 PANIC = re.compile(rb"Kernel panic|Panic on CPU|Xen BUG|dom0 could not start|"
                    rb"Hardware Dom0 (crashed|shutdown)|Domain 0 (crashed|shutdown)")
 
-NAME = "booted" if emulator.CPUS == 1 else f"booted-{emulator.CPUS}-cpus"
+NAME = ("booted" + (f"-{emulator.CPUS}-cpus" if emulator.CPUS != 1 else "") +
+        (f"-dom0-{emulator.DOM0_MEMORY}" if emulator.DOM0_MEMORY != "1280M" else ""))
 DRIVE = f"file={NAME}.qcow2,format=qcow2"
 INCOMING = f"file:{NAME}.ram"
 

@@ -10,8 +10,11 @@ from .common import REPO, die_with_parent, image_dir, share_dir
 
 MEMORY = "4096"
 CPU = "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16,+rdrand,+npt,-smap,-rdtscp"
-XEN_OPTIONS = ("console=com1 dom0_mem=1280M,max:1280M noreboot bootscrub=0 "
-               "spec-ctrl=no")
+# "all": dom0 has all memory, as on a host that is booted without dom0_mem=, so
+# that a toolstack has to take some of it back for every guest.
+DOM0_MEMORY = os.environ.get("XENHOST_DOM0_MEM", "1280M")
+XEN_OPTIONS = ("console=com1 noreboot bootscrub=0 spec-ctrl=no" +
+               ("" if DOM0_MEMORY == "all" else f" dom0_mem={DOM0_MEMORY},max:{DOM0_MEMORY}"))
 DOM0_OPTIONS = "console=hvc0 quiet panic=1 mitigations=off init_on_alloc=0 audit=0"
 
 # The host's clock counts instructions (4 ns each) and runs on only while it

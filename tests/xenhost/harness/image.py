@@ -45,6 +45,7 @@ EXCLUDE = [
      for verb, what in [("exclude", "sound/"), ("exclude", "drivers/"),
                         ("include", "drivers/block/"), ("include", "drivers/char/"),
                         ("include", "drivers/md/"), ("include", "drivers/net/veth.ko"),
+                        ("include", "drivers/net/tun.ko"), ("include", "drivers/net/xen-net"),
                         ("include", "drivers/virtio/"), ("include", "drivers/xen/")]]
 
 DISK_SIZE = "12G"  # sparse; the guests' disks live in it
@@ -53,7 +54,7 @@ EXT4_FEATURES = "none,extent,filetype,dir_index,flex_bg,sparse_super,large_file,
 
 DOM0_MODULES = ["virtio_pci", "virtio_blk", "crc32c_generic", "libcrc32c", "ext4",
                 "9pnet_virtio", "9p", "virtio_console"]
-GUEST_MODULES = ["xen-blkfront"]
+GUEST_MODULES = ["xen-blkfront", "xen-netfront"]
 
 
 def ensure(suite):
@@ -90,6 +91,9 @@ def _build(suite, recipe):
                     os.path.join(new, "dom0.ext4"), DISK_SIZE],
                    check=True, stdout=subprocess.DEVNULL)
     write_stamp(os.path.join(new, "recipe"), recipe)
+    # It may be a link to one that several trees share.
+    if os.path.islink(image_dir(suite)):
+        os.unlink(image_dir(suite))
     shutil.rmtree(image_dir(suite), ignore_errors=True)
     os.rename(new, image_dir(suite))
     note(f"{suite} host built in {time.monotonic() - started:.0f} s")
@@ -152,7 +156,7 @@ def write_dom0_initramfs(suite):
 
 
 def _ensure_guest(suite, image_recipe):
-    """The guests' initramfs: init.c and the block driver, nothing else."""
+    """The guests' initramfs: init.c and the drivers of Xen's devices, nothing else."""
     source = os.path.join(XENHOST, "guest", "init.c")
     wanted = hash_of(image_recipe, "@" + source)
     stamp = os.path.join(suite_dir(suite), "guest.recipe")

@@ -11,9 +11,10 @@ from .host import (HARDWARE_GUESTS, XEN_VERSION, domains, make_disk, qemu_img_ch
 from .qmp import QmpError, qmp
 from .records import assert_records_agree, top_layers
 from .runner import SkipTest, main, test, workdir
+from .storage import make_volume
 from .xenstore import xs_list, xs_read
 
 __all__ = ["Guest", "HARDWARE_GUESTS", "KINDS", "QmpError", "SkipTest", "XEN_VERSION",
-           "assert_records_agree", "domains", "main", "make_disk", "qemu_img_check", "qmp", "sh",
-           "sha256", "test", "top_layers", "verify_save_file", "verify_stream", "workdir",
+           "assert_records_agree", "domains", "main", "make_disk", "make_volume", "qemu_img_check", "qmp",
+           "sh", "sha256", "test", "top_layers", "verify_save_file", "verify_stream", "workdir",
            "xs_list", "xs_read"]

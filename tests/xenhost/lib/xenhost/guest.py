@@ -33,13 +33,17 @@ _sequence = itertools.count(1)
 
 
 class Guest:
-    def __init__(self, kind="pv", name=None, disks=(), memory=128, cmdline="", **config):
+    def __init__(self, kind="pv", name=None, disks=(), memory=128, cmdline="", vifs=(),
+                 drives=(), **config):
         """
         DISKS: (path, format, vdev) each, or with the backendtype ("phy") as
-        a fourth.  CONFIG: further lines of the xl.cfg, such as
+        a fourth.  VIFS: (address, options) each, such as ("10.9.0.2", "bridge=xenbr0").
+        DRIVES: further entries of disk=, as text, that it does not count on,
+        such as a CD drive.  CONFIG: further lines of the xl.cfg, such as
         on_reboot="destroy".
         """
         self.kind, self.name, self.disks = kind, name or kind, list(disks)
+        self.vifs, self.drives = list(vifs), list(drives)
         self.memory, self.cmdline, self.config = memory, cmdline, config
         self.config_path = f"/etc/xen/{self.name}.cfg"
         self._boot_mark = {}
@@ -54,12 +58,16 @@ class Guest:
             "name": self.name, "type": self.kind, "memory": self.memory, "vcpus": 1,
             "kernel": _only("/boot/vmlinuz-*") if self.kind == "hvm" else "/boot/guest-vmlinux",
             "ramdisk": "/boot/guest-initramfs",
-            "cmdline": f"{cmdline} disks={vdevs} {self.cmdline}",
-            "disk": [_disk_spec(*disk) for disk in self.disks],
+            "cmdline": f"{cmdline} disks={vdevs} {self._addresses()} {self.cmdline}",
+            "disk": [_disk_spec(*disk) for disk in self.disks] + self.drives,
+            **({"vif": [options for _, options in self.vifs]} if self.vifs else {}),
             **(HVM_CONFIG if self.kind == "hvm" else {}), **self.config}
         with open(self.config_path, "w") as f:
             f.writelines(f"{key} = {value!r}\n" for key, value in config.items())
         return self.config_path
+
+    def _addresses(self):
+        return "addresses=" + ",".join(a for a, _ in self.vifs) if self.vifs else ""
 
     def create(self, wait=True):
         """Starts it with xl, whose daemon goes on supervising it."""
@@ -140,6 +148,13 @@ class Guest:
 
     def bad_lines(self, mark=None):
         return [line for line in self.since(mark or {}) if line.startswith("BAD ")]
+
+    def wait_ping(self, address=None, timeout=30):
+        """Waits until ADDRESS (default: its first vif's) answers dom0."""
+        address = address or self.vifs[0][0]
+        deadline = time.monotonic() + timeout
+        while sh(["busybox", "ping", "-c", "1", "-W", "1", address], check=False).returncode:
+            assert time.monotonic() < deadline, f"{self.name}: no answer from {address}"
 
     # Commands
 

@@ -55,7 +55,8 @@ def domains():
     """{name: domid} of all guests."""
     found = {}
     for line in sh(["xl", "list"]).stdout.splitlines()[1:]:
-        fields = re.match(r"(\S+)\s+(\d+)\s", line)
+        # A name may have blanks.
+        fields = re.match(r"(.+?)\s+(\d+)\s+\d+\s+\d+\s+\S+\s+[\d.]+$", line)
         if fields and fields[2] != "0":
             found[fields[1]] = int(fields[2])
     return found

@@ -9,6 +9,7 @@ import sys
 import time
 import traceback
 
+from . import storage
 from .host import domains, sh
 
 WORKDIR = "/guests/work"
@@ -40,6 +41,7 @@ def _clean():
     deadline = time.monotonic() + 20
     while domains() and time.monotonic() < deadline:
         time.sleep(0.1)
+    storage.clean()
     if os.path.exists(WORKDIR):
         # Frozen layers are immutable.
         sh(["chattr", "-R", "-f", "-i", "-a", WORKDIR], check=False)
