@@ -10,7 +10,7 @@ UNIT_PLUGIN_OBJS := $(addprefix $(OBJ)/xl-plugin/,cli/disk_option.o \
 # A domain's snapshots without a host, for the tests of what becomes of them.
 UNIT_TREES := $(addprefix $(UNIT_OUT)/support/,trees.o running.o)
 UNIT_ON_TREES := $(addprefix $(UNIT_OUT)/,plugin-fold plugin-anywhere \
-    plugin-provisional)
+    plugin-provisional plugin-copies)
 $(UNIT_TREES): $(UNIT_OUT)/%.o: tests/unit/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
@@ -22,6 +22,8 @@ $(UNIT_ON_TREES): $(UNIT_TREES)
 $(UNIT_PLUGIN:=.o): private XLS_CFLAGS += -Ixl-plugin
 $(UNIT_PLUGIN:=.o): | $(GEN)/xl_snapshot_types.stamp
 $(UNIT_PLUGIN): $(UNIT_PLUGIN_OBJS)
+# What of the commands it calls it has itself.
+$(UNIT_OUT)/plugin-copies: $(OBJ)/xl-plugin/cli/chain_copy.o
 $(UNIT_PLUGIN): private LIB_LIBS := $(LIBOUT)/libxlsnapshot.a $(PLUGIN_LIBS)
 
 # The dispatcher is a shell script, and so is its test.

@@ -171,15 +171,37 @@ static int check_place(const struct chain_copy *c, struct error *e)
 
 /* --- the files --- */
 
-static void remove_files(const xl_snapshot_moved *layers, int num)
+static void say(void *user, const char *text)
 {
-    struct error ignored = { 0 };
+    cli_say(user, "%s", text);
+}
+
+/* Copies that are of no use to the job any more. What a domain or a snapshot
+ * uses all the same stays. */
+static void discard_files(struct session *s, struct cli *cli,
+                          const xl_snapshot_moved *layers, int num)
+{
+    struct fold fold = { .st = s->store, .live = &s->live,
+                         .domid = s->domain.domid, .say = say, .user = cli };
+    struct error e = { 0 };
     int i;
 
     for (i = 0; i < num; i++)
-        if (layers[i].to[0] == '/' && !image_thaw(layers[i].to, &ignored))
-            unlink(layers[i].to);
-    error_clear(&ignored);
+        if (layers[i].to[0] == '/' &&
+            fold_discard(&fold, layers[i].to, NULL, &e))
+            cli_say(cli, "%s stays: %s", layers[i].to, e.text);
+    error_clear(&e);
+}
+
+static void say_files_stay(struct cli *cli, const xl_snapshot_job *noted)
+{
+    int i;
+
+    cli_say(cli, "what became of the copy of disk %s is not known, so its files "
+            "stay. Once no domain uses them, 'chattr -i' and 'rm' remove "
+            "them:", noted->vdev);
+    for (i = 0; i < noted->num_layers; i++)
+        cli_say(cli, "  %s", noted->layers[i].to);
 }
 
 static int make_files(struct chain_copy *c, struct error *e)
@@ -190,7 +212,9 @@ static int make_files(struct chain_copy *c, struct error *e)
         if (image_reserve(c->layers[i].to,
                           c->layers[i].from[0] == '/' ? c->layers[i].from
                                                       : NULL, e)) {
-            remove_files(c->layers, i);
+            /* Nobody but this process knows them yet. */
+            while (i--)
+                unlink(c->layers[i].to);
             return -1;
         }
     return 0;
@@ -269,6 +293,7 @@ static int note(struct chain_copy *c)
     xl_snapshot_job *job = job_note_new(c->d, NULL, NULL);
     int i;
 
+    job->preparing = true;
     job->num_layers = c->chain.num_layers;
     job->layers = xls_calloc(job->num_layers, sizeof(*job->layers));
     for (i = 0; i < job->num_layers; i++) {
@@ -278,6 +303,15 @@ static int note(struct chain_copy *c)
         job->layers[i].format = c->layers[i].format;
     }
     return job_note_write(c->d);
+}
+
+/* From here on QEMU may have the files. */
+static int note_prepared(struct disk_job *d)
+{
+    xl_snapshot_domain *info = &d->s.store->info;
+
+    info->jobs[info->num_jobs - 1].preparing = false;
+    return job_note_write(d);
 }
 
 /* The library says so, too, but only when all has been copied. */
@@ -331,12 +365,13 @@ int chain_copy_start(struct disk_job *d, uint32_t domid, const char *to,
         goto out;
     progress_start(&d->progress);
     d->progress.lines = true;
-    rc = note(&c) || copy_layers(&c, speed, e) || make_top(&c, e) ? -1 : 0;
+    rc = note(&c) || copy_layers(&c, speed, e) || make_top(&c, e) ||
+         note_prepared(d) ? -1 : 0;
     progress_end(&d->progress);
     if (!rc)
         rc = start_job(&c, domid, speed, how);
     if (rc && !outcome_unknown(rc))
-        remove_files(c.layers, c.chain.num_layers);
+        discard_files(&d->s, d->cli, c.layers, c.chain.num_layers);
 
 out:
     for (i = 0; c.layers && i < c.chain.num_layers; i++) {
@@ -381,21 +416,39 @@ static int move_store(struct session *s, struct cli *cli,
     return 0;
 }
 
+static bool runs_on_copy(const struct session *s, const xl_snapshot_job *noted)
+{
+    const struct live_disk *disk = live_find(&s->live, s->domain.domid,
+                                             noted->vdev);
+
+    return domain_runs(s->domain.domid) && disk &&
+        (str_same(disk->path, noted->layers[0].to) ||
+         image_same(disk->path, noted->layers[0].to));
+}
+
 int chain_copy_follow(struct session *s, struct cli *cli,
                       const xl_snapshot_job *noted, const libxl_disk_job *job,
                       struct error *e)
 {
-    bool its = job->type == LIBXL_DISK_JOB_TYPE_COPY &&
+    bool its = !noted->preparing && job->type == LIBXL_DISK_JOB_TYPE_COPY &&
         str_same(job->target, noted->layers[0].to);
+    bool nothing = noted->preparing ||
+        (its && (job->phase == LIBXL_DISK_JOB_PHASE_CANCELLED ||
+                 job->phase == LIBXL_DISK_JOB_PHASE_FAILED));
 
-    if (its && job->phase == LIBXL_DISK_JOB_PHASE_COMPLETED)
+    if ((its && job->phase == LIBXL_DISK_JOB_PHASE_COMPLETED) ||
+        runs_on_copy(s, noted))
         return move_store(s, cli, noted, e);
     if (its && job->phase == LIBXL_DISK_JOB_PHASE_CANCELLED &&
         job->target_complete)
         return 0;
+    if (!nothing) {
+        say_files_stay(cli, noted);
+        return 0;
+    }
     if (noted->layers[0].to[0] == '/')
         cli_say(cli, "the copies of the layers of disk %s in the directory of "
                 "%s are removed", noted->vdev, noted->layers[0].to);
-    remove_files(noted->layers, noted->num_layers);
+    discard_files(s, cli, noted->layers, noted->num_layers);
     return 0;
 }
