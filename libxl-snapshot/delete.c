@@ -88,7 +88,7 @@ static int check_target(struct xls_op *op, struct xls_disks *disks,
     choose_way(op, t, k);
     rc = xls_fold_check_internal(op, t->disk, k - 1, k);
     if (!rc)
-        rc = xls_fold_check_running(op, t->disk, k - 1, k);
+        rc = xls_fold_check_running(op, disks, t->disk, k - 1, k);
     if (!rc && t->backward)
         rc = xls_fold_check_backward(op, t->disk, k - 1, k);
     return rc;

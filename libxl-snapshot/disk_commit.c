@@ -43,7 +43,7 @@ static int commit(struct xls_op *op, struct xls_disks *disks,
     if (!rc)
         rc = xls_fold_check_internal(op, disk, top, base);
     if (!rc)
-        rc = xls_fold_check_running(op, disk, top, base);
+        rc = xls_fold_check_running(op, disks, disk, top, base);
     if (!rc)
         rc = xls_fold_check_backward(op, disk, top, base);
     if (!rc)

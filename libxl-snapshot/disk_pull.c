@@ -32,13 +32,12 @@ static int pull(struct xls_op *op, struct xls_disks *disks,
     struct xls_fold fold;
     int lowest, rc;
 
-    (void)disks;
     rc = find_lowest(op, disk, args->base, &lowest);
     /* The other layers are only read. */
     if (!rc)
         rc = xls_fold_check_internal(op, disk, 0, 0);
     if (!rc)
-        rc = xls_fold_check_running(op, disk, 0, 0);
+        rc = xls_fold_check_running(op, disks, disk, 0, 0);
     if (rc)
         return rc;
     xls_fold_plan(&fold, disk, 0, lowest, false, false);

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/format.h"
 #include "base/mismatch.h"
+#include "block/spec.h"
 #include "files/files.h"
 #include "records/records.h"
 
@@ -15,34 +16,6 @@
 static const char *or_none(const char *s)
 {
     return s ? s : "none";
-}
-
-/*
- * The path in a spec: itself, or what "json:" wraps, as written by QEMU, or by
- * an admin with dotted keys: {"driver":"qcow2","file.filename":"/a"}.
- * malloc'ed, NULL when there is none.
- */
-static char *spec_path(const char *spec)
-{
-    const struct xls_json *v;
-    struct xls_json *whole;
-    const char *path = NULL;
-    char *copy;
-
-    if (spec[0] == '/')
-        return xls_strdup(spec);
-    if (strncmp(spec, JSON_SPEC, strlen(JSON_SPEC)))
-        return NULL;
-    spec += strlen(JSON_SPEC);
-    whole = xls_json_parse(spec, strlen(spec), &xls_json_limits_qmp, NULL);
-    for (v = whole; v && !path; v = xls_json_get(v, "file")) {
-        path = xls_json_get_str(v, "filename");
-        if (!path)
-            path = xls_json_get_str(v, "file.filename");
-    }
-    copy = path && path[0] == '/' ? xls_strdup(path) : NULL;
-    xls_json_free(whole);
-    return copy;
 }
 
 static bool same_path(const char *a, const char *b)
@@ -68,7 +41,7 @@ static bool same_backing(const libxl_disk_layer *layer,
     if (!strcmp(recorded, based->spec ? based->spec : "") ||
         (based->filename && !strcmp(recorded, based->filename)))
         return true;
-    path = spec_path(recorded);
+    path = xls_spec_file(recorded);
     same = same_path(path, based->filename);
     free(path);
     return same || (layer->spec && layer->spec[0] &&

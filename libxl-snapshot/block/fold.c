@@ -10,6 +10,7 @@
 #include "block/job.h"
 #include "block/node.h"
 #include "block/polling.h"
+#include "block/users.h"
 #include "domain/domain.h"
 #include "files/files.h"
 #include "records/records.h"
@@ -225,7 +226,10 @@ static int take_child_path(struct xls_op *op, const struct xls_disk *disk,
 
     if (!access(fold->layer_path, F_OK) &&
         !xls_same_file(fold->layer_path, fold->child_path)) {
-        rc = xls_file_thaw(&op->log, fold->child_path);
+        rc = xls_check_unused(op, XLS_NO_DOMID, disk->rec->vdev,
+                              fold->child_path);
+        if (!rc)
+            rc = xls_file_thaw(&op->log, fold->child_path);
         if (!rc)
             rc = xls_file_take_path(&op->log, fold->layer_path,
                                     fold->child_path, fold->second_name);
@@ -342,7 +346,12 @@ int xls_fold_pivot(struct xls_op *op, const struct xls_disk *disk,
     int rc;
 
     *changed = false;
-    rc = xls_domain_pause(op, &paused);
+    rc = xls_check_unused(op, XLS_NO_DOMID, disk->rec->vdev, fold->child_path);
+    if (!rc)
+        rc = xls_check_unused(op, XLS_NO_DOMID, disk->rec->vdev,
+                              fold->layer_path);
+    if (!rc)
+        rc = xls_domain_pause(op, &paused);
     if (!rc)
         rc = xls_op_qmp(op);
     if (!rc)

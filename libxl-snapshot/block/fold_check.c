@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "block/node.h"
-#include "files/files.h"
+#include "block/users.h"
 
 bool xls_fold_keeps_path(const struct xls_disk *disk, int child, int layer)
 {
@@ -62,42 +62,36 @@ int xls_fold_check_internal(struct xls_op *op, const struct xls_disk *disk,
     return 0;
 }
 
-int xls_check_no_domain_uses(struct xls_op *op, const struct xls_disk *disk,
-                             const char *path)
+/* Another disk of the same domain may be on a layer, too. */
+static int check_own(struct xls_op *op, const struct xls_disks *disks,
+                     const struct xls_disk *disk, const char *path)
 {
-    libxl_dominfo *list;
-    int i, j, n, num, rc = 0;
+    int i;
 
-    list = libxl_list_domain(op->ctx, &num);
-    for (i = 0; list && i < num && !rc; i++) {
-        libxl_device_disk *disks;
+    for (i = 0; i < disks->num; i++) {
+        const struct xls_disk *other = &disks->disks[i];
 
-        if (list[i].domid == op->domid)
+        if (other == disk || xls_disk_layer(other, path) < 0)
             continue;
-        disks = libxl_device_disk_list(op->ctx, list[i].domid, &n);
-        for (j = 0; disks && j < n && !rc; j++) {
-            const char *its = disks[j].pdev_path;
-
-            if (its && (!strcmp(its, path) || xls_same_file(its, path))) {
-                XLS_ERROR(&op->log, "disk %s: %s is in use by domain %u too; "
-                          "nothing may write it", disk->rec->vdev, path,
-                          list[i].domid);
-                rc = ERROR_SNAPSHOT_CHAIN_SHARED;
-            }
-        }
-        libxl_device_disk_list_free(disks, n);
+        XLS_ERROR(&op->log, "disk %s: %s is in use by disk %s of the domain "
+                  "too", disk->rec->vdev, path, other->rec->vdev);
+        return ERROR_SNAPSHOT_CHAIN_SHARED;
     }
-    libxl_dominfo_list_free(list, num);
-    return rc;
+    return 0;
 }
 
-int xls_fold_check_running(struct xls_op *op, const struct xls_disk *disk,
-                           int from, int to)
+int xls_fold_check_running(struct xls_op *op, const struct xls_disks *disks,
+                           const struct xls_disk *disk, int from, int to)
 {
     int i, rc = 0;
 
-    for (i = from; i <= to && !rc; i++)
-        rc = xls_check_no_domain_uses(op, disk, disk->layers[i].path);
+    for (i = from; i <= to && !rc; i++) {
+        const char *path = disk->layers[i].path;
+
+        rc = check_own(op, disks, disk, path);
+        if (!rc)
+            rc = xls_check_unused(op, XLS_NO_DOMID, disk->rec->vdev, path);
+    }
     return rc;
 }
 

@@ -17,17 +17,13 @@ bool xls_fold_keeps_path(const struct xls_disk *disk, int child, int layer);
 /* An internal snapshot in one of them would be destroyed. */
 int xls_fold_check_internal(struct xls_op *op, const struct xls_disk *disk,
                             int from, int to);
-/* One of them is the disk of another running domain. */
-int xls_fold_check_running(struct xls_op *op, const struct xls_disk *disk,
-                           int from, int to);
+/* One of them is in the chain of another disk of a running domain. */
+int xls_fold_check_running(struct xls_op *op, const struct xls_disks *disks,
+                           const struct xls_disk *disk, int from, int to);
 /* This QEMU cannot merge them downwards, or the toolstack knows of users of
  * what the layers from below the child on show. */
 int xls_fold_check_backward(struct xls_op *op, const struct xls_disk *disk,
                             int child, int layer);
-
-/* Another running domain has the file at path as a disk. */
-int xls_check_no_domain_uses(struct xls_op *op, const struct xls_disk *disk,
-                             const char *path);
 
 /* Whether this QEMU can put nodes of ours in the place of its own, and where
  * the fold needs that, does it. */

@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "block/fold_check.h"
 #include "block/node.h"
 #include "block/options.h"
 #include "block/query.h"
+#include "block/users.h"
 #include "files/files.h"
 
 int xls_target_wrong(struct xls_op *op, const struct xls_target *target,
@@ -60,7 +60,8 @@ int xls_target_check_users(struct xls_op *op, const struct xls_disks *disks,
                       "domain", target->spec, disks->disks[i].rec->vdev);
             return ERROR_SNAPSHOT_CHAIN_SHARED;
         }
-    return xls_check_no_domain_uses(op, disk, target->spec);
+    return xls_check_unused(op, XLS_NO_DOMID, disk->rec->vdev,
+                            target->spec);
 }
 
 static int check_file(struct xls_op *op, const libxl_disk_copy_args *args,

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "block/job.h"
+#include "block/users.h"
 #include "domain/domain.h"
 #include "files/files.h"
 #include "journal/journal.h"
@@ -222,30 +223,10 @@ out:
     return rc;
 }
 
-/* A file that is some running domain's disk is not a frozen layer. */
-static bool is_active(struct xls_op *op, const char *path)
-{
-    libxl_dominfo *list;
-    bool used = false;
-    int i, k, n, num;
-
-    list = libxl_list_domain(op->ctx, &num);
-    for (i = 0; list && i < num && !used; i++) {
-        libxl_device_disk *disks =
-            libxl_device_disk_list(op->ctx, list[i].domid, &n);
-
-        for (k = 0; disks && k < n; k++)
-            used |= disks[k].pdev_path &&
-                    xls_same_file(disks[k].pdev_path, path);
-        libxl_device_disk_list_free(disks, n);
-    }
-    libxl_dominfo_list_free(list, num);
-    return used;
-}
-
+/* A file that is some running domain's active layer is not a frozen one. */
 static void freeze_again(struct xls_op *op, const char *path)
 {
-    if (path && !is_active(op, path))
+    if (path && !xls_is_active(op, path))
         xls_file_freeze(&op->log, path);
 }
 

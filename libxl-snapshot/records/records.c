@@ -14,8 +14,6 @@
 #include "base/alloc.h"
 #include "files/files.h"
 
-#define USERDATA_ID "libxl-json"
-
 /*
  * libxl serialises changes of a domain's devices by a flock on this file,
  * which goes with the domain: a lock on a file that is no longer there locks
@@ -145,32 +143,21 @@ int xls_records_params(struct xls_op *op, int devid, char **params,
 static int load_config(struct xls_op *op, libxl_domain_config *config,
                        uint8_t **data, int *len)
 {
-    char *text;
-    int rc;
+    int rc = xls_records_config(op, op->domid, config, data, len);
 
-    if (libxl_userdata_retrieve(op->ctx, op->domid, USERDATA_ID, data, len) ||
-        !*data) {
-        XLS_ERROR(&op->log, "libxl has no stored configuration of domain %s",
-                  op->name);
-        return ERROR_FAIL;
-    }
-    text = xls_calloc(*len + 1, 1);
-    memcpy(text, *data, *len);
-    rc = libxl_domain_config_from_json(op->ctx, config, text);
     if (rc)
         XLS_ERROR(&op->log, "libxl's stored configuration of domain %s cannot "
                   "be read", op->name);
-    free(text);
     return rc;
 }
 
 /* Durable: libxl renames the file into place without an fsync. */
 static int store_config(struct xls_op *op, const uint8_t *data, int len)
 {
-    char *path = xls_userdata_path(op, "d", USERDATA_ID);
+    char *path = xls_userdata_path(op, "d", XLS_CONFIG_ID);
     int fd = -1, rc;
 
-    rc = libxl_userdata_store(op->ctx, op->domid, USERDATA_ID, data, len);
+    rc = libxl_userdata_store(op->ctx, op->domid, XLS_CONFIG_ID, data, len);
     if (rc) {
         XLS_ERROR(&op->log, "libxl cannot store the configuration of domain "
                   "%s in %s", op->name, path);

@@ -4,6 +4,9 @@
 
 #include "op.h"
 
+/* What libxl calls its stored configuration of a domain. */
+#define XLS_CONFIG_ID "libxl-json"
+
 /* A disk's new top layer, as libxl's records are to name it. */
 struct xls_record {
     const char *vdev;
@@ -21,6 +24,12 @@ struct xls_record {
  */
 int xls_records_set(struct xls_op *op, const struct xls_record *records,
                     int num);
+
+/* records/config.c: libxl's stored configuration of any domain, and (data may
+ * be NULL) as it is there, malloc'ed; not logged. Neither libxl nor QEMU is
+ * waited for. */
+int xls_records_config(struct xls_op *op, uint32_t domid,
+                       libxl_domain_config *config, uint8_t **data, int *len);
 
 /* What xenstore has of a disk, for libxl and for the backend, as
  * "<format>:<path>"; malloc'ed, NULL: nothing. */

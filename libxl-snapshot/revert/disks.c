@@ -10,6 +10,7 @@
 #include "block/disk.h"
 #include "block/node.h"
 #include "block/query.h"
+#include "block/users.h"
 #include "files/files.h"
 #include "records/records.h"
 
@@ -29,6 +30,7 @@ static int prepare_external(struct xls_revert *r, const libxl_disk_snapshot *a,
                             libxl_device_disk *disk)
 {
     const char *path = a->external_path;
+    int rc;
 
     if (!path || path[0] != '/') {
         XLS_ERROR(&r->op.log, "disk %s: external_path must be the absolute "
@@ -44,11 +46,26 @@ static int prepare_external(struct xls_revert *r, const libxl_disk_snapshot *a,
                   "path to take over", disk->vdev);
         return ERROR_INVAL;
     }
+    rc = xls_check_unused(&r->op, XLS_NO_DOMID, disk->vdev, path);
+    if (!rc && a->keep_path)
+        rc = xls_check_unused(&r->op, XLS_NO_DOMID, disk->vdev,
+                              a->disk.pdev_path);
+    if (rc)
+        return rc;
     free(disk->pdev_path);
     disk->pdev_path = xls_strdup(path);
     disk->format = a->external_format == LIBXL_DISK_FORMAT_UNKNOWN
                        ? LIBXL_DISK_FORMAT_QCOW2 : a->external_format;
     return 0;
+}
+
+/* What the toolstack is about to put back. */
+static int check_storage(struct xls_revert *r, const libxl_disk_snapshot *a)
+{
+    return a->disk.pdev_path
+        ? xls_check_unused(&r->op, XLS_NO_DOMID, a->disk.vdev,
+                           a->disk.pdev_path)
+        : 0;
 }
 
 int xls_revert_prepare_disks(struct xls_revert *r)
@@ -86,6 +103,9 @@ int xls_revert_prepare_disks(struct xls_revert *r)
                           libxl_snapshot_method_to_string(a->method));
                 return ERROR_INVAL;
             }
+            rc = check_storage(r, a);
+            if (rc)
+                return rc;
         }
         r->disks[i].vdev = xls_strdup(disk->vdev);
         r->disks[i].method = a->method;
@@ -105,6 +125,9 @@ int xls_revert_storage(struct xls_revert *r)
         if (a->method != LIBXL_SNAPSHOT_METHOD_INTERNAL &&
             a->method != LIBXL_SNAPSHOT_METHOD_CALLER)
             continue;
+        rc = check_storage(r, a);
+        if (rc)
+            return rc;
         rc = r->op.how->storage(r->op.how->user,
                                 LIBXL_SNAPSHOT_STORAGE_REVERT, XLS_NO_DOMID,
                                 a);
@@ -206,7 +229,8 @@ static void tell_qemu(struct xls_op *op, const struct taking *takings, int num)
     xls_op_qmp_close(op);
 }
 
-static int take_path(struct xls_op *op, const struct taking *t,
+/* old: the domain that is replaced. */
+static int take_path(struct xls_op *op, const struct taking *t, uint32_t old,
                      struct xls_record *record)
 {
     const char *from = t->args->external_path, *to = t->args->disk.pdev_path;
@@ -223,9 +247,10 @@ static int take_path(struct xls_op *op, const struct taking *t,
     };
     libxl_diskinfo_dispose(&info);
     /* A process that was killed may have come so far. */
-    if (!rc && !access(from, F_OK))
-        rc = xls_file_take_path(&op->log, from, to, t->second_name);
-    return rc;
+    if (rc || access(from, F_OK))
+        return rc;
+    rc = xls_check_unused(op, old, t->disk->vdev, to);
+    return rc ? rc : xls_file_take_path(&op->log, from, to, t->second_name);
 }
 
 static void not_clean(struct xls_op *op, const struct taking *t)
@@ -242,7 +267,7 @@ static void take_paths(struct xls_revert *r, struct xls_op *op,
     int i, rc = 0, taken = 0;
 
     for (i = 0; i < num; i++) {
-        if (take_path(op, &takings[i], &records[taken]))
+        if (take_path(op, &takings[i], r->op.domid, &records[taken]))
             not_clean(op, &takings[i]);
         else
             takings[taken++] = takings[i];

@@ -115,6 +115,25 @@ libxl_device_disk *libxl_device_disk_list(libxl_ctx *c, uint32_t domid,
     return list;
 }
 
+int libxl_userdata_retrieve(libxl_ctx *c, uint32_t domid, const char *id,
+                            uint8_t **data, int *len)
+{
+    libxl_domain_config config;
+    char *json;
+
+    if (strcmp(id, "libxl-json") ||
+        (domid == OTHER_DOMID && host.other_unrecorded))
+        return ERROR_NOTFOUND;
+    libxl_domain_config_init(&config);
+    config.disks = libxl_device_disk_list(c, domid, &config.num_disks);
+    json = libxl_domain_config_to_json(c, &config);
+    assert_non_null(json);
+    *data = (uint8_t *)json;
+    *len = strlen(json) + 1;
+    libxl_domain_config_dispose(&config);
+    return 0;
+}
+
 libxl_device_pci *libxl_device_pci_list(libxl_ctx *c, uint32_t domid, int *num)
 {
     (void)c, (void)domid;

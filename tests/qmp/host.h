@@ -28,6 +28,8 @@ struct host {
     } disks[VM_MAX_DISKS];
     /* What another running domain has as its disk; "" for none. */
     char other_disk[320];
+    /* libxl has no configuration of it, as of dom0: only xenstore does. */
+    bool other_unrecorded;
 };
 extern struct host host;
 extern libxl_ctx *const host_ctx;
