@@ -250,6 +250,7 @@ static const struct xls_step steps[] = {
     { "resume", resume, undo_leave_paused },
     { "pause", leave_paused, NULL },
     { "name the layers", xls_create_names, NULL },
+    { "protect the layers", xls_create_protect, NULL },
     { "record the layers", xls_create_records, xls_create_undo_records },
     { "finish the memory file", xls_create_finish_memory, NULL },
     { "close the journal", xls_create_close_journal, NULL },

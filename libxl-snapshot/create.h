@@ -81,6 +81,8 @@ void xls_create_undo_save(struct xls_create *c);
 int xls_create_finish_memory(struct xls_create *c);
 /* create/window.c: the guest-stopped window. */
 int xls_create_window(struct xls_create *c);
+/* Makes durable that the frozen layers are protected. */
+int xls_create_protect(struct xls_create *c);
 void xls_create_undo_window(struct xls_create *c);
 /* create/names.c: QEMU and libxl learn what is where. */
 /* base: the frozen layer as QEMU has it; below: the node under it, or NULL. */

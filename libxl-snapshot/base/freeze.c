@@ -4,87 +4,201 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
-/* Returns 1 with *fd open, 0 for what is no regular file. */
-static int open_regular(const char *path, int *fd, struct stat *st)
+#include "base/place.h"
+
+
+#define MARK "trusted.xlsnapshot"
+#define WRITE_BITS (S_IWUSR | S_IWGRP | S_IWOTH)
+
+/* A file and how it is protected. */
+struct protected {
+    int fd;                     /* -1: it is no regular file */
+    struct stat st;
+    bool has_flags;             /* the file system has the immutable flag, */
+    int flags;
+    bool marked;
+    mode_t mode;                /* by the mark */
+};
+
+static void read_mark(struct protected *p)
 {
-    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (*fd < 0)
+    char text[16];
+    ssize_t len = fgetxattr(p->fd, MARK, text, sizeof(text) - 1);
+
+    p->marked = len >= 0;
+    text[len > 0 ? len : 0] = '\0';
+    p->mode = strtoul(text, NULL, 8) & 07777;
+}
+
+static int open_protected(const char *path, struct protected *p)
+{
+    *p = (struct protected){ .fd = xls_open(path, O_RDONLY) };
+    if (p->fd < 0)
         return -1;
-    if (!fstat(*fd, st) && S_ISREG(st->st_mode))
-        return 1;
-    close(*fd);
+    if (fstat(p->fd, &p->st) || !S_ISREG(p->st.st_mode)) {
+        close(p->fd);
+        p->fd = -1;
+        return 0;
+    }
+    p->has_flags = !ioctl(p->fd, FS_IOC_GETFLAGS, &p->flags);
+    read_mark(p);
     return 0;
 }
 
-static int set_flag(int fd, bool immutable)
+static bool is_immutable(const struct protected *p)
 {
-    int flags;
-
-    if (ioctl(fd, FS_IOC_GETFLAGS, &flags))
-        return -1;
-    if (!!(flags & FS_IMMUTABLE_FL) == immutable)
-        return 0;
-    flags ^= FS_IMMUTABLE_FL;
-    return ioctl(fd, FS_IOC_SETFLAGS, &flags);
+    return p->has_flags && (p->flags & FS_IMMUTABLE_FL);
 }
 
-static int finish(int fd, int ret)
+static int set_immutable(struct protected *p, bool immutable)
+{
+    int flags = p->flags & ~FS_IMMUTABLE_FL;
+
+    if (immutable)
+        flags |= FS_IMMUTABLE_FL;
+    if (ioctl(p->fd, FS_IOC_SETFLAGS, &flags))
+        return -1;
+    p->flags = flags;
+    return 0;
+}
+
+static int set_mark(struct protected *p)
+{
+    char text[16];
+    int len = snprintf(text, sizeof(text), "%04o",
+                       (unsigned)p->st.st_mode & 07777);
+
+    if (p->marked)
+        return 0;
+    if (fsetxattr(p->fd, MARK, text, len, 0))
+        return -1;
+    p->marked = true;
+    p->mode = p->st.st_mode & 07777;
+    return 0;
+}
+
+/* Whether such marks can be set: to read one, ENODATA is the answer to who may
+ * not. */
+static bool has_marks(struct protected *p)
+{
+    return p->marked || (!fsetxattr(p->fd, MARK, "", 0, XATTR_CREATE) &&
+                         !fremovexattr(p->fd, MARK));
+}
+
+static enum xls_frozen finish(struct protected *p, enum xls_frozen result)
 {
     int saved = errno;
 
-    close(fd);
+    if (p->fd >= 0)
+        close(p->fd);
     errno = saved;
-    return ret;
+    return result;
 }
 
-int xls_freeze(const char *path, int *why_not)
+static enum xls_frozen protect(struct protected *p, bool sync, int *why_not)
 {
-    struct stat st;
-    int fd, ret = open_regular(path, &fd, &st);
+    enum xls_frozen result = XLS_FROZEN;
 
-    if (ret <= 0)
-        return ret;
-    ret = 0;
-    if (set_flag(fd, true)) {
-        if (why_not)
+    if (is_immutable(p))
+        goto out;
+    if (!p->has_flags && why_not)
+        *why_not = EOPNOTSUPP;
+    /*
+     * Without the mark the flag could not be lifted again: where the mark
+     * cannot be set (a file system that has the flag but no such attributes,
+     * or no room for one), the flag is not set either.
+     */
+    if (set_mark(p) || !p->has_flags || set_immutable(p, true)) {
+        if (p->has_flags && why_not)
             *why_not = errno;
-        ret = fchmod(fd, st.st_mode & 0555) ? -1 : 1;
+        if (fchmod(p->fd, p->st.st_mode & 07777 & ~WRITE_BITS))
+            return XLS_FROZEN_ERROR;
+        result = XLS_FROZEN_WEAKLY;
     }
-    return finish(fd, ret);
+
+out:
+    return sync && fsync(p->fd) ? XLS_FROZEN_ERROR : result;
 }
 
-int xls_thaw(const char *path)
+enum xls_frozen xls_freeze(const char *path, bool sync, int *why_not)
 {
-    struct stat st;
-    int fd, ret = open_regular(path, &fd, &st);
+    struct protected p;
 
-    if (ret <= 0)
-        return ret;
-    ret = 0;
-    /* Without the flag in this file system there is nothing to lift but the
-     * mode. */
-    if (set_flag(fd, false) && errno != ENOTTY && errno != EOPNOTSUPP &&
-        errno != EINVAL)
-        ret = -1;
-    else if (!(st.st_mode & S_IWUSR))
-        ret = fchmod(fd, st.st_mode | S_IWUSR);
-    return finish(fd, ret);
+    if (open_protected(path, &p))
+        return XLS_FROZEN_ERROR;
+    return p.fd < 0 ? XLS_FROZEN : finish(&p, protect(&p, sync, why_not));
+}
+
+/* A lease for reading is refused while the file is open for writing, and as
+ * long as it is held nobody can open it so. */
+static bool is_being_written(const struct protected *p)
+{
+    /* The signal to the lease's holder: this one is ignored by default. */
+    if (fcntl(p->fd, F_SETSIG, SIGURG) || !fcntl(p->fd, F_SETLEASE, F_RDLCK))
+        return false;
+    return errno == EAGAIN;
+}
+
+enum xls_frozen xls_freeze_again(const char *path)
+{
+    struct protected p;
+
+    if (open_protected(path, &p))
+        return XLS_FROZEN_ERROR;
+    if (p.fd < 0 || (is_immutable(&p) && p.marked))
+        return finish(&p, XLS_FROZEN);
+    if (is_being_written(&p))
+        return finish(&p, XLS_FROZEN);
+    if (!p.marked && !(p.st.st_mode & WRITE_BITS))
+        p.st.st_mode |= S_IWUSR;
+    /* Nothing of an immutable file can be changed but that. */
+    if (is_immutable(&p) && set_immutable(&p, false))
+        return finish(&p, XLS_FROZEN_ERROR);
+    return finish(&p, protect(&p, true, NULL));
+}
+
+enum xls_frozen xls_thaw(const char *path)
+{
+    struct protected p;
+    mode_t mode;
+
+    if (open_protected(path, &p))
+        return XLS_FROZEN_ERROR;
+    if (p.fd < 0)
+        return XLS_FROZEN;
+    mode = p.st.st_mode & 07777;
+    if (is_immutable(&p)) {
+        if (!p.marked)
+            return finish(&p, XLS_FROZEN_OTHERS);
+        if (set_immutable(&p, false))
+            return finish(&p, XLS_FROZEN_ERROR);
+    } else if (!p.marked && ((mode & S_IWUSR) || has_marks(&p))) {
+        return finish(&p, XLS_FROZEN);
+    }
+    /* Where there are no marks, a frozen layer is known by its permissions
+     * alone. */
+    mode |= p.marked ? p.mode & WRITE_BITS : S_IWUSR;
+    if ((mode != (p.st.st_mode & 07777) && fchmod(p.fd, mode)) ||
+        (p.marked && fremovexattr(p.fd, MARK)) || fsync(p.fd))
+        return finish(&p, XLS_FROZEN_ERROR);
+    return finish(&p, XLS_FROZEN);
 }
 
 bool xls_frozen(const char *path)
 {
-    struct stat st;
-    int fd, flags = 0;
+    struct protected p;
     bool is;
 
-    if (open_regular(path, &fd, &st) <= 0)
+    if (open_protected(path, &p) || p.fd < 0)
         return false;
-    is = (!ioctl(fd, FS_IOC_GETFLAGS, &flags) &&
-          (flags & FS_IMMUTABLE_FL)) || !(st.st_mode & 0222);
-    close(fd);
+    is = is_immutable(&p) || !(p.st.st_mode & WRITE_BITS);
+    close(p.fd);
     return is;
 }

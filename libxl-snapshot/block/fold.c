@@ -273,7 +273,7 @@ static int settle(struct xls_op *op, const struct xls_disk *disk,
      * toolstack until it is told, must fail to start on it rather than go on
      * with what its file holds. */
     else if (child_is_active(fold))
-        xls_file_freeze(&op->log, fold->child_path);
+        xls_file_freeze_now(&op->log, fold->child_path);
     if (rc || !child_is_active(fold))
         return rc;
     xls_op_qmp_close(op);
@@ -284,8 +284,11 @@ static int settle(struct xls_op *op, const struct xls_disk *disk,
 static void leave_child(struct xls_op *op, const struct xls_fold *fold)
 {
     leave_nodes(op, fold);
-    if (child_is_active(fold))
+    if (child_is_active(fold)) {
+        if (!fold->keep_child_path)
+            xls_file_freeze(&op->log, fold->child_path);
         return;
+    }
     xls_file_freeze(&op->log, fold->keep_child_path ? fold->child_path
                                                     : fold->layer_path);
     if (fold->above_frozen)

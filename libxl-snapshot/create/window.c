@@ -124,7 +124,7 @@ static void freeze(struct xls_create *c)
 
     for (i = 0; i < c->num_todo; i++)
         if (c->todo[i].switched)
-            xls_file_freeze(&c->op.log, c->todo[i].frozen_path);
+            xls_file_freeze_now(&c->op.log, c->todo[i].frozen_path);
 }
 
 /*
@@ -166,6 +166,16 @@ int xls_create_window(struct xls_create *c)
         xls_domain_unpause(&c->op);
     c->paused = false;
     return rc;
+}
+
+int xls_create_protect(struct xls_create *c)
+{
+    int i;
+
+    for (i = 0; i < c->num_todo; i++)
+        if (c->todo[i].switched)
+            xls_file_freeze(&c->op.log, c->todo[i].frozen_path);
+    return 0;
 }
 
 static int fold_top(struct xls_create *c, const struct xls_disk *disk,

@@ -101,7 +101,11 @@ int xls_dir_sync(const struct xls_log *log, const char *path);
  * what cannot be protected is told.
  */
 void xls_file_freeze(const struct xls_log *log, const char *path);
-/* Lifts it again. A file that is not frozen is left as it is. */
+/* While the guest stands still: at once, but it is durable only with the other,
+ * which has to follow. */
+void xls_file_freeze_now(const struct xls_log *log, const char *path);
+/* Lifts it again. A file that is not frozen is left as it is; one that is
+ * immutable, but not by xls_file_freeze, is an error. */
 int xls_file_thaw(const struct xls_log *log, const char *path);
 
 /* Whether two paths name one inode; false when either is missing. */

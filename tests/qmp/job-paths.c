@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-/* Names of files: what a user may call his, and what must not be one file. */
+/* Files: what a user may call his, what must not be one file, and what an
+ * administrator has protected. */
 #include "qmp/job_support.h"
 
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 
 /* A snapshot of disks (their vdevs), each with this external_path. */
 static int snapshot_as(int num, const char *const *vdevs,
@@ -160,6 +162,38 @@ static void names_of_one_file_are_refused_before_anything(void **state)
     free(alias);
 }
 
+/* --- what an administrator has protected --- */
+
+static void an_administrators_protection_is_not_lifted(void **state)
+{
+    char *layer, *before, *after;
+
+    (void)state;
+    start();
+    layer = layer_path(1);
+    assert_int_equal(snapshot(1), 0);
+    guest_writes(3, 3);
+    sh("chattr -i '%s'", layer);
+    assert_int_equal(removexattr(layer, "trusted.xlsnapshot"), 0);
+    sh("chattr +i '%s'", layer);
+    before = sh_output("md5sum '%s'", layer);
+    assert_int_equal(commit(NULL, layer, 0), ERROR_SNAPSHOT_STORAGE);
+    assert_non_null(strstr(vm_logged(), "not by a snapshot"));
+    after = sh_output("md5sum '%s'", layer);
+    assert_string_equal(before, after);
+    assert_true(is_protected(layer));
+    guest_reads_its_data();
+    /* Once it may be changed. */
+    sh("chattr -i '%s'", layer);
+    assert_int_equal(commit(NULL, layer, 0), 0);
+    wait_until(LIBXL_DISK_JOB_PHASE_READY);
+    assert_int_equal(do_abort(LIBXL_DISK_JOB_ABORT_PIVOT), 0);
+    all_is_right(1);
+    free(layer);
+    free(before);
+    free(after);
+}
+
 /* --- what a killed process has left --- */
 
 /* Kills the snapshot after each of its changes; what it recorded is found. */
@@ -207,6 +241,8 @@ int main(void)
                                   host_teardown),
         cmocka_unit_test_teardown(
             names_of_one_file_are_refused_before_anything, host_teardown),
+        cmocka_unit_test_teardown(an_administrators_protection_is_not_lifted,
+                                  host_teardown),
         cmocka_unit_test_teardown(second_names_are_found_again_after_a_kill,
                                   host_teardown),
     };

@@ -267,7 +267,7 @@ static void label_and_immutable_flag_are_told(void **state)
     (void)state;
     make_chain(dir, 2, "raw", false);
     labelled = !setxattr(base, "security.selinux", label, sizeof(label), 0);
-    frozen = xls_freeze(base, NULL);
+    frozen = xls_freeze(base, true, NULL);
     vm = start(path, "qcow2");
     vm_chain(vm, "xvda", &chain);
     vm_stop(vm);

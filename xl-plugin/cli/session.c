@@ -10,6 +10,7 @@
 #include "cli/interrupted.h"
 #include "cli/libvirt.h"
 #include "storage/identity.h"
+#include "storage/protect.h"
 #include "storage/run.h"
 #include "store/names.h"
 
@@ -110,6 +111,17 @@ int cli_live(struct cli *cli, struct live *live, struct error *e)
     return ret;
 }
 
+static void protect(const struct session *s, struct cli *cli)
+{
+    struct strings why = { 0 };
+    int i;
+
+    protect_layers(s->store, &s->live, &why);
+    for (i = 0; i < why.num; i++)
+        cli_say(cli, "%s", why.v[i]);
+    strings_free(&why);
+}
+
 int session_open(struct cli *cli, const char *domain, bool running,
                  struct session *s, struct error *e)
 {
@@ -135,6 +147,8 @@ int session_open(struct cli *cli, const char *domain, bool running,
         ret = store_sweep(s->store, e);
     if (!ret)
         libvirt_remember(s, cli);
+    if (!ret)
+        protect_mark(s->store);
     /* The store settles by what the library makes of it. */
     if (!ret)
         ret = interrupted_recover(s, cli, running, e);
@@ -152,6 +166,8 @@ int session_open(struct cli *cli, const char *domain, bool running,
         cli_say(cli, "%s", told);
     if (!ret)
         ret = identity_check(s->store, &s->live, s->domain.domid, e);
+    if (!ret)
+        protect(s, cli);
     free(told);
     return ret;
 }

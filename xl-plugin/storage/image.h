@@ -100,6 +100,12 @@ int image_internal_extract(const char *path, const char *name,
  * is renamed or unlinked. Anything but a regular file is left alone.
  */
 int image_freeze(const char *path, struct error *e);
+/* For a file that is known to be a frozen layer: one that is open for writing
+ * is left alone; one that an earlier version protected gets its mark. */
+int image_freeze_again(const char *path, struct error *e);
+/* The mark alone, where it is protected. */
+int image_mark(const char *path, struct error *e);
+/* An error for one that is immutable, but not by image_freeze. */
 int image_thaw(const char *path, struct error *e);
 bool image_frozen(const char *path);
 
