@@ -33,6 +33,19 @@ static struct xls_json *cache_mode(const struct xls_layer *like)
     return cache;
 }
 
+/* The drivers whose options have `backing`: QEMU refuses it for any other, also
+ * when it is null, which only says that the header is not followed. */
+static bool has_backing(const char *driver)
+{
+    static const char *const drivers[] = { "qcow2", "qcow", "qed", "vmdk" };
+    size_t i;
+
+    for (i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
+        if (!strcmp(driver, drivers[i]))
+            return true;
+    return false;
+}
+
 struct xls_json *xls_format_options(const char *driver, const char *node,
                                     bool read_only, const char *backing,
                                     struct xls_json *file,
@@ -47,7 +60,7 @@ struct xls_json *xls_format_options(const char *driver, const char *node,
     if (discard)
         xls_json_set_str(options, "discard", "unmap");
     xls_json_set_str(options, "detect-zeroes", like->detect_zeroes);
-    if (strcmp(driver, "raw") &&
+    if (has_backing(driver) &&
         !(backing && !strcmp(backing, XLS_BACKING_BY_HEADER)))
         xls_json_set(options, "backing", backing ? xls_json_string(backing)
                                                  : xls_json_null());

@@ -221,6 +221,56 @@ static void commit_into_a_raw_base_leaves_the_overlay(void **state)
     free(over);
 }
 
+/* Formats that have no backing files are at the bottom of chains all the same;
+ * QEMU has opened that layer by itself. */
+static void the_lowest_layer_may_be_of_any_format(void **state)
+{
+    static const char *const formats[] = { "raw", "vpc", "vdi", "vhdx", "vmdk",
+                                           "qed", "qcow", "qcow2" };
+    const char *dir = HOST_DIR "-images";
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+        char *top = xls_asprintf("%s/top", dir), *mid, *base;
+        const struct vm_disk disk = { .path = top };
+
+        mid = xls_asprintf("%s/middle", dir);
+        base = xls_asprintf("%s/base", dir);
+        sh("mkdir -p '%s' && cd '%s' && "
+           "qemu-img create -q -f %s base 8M && "
+           "qemu-io -f %s -c 'write -q -P 1 0 64k' base && "
+           "qemu-img create -q -f qcow2 -b '%s' -F %s middle 8M && "
+           "qemu-io -f qcow2 -c 'write -q -P 2 64k 64k' middle && "
+           "qemu-img create -q -f qcow2 -b '%s' -F qcow2 top 8M", dir, dir,
+           formats[i], formats[i], base, formats[i], mid);
+        host_start(vm_start(1, &disk));
+        vm_write(host.vm, "xvda", 128 * KB, 64 * KB, 3);
+        if (xls_qmp_version(host.vm->qmp) < 9000000) {
+            assert_int_equal(commit(NULL, mid, 0),
+                             ERROR_SNAPSHOT_DISK_UNSUPPORTED);
+        } else {
+            if (commit(NULL, mid, 0))
+                fail_msg("%s: %s", formats[i], vm_logged());
+            wait_until(LIBXL_DISK_JOB_PHASE_READY);
+            if (do_abort(LIBXL_DISK_JOB_ABORT_PIVOT))
+                fail_msg("%s: %s", formats[i], vm_logged());
+        }
+        assert_true(vm_holds(host.vm, "xvda", 0, 64 * KB, 1));
+        assert_true(vm_holds(host.vm, "xvda", 64 * KB, 64 * KB, 2));
+        assert_true(vm_holds(host.vm, "xvda", 128 * KB, 64 * KB, 3));
+        /* What was opened by itself is not needed any more. */
+        assert_int_equal(pull(NULL, 0), 0);
+        wait_until(LIBXL_DISK_JOB_PHASE_COMPLETED);
+        assert_true(vm_holds(host.vm, "xvda", 0, 64 * KB, 1));
+        host_teardown(NULL);
+        sh("chattr -f -R -i '%s'; rm -r '%s'", dir, dir);
+        free(top);
+        free(mid);
+        free(base);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +280,8 @@ int main(void)
         cmocka_unit_test_teardown(pull_stops_at_each_base, host_teardown),
         cmocka_unit_test_teardown(every_range_is_committed, host_teardown),
         cmocka_unit_test_teardown(ranges_are_committed_after_a_restart,
+                                  host_teardown),
+        cmocka_unit_test_teardown(the_lowest_layer_may_be_of_any_format,
                                   host_teardown),
         cmocka_unit_test_teardown(commit_into_a_raw_base_leaves_the_overlay,
                                   host_teardown),
