@@ -149,6 +149,9 @@ static int check_disk(struct xls_create *c, const libxl_disk_snapshot *a)
     rc = xls_disks_named(&c->op, &c->disks, &a->disk, &d->disk);
     if (rc)
         return rc;
+    rc = xls_disk_check_data_files(&c->op, d->disk);
+    if (rc)
+        return rc;
     d->discard = xls_disk_discards(d->disk);
     switch (a->method) {
     case LIBXL_SNAPSHOT_METHOD_EXTERNAL:

@@ -73,6 +73,8 @@ static int check_target(struct xls_op *op, struct xls_disks *disks,
         return ERROR_INVAL;
     }
     rc = xls_disks_named(op, disks, &t->args->disk, &t->disk);
+    if (!rc)
+        rc = xls_disk_check_data_files(op, t->disk);
     if (rc)
         return rc;
     if (t->args->method == LIBXL_SNAPSHOT_METHOD_INTERNAL) {

@@ -41,6 +41,8 @@ static int commit(struct xls_op *op, struct xls_disks *disks,
 
     rc = find_layers(op, disk, args, &top, &base);
     if (!rc)
+        rc = xls_disk_check_data_files(op, disk);
+    if (!rc)
         rc = xls_fold_check_internal(op, disk, top, base);
     if (!rc)
         rc = xls_fold_check_running(op, disks, disk, top, base);

@@ -49,7 +49,10 @@ static int copy(struct xls_op *op, struct xls_disks *disks,
     struct xls_target target = { 0 };
     int rc;
 
-    rc = xls_target_check(op, disks, disk, args, &target);
+    /* The way out of one is a copy of all that the disk holds. */
+    rc = args->shallow ? xls_disk_check_data_files(op, disk) : 0;
+    if (!rc)
+        rc = xls_target_check(op, disks, disk, args, &target);
     if (!rc)
         rc = start(op, disk, args, &target);
     xls_target_dispose(&target);

@@ -35,6 +35,8 @@ static int pull(struct xls_op *op, struct xls_disks *disks,
     rc = find_lowest(op, disk, args->base, &lowest);
     /* The other layers are only read. */
     if (!rc)
+        rc = xls_disk_check_data_files(op, disk);
+    if (!rc)
         rc = xls_fold_check_internal(op, disk, 0, 0);
     if (!rc)
         rc = xls_fold_check_running(op, disks, disk, 0, 0);

@@ -24,6 +24,7 @@ void xls_disk_drop_layers(struct xls_disk *disk)
         free(disk->layers[i].driver);
         free(disk->layers[i].path);
         free(disk->layers[i].recorded);
+        free(disk->layers[i].data_file);
         free(disk->layers[i].detect_zeroes);
     }
     free(disk->layers);
@@ -318,6 +319,26 @@ int xls_disks_check_job(struct xls_op *op, const struct xls_disks *disks,
               "of domain %s; wait for its end or cancel it",
               disks->foreign_job, op->name);
     return ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE;
+}
+
+int xls_disk_check_data_files(struct xls_op *op, const struct xls_disk *disk)
+{
+    int i;
+
+    for (i = 0; i < disk->num_layers; i++) {
+        const struct xls_layer *layer = &disk->layers[i];
+
+        if (!layer->data_file)
+            continue;
+        XLS_ERROR(&op->log, "disk %s: the image %s has its data in another "
+                  "file, %s, which is not supported; copy the disk to an image "
+                  "without one first (libxl_disk_copy, not shallow), or convert "
+                  "it with qemu-img convert while the domain is off",
+                  disk->rec->vdev, layer->path,
+                  layer->data_file[0] ? layer->data_file : "of no name");
+        return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
+    }
+    return 0;
 }
 
 int xls_disks_named(struct xls_op *op, struct xls_disks *disks,

@@ -23,6 +23,8 @@ struct xls_layer {
     char *recorded;             /* what its header's name of the backing file
                                  * leads to; NULL for none */
     bool relative;              /* … and that name is a relative one */
+    char *data_file;            /* qcow2: another file that has its data; NULL:
+                                 * its own */
     char *detect_zeroes;        /* "off", "on" or "unmap" */
     bool read_only;
     bool direct, no_flush;      /* its cache mode */
@@ -87,6 +89,11 @@ int xls_disks_named(struct xls_op *op, struct xls_disks *disks,
  * on any). */
 int xls_disks_check_job(struct xls_op *op, const struct xls_disks *disks,
                         const struct xls_disk *disk);
+
+/* ERROR_SNAPSHOT_DISK_UNSUPPORTED, logged, when a layer has its data in a file
+ * besides its own: nothing would protect that one, and the layer's node cannot
+ * be reopened. */
+int xls_disk_check_data_files(struct xls_op *op, const struct xls_disk *disk);
 
 /* The index of the layer whose image is path, or -1. */
 int xls_disk_layer(const struct xls_disk *disk, const char *path);

@@ -121,6 +121,15 @@ static void add_recorded(struct xls_layer *layer, const struct xls_json *image)
     layer->recorded = xls_strdup(full ? full : name);
 }
 
+/* QEMU says null or leaves it out where there is none. */
+static char *data_file(const struct xls_json *image)
+{
+    const struct xls_json *data =
+        xls_json_get(xls_json_get(image, "format-specific"), "data");
+
+    return xls_strdup(xls_json_get_str(data, "data-file"));
+}
+
 static void add_internals(struct xls_layer *layer,
                           const struct xls_json *snapshots)
 {
@@ -187,6 +196,7 @@ static int add_layer(struct xls_disk *disk, const struct xls_json *nodes,
         .file_node = xls_strdup(file_node ? file_node : ""),
         .driver = xls_strdup(driver),
         .path = xls_strdup(path ? path : ""),
+        .data_file = data_file(image),
         .detect_zeroes = xls_strdup(detect ? detect : "off"),
         .read_only = xls_json_get_bool(node, "ro", false),
         .direct = xls_json_get_bool(cache, "direct", false),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "cli/create_options.h"
+#include "cli/create_chain.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -153,7 +154,8 @@ int create_disks(struct cli *cli, struct session *s,
     if (add_named(s, o, args, e))
         return -1;
     for (i = 0; i < args->num_disks; i++) {
-        if (plan(o, &args->disks[i], e))
+        if (plan(o, &args->disks[i], e) ||
+            create_check_chain(&args->disks[i], e))
             return -1;
         if (args->disks[i].method != LIBXL_SNAPSHOT_METHOD_NONE)
             acting++;

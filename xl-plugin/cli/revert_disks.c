@@ -40,6 +40,26 @@ static int keep_internal(struct session *s, const char *top, struct error *e)
     return ret;
 }
 
+/* What a revert puts aside or goes on from is one file. */
+static int check_data_files(const char *path, libxl_disk_format format,
+                            const char *vdev, struct error *e)
+{
+    struct error ignored = { 0 };
+    struct image image;
+    int ret;
+
+    if (str_none(path) || path[0] != '/' ||
+        image_info(path, format, &image, &ignored)) {
+        error_clear(&ignored);
+        return 0;
+    }
+    ret = image_check_data_files(&image, 1, e);
+    if (ret)
+        error_set(e, "disk %s: %s", vdev, e->text);
+    image_dispose(&image);
+    return ret;
+}
+
 static int plan_external(struct session *s, const xl_snapshot_record *rec,
                          const xl_snapshot_disk *disk,
                          libxl_disk_snapshot *d, struct strings *made,
@@ -56,6 +76,10 @@ static int plan_external(struct session *s, const xl_snapshot_record *rec,
                            disk->layer_path);
     identity_top(s->store, &s->live, s->domain.domid, disk->vdev, &top,
                  &format);
+    if (check_data_files(disk->layer_path, disk->layer_format, disk->vdev,
+                         e) ||
+        check_data_files(top, format, disk->vdev, e))
+        return -1;
     d->method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
     d->external_format = LIBXL_DISK_FORMAT_QCOW2;
     if (replaceable(s, top, format)) {

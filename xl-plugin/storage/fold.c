@@ -191,6 +191,9 @@ static const char *child_obstacle(const struct fold *f, const struct layers *l,
      * it is now; folding keeps what the image itself shows, and no more. */
     if (child->image.internal.num)
         return "the layer above holds internal snapshots, which need it";
+    if (child->image.data_file)
+        return "the layer above has its data in another file, which is not "
+               "supported";
     if (child->image.format != LIBXL_DISK_FORMAT_QCOW2)
         return "the layer above is no qcow2 image, and cannot be changed";
     if (child->shared)
@@ -216,6 +219,8 @@ const char *fold_obstacle(const struct fold *f, const struct layers *l,
 
     if (base->image.internal.num)
         return "it holds internal snapshots";
+    if (base->image.data_file)
+        return "it has its data in another file, which is not supported";
     if (base->shared)
         return "more than one running domain uses it";
     if (base->foreign)

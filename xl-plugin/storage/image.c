@@ -36,6 +36,7 @@ void image_dispose(struct image *image)
 {
     free(image->path);
     free(image->backing);
+    free(image->data_file);
     strings_free(&image->internal);
     strings_free(&image->internal_ids);
     memset(image, 0, sizeof(*image));
@@ -56,6 +57,8 @@ static int from_json(const struct xls_json *v, struct image *image,
     const struct xls_json *snapshots = xls_json_get(v, "snapshots");
     const char *path = xls_json_get_str(v, "filename");
     const char *backing = xls_json_get_str(v, "full-backing-filename");
+    const struct xls_json *data =
+        xls_json_get(xls_json_get(v, "format-specific"), "data");
     size_t i;
 
     memset(image, 0, sizeof(*image));
@@ -69,9 +72,8 @@ static int from_json(const struct xls_json *v, struct image *image,
         backing = xls_json_get_str(v, "backing-filename");
     image->relative = !str_none(backing) && backing[0] == '/' &&
         !str_same(backing, xls_json_get_str(v, "backing-filename"));
-    image->damaged = xls_json_get_bool(
-        xls_json_get(xls_json_get(v, "format-specific"), "data"), "corrupt",
-        false);
+    image->damaged = xls_json_get_bool(data, "corrupt", false);
+    image->data_file = xls_strdup(xls_json_get_str(data, "data-file"));
     image->path = xls_strdup(path);
     image->backing = xls_strdup(backing);
     image->format = xls_driver_format(xls_json_get_str(v, "format"));
@@ -141,6 +143,21 @@ int image_chain(const char *path, libxl_disk_format format,
         *num = 0;
     }
     return ret;
+}
+
+int image_check_data_files(const struct image *layers, int num,
+                           struct error *e)
+{
+    int i;
+
+    for (i = 0; i < num; i++)
+        if (layers[i].data_file)
+            return error_set(e, "%s has its data in another file, %s, which "
+                             "is not supported; copy the disk to an image "
+                             "without one first, with xl disk-copy, or with "
+                             "qemu-img convert while the domain is off",
+                             layers[i].path, layers[i].data_file);
+    return 0;
 }
 
 int image_sync(const char *path, struct error *e)

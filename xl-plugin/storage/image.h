@@ -25,6 +25,8 @@ struct image {
     libxl_disk_format format;
     char *backing;              /* NULL for none */
     libxl_disk_format backing_format;
+    char *data_file;            /* qcow2: another file that has its data; NULL
+                                 * for none */
     bool relative;              /* the header names it relatively */
     bool damaged;               /* the header marks the image as such */
     uint64_t virtual_size, actual_size;
@@ -38,6 +40,10 @@ int image_info(const char *path, libxl_disk_format format, struct image *image,
 /* All layers, the top first. */
 int image_chain(const char *path, libxl_disk_format format,
                 struct image **layers, int *num, struct error *e);
+/* An error when one of the layers has its data in a file besides its own, which
+ * nothing here handles. */
+int image_check_data_files(const struct image *layers, int num,
+                           struct error *e);
 void image_dispose(struct image *image);
 void image_list_free(struct image *layers, int num);
 
