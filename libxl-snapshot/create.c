@@ -10,6 +10,23 @@
 #include "block/inside.h"
 #include "files/files.h"
 
+/* The default of max_layers, for arguments that were not initialised. */
+#define MAX_LAYERS 64
+
+static int check_depth(struct xls_create *c, const struct xls_disk *disk)
+{
+    unsigned max = c->args->max_layers ? c->args->max_layers : MAX_LAYERS;
+
+    if ((unsigned)disk->num_layers < max)
+        return 0;
+    XLS_ERROR(&c->op.log, "disk %s has %d layers already, and max_layers is "
+              "%u; delete snapshots or merge layers first (%s), or set "
+              "max_layers higher", disk->rec->vdev, disk->num_layers, max,
+              "libxl_domain_snapshot_delete, libxl_disk_pull, "
+              "libxl_disk_commit");
+    return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
+}
+
 static int check_external(struct xls_create *c, struct xls_create_disk *d)
 {
     const libxl_disk_snapshot *a = d->args;
@@ -48,6 +65,9 @@ static int check_external(struct xls_create *c, struct xls_create_disk *d)
                   "(libxl_disk_copy)", vdev, d->disk->rec->pdev_path);
         return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
     }
+    rc = check_depth(c, d->disk);
+    if (rc)
+        return rc;
     d->base_path = realpath(d->disk->rec->pdev_path, NULL);
     if (!d->base_path) {
         XLS_ERRORE(&c->op.log, "disk %s: cannot resolve %s", vdev,

@@ -30,6 +30,21 @@ static int report(void *user, const libxl_snapshot_progress *progress)
     return progress_report(&c->progress, progress);
 }
 
+/* A deleted snapshot whose layers are still in use gives its name away. */
+static int free_name(struct store *st, const char *name, struct error *e)
+{
+    char *other = snapshot_name_deleted(name, 1);
+    int i, ret;
+
+    for (i = 2; store_find(st, other); i++) {
+        free(other);
+        other = snapshot_name_deleted(name, i);
+    }
+    ret = store_rename(st, name, other, e);
+    free(other);
+    return ret;
+}
+
 static int check_name(struct create *c, struct error *e)
 {
     const char *name = c->options.name;
@@ -37,6 +52,9 @@ static int check_name(struct create *c, struct error *e)
 
     if (!rec)
         return 0;
+    if (rec->hidden && !rec->memory && str_none(c->s.store->info.writing) &&
+        str_none(c->s.store->info.merged.to))
+        return free_name(c->s.store, name, e);
     if (rec->hidden)
         return error_set(e, "a deleted snapshot \"%s\" of %s still has layers "
                          "in use; choose another name", name,
@@ -289,6 +307,7 @@ static int create(struct create *c, const char *domain)
     c->args.memory = c->options.memory;
     c->args.live = c->options.live && c->options.memory;
     c->args.leave_paused = c->options.paused;
+    c->args.max_layers = c->options.max_layers;
     if (c->args.memory)
         choose_memory(c);
     if (create_disks(c->cli, &c->s, &c->options, &c->args, &e) ||

@@ -193,7 +193,10 @@ int libxl_snapshot_memory_rebase(libxl_ctx *ctx, const char *path,
  *                                      memory) paused; it does not answer a
  *                                      suspend request; or it has a PCI
  *                                      device and cannot be suspended
- *   ERROR_SNAPSHOT_DISK_UNSUPPORTED    a named disk cannot take part
+ *   ERROR_SNAPSHOT_DISK_UNSUPPORTED    a named disk cannot take part: QEMU does
+ *                                      not serve it, an image of it has its
+ *                                      data in another file, or it has
+ *                                      max_layers layers already
  *   ERROR_SNAPSHOT_CHAIN_MISMATCH      disk.pdev_path is not the top layer
  *   ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE    a block job runs on a named disk
  *   ERROR_SNAPSHOT_EXISTS              a file to be made exists
@@ -342,9 +345,7 @@ int libxl_domain_snapshot_recover(libxl_ctx *ctx, uint32_t domid,
  *                                      it has more than 1,024 layers, or names
  *                                      of more than 8,192 bytes
  *   ERROR_SNAPSHOT_QEMU, _QMP          QEMU refused, cannot be reached, or its
- *                                      answers make no sense; more than about
- *                                      115 backing files one below the other
- *                                      are past what is read of a reply
+ *                                      answers make no sense
  * chain is as after _init then.
  */
 int libxl_disk_chain_get(libxl_ctx *ctx, uint32_t domid, const char *vdev,

@@ -8,8 +8,12 @@
 
 #include "json/json.h"
 
-/* yajl_gen refuses to go deeper, so nothing deeper is parsed either. */
-#define XLS_JSON_MAX_DEPTH 127
+/* What is parsed: QEMU nests a level per layer of a chain, of which there are
+ * XLS_CHAIN_MAX_LAYERS at most, and some around them. A value is freed by a
+ * function that calls itself as often. */
+#define XLS_JSON_MAX_DEPTH 1100
+/* What is printed: yajl_gen refuses to go deeper. */
+#define XLS_JSON_MAX_PRINT 127
 
 /* yajl with the library's allocator: its calls cannot run out of memory. */
 extern yajl_alloc_funcs xls_json__alloc_funcs;

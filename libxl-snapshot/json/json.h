@@ -49,12 +49,13 @@ struct xls_json {
 
 struct xls_json_limits {
     size_t max_bytes;           /* of the text of one top-level value */
-    unsigned max_depth;         /* of nested arrays and objects; at most 127 */
+    unsigned max_depth;         /* of nested arrays and objects; at most
+                                 * 1,100, of which 127 can be printed */
     size_t max_values;          /* of any type; keys do not count */
 };
 
 /* What QEMU may send as one reply, and what a file of ours may hold. */
-extern const struct xls_json_limits xls_json_limits_qmp;  /* 16 MiB, depth 127,
+extern const struct xls_json_limits xls_json_limits_qmp;  /* 16 MiB, depth 1,100,
                                                            * 1,000,000 values */
 extern const struct xls_json_limits xls_json_limits_file; /* 4 MiB, depth 32,
                                                            * 100,000 values */

@@ -28,7 +28,8 @@ struct parser {
     yajl_handle yajl;
     bool one_value;             /* stop right after the first value */
     struct xls_json *root;
-    struct xls_json *open[XLS_JSON_MAX_DEPTH];
+    struct xls_json **open;     /* depth of them */
+    unsigned space;
     unsigned depth;
     char *key;                  /* of the next item of open[depth - 1] */
     size_t values;
@@ -131,6 +132,10 @@ static int add_list(struct parser *p, struct xls_json *v)
     }
     if (!add_value(p, v))
         return 0;
+    if (p->depth == p->space) {
+        p->space = p->space ? p->space * 2 : 16;
+        p->open = xls_realloc(p->open, p->space, sizeof(*p->open));
+    }
     p->open[p->depth++] = v;
     return 1;
 }
@@ -275,6 +280,7 @@ static void parser_dispose(struct parser *p)
 {
     yajl_free(p->yajl);
     xls_json_free(p->root);
+    free(p->open);
     free(p->key);
     free(p->error);
 }

@@ -13,7 +13,7 @@
 #include "json/internal.h"
 
 /* The only failures left, given an allocator that cannot fail, are mistakes
- * of the calling code: nesting past XLS_JSON_MAX_DEPTH. */
+ * of the calling code: nesting past XLS_JSON_MAX_PRINT. */
 static void must(yajl_gen_status status)
 {
     if (status != yajl_gen_status_ok) {

@@ -110,17 +110,21 @@ static void depth_limit_is_exact(void **state)
     refuse_bytes("[[{\"a\":[[]]}]]", 14, &small, "nested deeper than 4");
 }
 
-static void depth_has_a_ceiling_that_can_be_printed(void **state)
+static void depth_has_a_ceiling_whatever_the_limit(void **state)
 {
-    const struct xls_json_limits lax = { 4096, 1000, 1000 };
+    enum { MOST = 1100, PRINTED = 127 };
+    const struct xls_json_limits lax = { 4096, 100000, 100000 };
     struct xls_json *v;
-    char text[256];
+    char text[2 * (MOST + 1)];
 
     (void)state;
-    memset(text, '[', 128);
-    memset(text + 128, ']', 128);
-    refuse_bytes(text, 256, &lax, "nested deeper than 127");
-    v = xls_json_parse(text + 1, 254, &lax, NULL);
+    memset(text, '[', MOST + 1);
+    memset(text + MOST + 1, ']', MOST + 1);
+    refuse_bytes(text, sizeof(text), &lax, "nested deeper than 1100");
+    v = xls_json_parse(text + 1, 2 * MOST, &lax, NULL);
+    assert_non_null(v);
+    xls_json_free(v);
+    v = xls_json_parse(text + MOST + 1 - PRINTED, 2 * PRINTED, &lax, NULL);
     assert_non_null(v);
     free(xls_json_print(v, true));
     xls_json_free(v);
@@ -661,7 +665,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(size_limit_is_exact),
         cmocka_unit_test(depth_limit_is_exact),
-        cmocka_unit_test(depth_has_a_ceiling_that_can_be_printed),
+        cmocka_unit_test(depth_has_a_ceiling_whatever_the_limit),
         cmocka_unit_test(number_of_values_limit_is_exact),
         cmocka_unit_test(qmp_and_file_limits_hold_at_their_size),
         cmocka_unit_test(malformed_text_is_refused),

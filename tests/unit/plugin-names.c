@@ -46,6 +46,22 @@ static void the_default_name_is_utc_and_valid(void **state)
     free(name);
 }
 
+static void the_name_of_a_deleted_one_is_valid_however_long(void **state)
+{
+    char longest[65], *name;
+
+    (void)state;
+    memset(longest, 'a', 64);
+    longest[64] = 0;
+    name = snapshot_name_deleted(longest, 12);
+    assert_true(snapshot_name_ok(name));
+    assert_non_null(strstr(name, "aa.deleted.12"));
+    free(name);
+    name = snapshot_name_deleted("s1", 1);
+    assert_string_equal(name, "s1.deleted.1");
+    free(name);
+}
+
 static void check_encoding(const char *name, const char *file)
 {
     char *encoded = domain_name_encode(name);
@@ -108,6 +124,7 @@ int main(void)
         cmocka_unit_test(good_snapshot_names_are_taken),
         cmocka_unit_test(bad_snapshot_names_are_refused),
         cmocka_unit_test(the_default_name_is_utc_and_valid),
+        cmocka_unit_test(the_name_of_a_deleted_one_is_valid_however_long),
         cmocka_unit_test(domain_names_become_one_file_name),
         cmocka_unit_test(every_byte_survives_encoding),
         cmocka_unit_test(other_encodings_of_a_name_are_refused),

@@ -421,6 +421,32 @@ static void new_memory_takes_the_place_of_the_old(void **state)
     store_close(st);
 }
 
+static void a_renamed_record_keeps_its_place_in_the_tree(void **state)
+{
+    struct fixture *f = *state;
+    struct store *st = open_store(f, true);
+    struct error e = { 0 };
+
+    add(st, "a", NULL, 10);
+    add(st, "b", "a", 20);
+    str_replace(&st->info.current, "a");
+    store_find(st, "a")->hidden = true;
+    assert_good(store_rename(st, "a", "a.deleted.1", &e), &e);
+    assert_null(store_find(st, "a"));
+    store_close(st);
+
+    st = open_store(f, false);
+    assert_int_equal(st->num_records, 2);
+    assert_null(store_find(st, "a"));
+    assert_true(store_find(st, "a.deleted.1")->hidden);
+    assert_int_equal(store_find(st, "a.deleted.1")->created, 10);
+    assert_string_equal(record_disk(store_find(st, "a.deleted.1"),
+                                    "xvda")->layer_path, "/images/a.a");
+    assert_string_equal(store_find(st, "b")->parent, "a.deleted.1");
+    assert_string_equal(st->info.current, "a.deleted.1");
+    store_close(st);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -439,6 +465,7 @@ int main(void)
         TEST(a_missing_snapshot_is_answered_with_those_there_are),
         TEST(memory_files_half_made_are_swept),
         TEST(new_memory_takes_the_place_of_the_old),
+        TEST(a_renamed_record_keeps_its_place_in_the_tree),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

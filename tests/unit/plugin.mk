@@ -32,3 +32,5 @@ check-unit: check-dispatcher
 check-dispatcher: $(BINOUT)/xl
 	@echo '  TEST     tests/unit/dispatcher'
 	$(Q)tests/unit/dispatcher $(BINOUT)/xl
+
+$(UNIT_OUT)/plugin-create-chain: $(OBJ)/xl-plugin/cli/create_chain.o

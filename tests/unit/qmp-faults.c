@@ -564,7 +564,7 @@ static void reply_deep(int fd)
 static void reply_too_deep(void **state)
 {
     (void)state;
-    run_fails(reply_deep, 5000, ERROR_SNAPSHOT_QMP, "nested deeper than 127");
+    run_fails(reply_deep, 5000, ERROR_SNAPSHOT_QMP, "nested deeper than 1100");
 }
 
 static void fails_in_time(void (*script)(int fd))

@@ -5,7 +5,9 @@
 #include "cli/create_options.h"
 
 /* What the images of a disk have that speaks against a snapshot of it, by their
- * headers. */
-int create_check_chain(const libxl_disk_snapshot *d, struct error *e);
+ * headers; and what is to be said of them. */
+int create_check_chain(struct cli *cli, const struct store *st,
+                       const struct create_options *o,
+                       const libxl_disk_snapshot *d, struct error *e);
 
 #endif

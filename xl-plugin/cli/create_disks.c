@@ -88,7 +88,31 @@ static int check_regular(const libxl_disk_snapshot *d, struct error *e)
                      d->disk.pdev_path, d->disk.vdev, d->disk.vdev);
 }
 
-static int plan_external(const struct create_options *o,
+/* Beside the disk's path, by the snapshot's name; a deleted snapshot of that
+ * name may have its layer there still. */
+static char *frozen_path(const struct session *s,
+                         const struct create_options *o,
+                         const libxl_disk_snapshot *d)
+{
+    char *path = xls_asprintf("%s.%s", d->disk.pdev_path, o->name), *stem;
+    int i, j;
+
+    for (i = 0; i < s->store->num_records; i++)
+        for (j = 0; j < s->store->records[i]->num_disks; j++) {
+            if (!s->store->records[i]->hidden ||
+                !str_same(s->store->records[i]->disks[j].layer_path, path))
+                continue;
+            stem = xls_asprintf(".%s", o->name);
+            free(path);
+            path = free_path(d->disk.pdev_path, stem, "");
+            free(stem);
+            return path;
+        }
+    return path;
+}
+
+static int plan_external(const struct session *s,
+                         const struct create_options *o,
                          const struct disk_option *option,
                          libxl_disk_snapshot *d, struct error *e)
 {
@@ -104,7 +128,7 @@ static int plan_external(const struct create_options *o,
     } else if (check_regular(d, e)) {
         return -1;
     } else if (d->keep_path) {
-        d->external_path = xls_asprintf("%s.%s", d->disk.pdev_path, o->name);
+        d->external_path = frozen_path(s, o, d);
     } else {
         d->external_path = free_path(d->disk.pdev_path, ".active", ".qcow2");
     }
@@ -117,8 +141,8 @@ static int plan_external(const struct create_options *o,
     return 0;
 }
 
-static int plan(const struct create_options *o, libxl_disk_snapshot *d,
-                struct error *e)
+static int plan(const struct session *s, const struct create_options *o,
+                libxl_disk_snapshot *d, struct error *e)
 {
     const struct disk_option *option = find(o, d->disk.vdev);
 
@@ -134,7 +158,7 @@ static int plan(const struct create_options *o, libxl_disk_snapshot *d,
                              libxl_disk_format_to_string(d->disk.format));
         return 0;
     case LIBXL_SNAPSHOT_METHOD_EXTERNAL:
-        return plan_external(o, option, d, e);
+        return plan_external(s, o, option, d, e);
     default:
         return 0;
     }
@@ -154,8 +178,8 @@ int create_disks(struct cli *cli, struct session *s,
     if (add_named(s, o, args, e))
         return -1;
     for (i = 0; i < args->num_disks; i++) {
-        if (plan(o, &args->disks[i], e) ||
-            create_check_chain(&args->disks[i], e))
+        if (plan(s, o, &args->disks[i], e) ||
+            create_check_chain(cli, s->store, o, &args->disks[i], e))
             return -1;
         if (args->disks[i].method != LIBXL_SNAPSHOT_METHOD_NONE)
             acting++;

@@ -153,6 +153,18 @@ static int memory_level(struct create_options *o, const char *text,
     return 0;
 }
 
+static int max_layers(struct create_options *o, const char *text,
+                      struct error *e)
+{
+    char *end;
+    long n = strtol(text, &end, 10);
+
+    if (end == text || *end || n < 2 || n > 1000)
+        return error_set(e, "--max-layers=%s is not one of 2 to 1000", text);
+    o->max_layers = n;
+    return 0;
+}
+
 static int read_options(struct cli *cli, int argc, char **argv,
                         struct create_options *o, struct said *said)
 {
@@ -163,6 +175,7 @@ static int read_options(struct cli *cli, int argc, char **argv,
         { "memory-format", required_argument, NULL, 'f' },
         { "memory-level", required_argument, NULL, 'L' },
         { "full", no_argument, NULL, 'F' },
+        { "max-layers", required_argument, NULL, 'x' },
         { "paused", no_argument, NULL, 'p' },
         { "description", required_argument, NULL, 'd' },
         { "disk", required_argument, NULL, 'D' },
@@ -195,6 +208,13 @@ static int read_options(struct cli *cli, int argc, char **argv,
                 return code;
             }
             said->about_memory = true;
+            break;
+        case 'x':
+            if (max_layers(o, optarg, &e)) {
+                code = cli_usage(cli, "%s", e.text);
+                error_clear(&e);
+                return code;
+            }
             break;
         case 'F':
             o->full = true;
@@ -230,6 +250,7 @@ int create_options_parse(struct cli *cli, int argc, char **argv,
 
     memset(o, 0, sizeof(*o));
     o->memory_level = MEMORY_LEVEL;
+    o->max_layers = CREATE_MAX_LAYERS;
     code = read_options(cli, argc, argv, o, &said);
     if (code != CREATE_GO_ON)
         return code;

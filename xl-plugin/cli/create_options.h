@@ -10,10 +10,14 @@ struct create_options {
     bool memory, live, paused;
     libxl_snapshot_memory_format memory_format;
     int memory_level;
+    unsigned max_layers;        /* of a disk, the new one included */
     bool full;                  /* memory is not based on an earlier image */
     struct disk_option *disks;
     int num_disks;
 };
+
+/* Where nothing is said; as the library has it. */
+#define CREATE_MAX_LAYERS 64
 
 /* From the command line and, for what is not said there, the config file.
  * Returns an exit code, or CREATE_GO_ON. */

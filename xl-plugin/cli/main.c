@@ -18,6 +18,8 @@ const struct command commands[] = {
       "--memory-level=0..19   how well an image is packed (zstd); 1 by "
       "default\n"
       "--full                 an image that needs none of an earlier snapshot\n"
+      "--max-layers=2..1000   so many layers may a disk have then; 64 by "
+      "default\n"
       "--paused               leave the domain paused\n"
       "--description=TEXT     what the snapshot is for\n"
       "--disk=VDEV[,method=external|internal|none][,path=FILE][,format=FMT]\n"

@@ -218,7 +218,8 @@ const char *fold_obstacle(const struct fold *f, const struct layers *l,
     bool child_live = false;
 
     if (base->image.internal.num)
-        return "it holds internal snapshots";
+        return "it holds internal snapshots; while no domain uses it, 'qemu-img "
+               "snapshot -d' deletes them ('chattr -i' before, '+i' after)";
     if (base->image.data_file)
         return "it has its data in another file, which is not supported";
     if (base->shared)

@@ -27,6 +27,15 @@ int snapshot_name_check(const char *name, struct error *e)
                      name, NAME_MAX_LEN);
 }
 
+char *snapshot_name_deleted(const char *name, int number)
+{
+    char *end = xls_asprintf(".deleted.%d", number), *whole;
+
+    whole = xls_asprintf("%.*s%s", NAME_MAX_LEN - (int)strlen(end), name, end);
+    free(end);
+    return whole;
+}
+
 char *snapshot_name_default(time_t now)
 {
     struct tm tm;

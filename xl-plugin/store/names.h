@@ -15,6 +15,9 @@ bool snapshot_name_ok(const char *name);
 int snapshot_name_check(const char *name, struct error *e);
 
 /* The default name, UTC, like 20261121T093005Z. */
+/* What a deleted snapshot is called from when its name is used again, number
+ * counting up; malloc'ed. */
+char *snapshot_name_deleted(const char *name, int number);
 char *snapshot_name_default(time_t now);
 
 /*

@@ -57,6 +57,10 @@ int store_write(struct store *st, const xl_snapshot_record *rec,
 /* Removes file and record; rec is freed. */
 int store_remove(struct store *st, xl_snapshot_record *rec, struct error *e);
 
+/* Gives a record without memory another name, which none has. */
+int store_rename(struct store *st, const char *from, const char *to,
+                 struct error *e);
+
 int store_write_info(struct store *st, struct error *e);
 /* The disk's entry of domain.json; NULL when there is none. */
 xl_snapshot_domain_disk *store_disk(const struct store *st, const char *vdev);
