@@ -31,9 +31,7 @@ static struct xls_json *members(char *text, const char *const *but)
     struct xls_json *all, *some = xls_json_object();
     size_t i, k;
 
-    all = text ? xls_json_parse(text, strlen(text), &xls_json_limits_qmp, NULL)
-               : NULL;
-    free(text);
+    all = xls_json_of_text(text, &xls_json_limits_qmp);
     for (i = 0; all && i < all->u.list.num; i++) {
         for (k = 0; but[k]; k++)
             if (!strcmp(all->u.list.keys[i], but[k]))

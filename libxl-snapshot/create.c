@@ -6,7 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "args.h"
 #include "base/alloc.h"
+#include "base/text.h"
 #include "block/inside.h"
 #include "files/files.h"
 
@@ -74,6 +76,9 @@ static int check_external(struct xls_create *c, struct xls_create_disk *d)
                    d->disk->rec->pdev_path);
         return ERROR_SNAPSHOT_STORAGE;
     }
+    rc = xls_text_check(&c->op.log, "the disk's file", d->base_path);
+    if (rc)
+        return rc;
     if (!a->reuse_external) {
         rc = xls_file_check_new(&c->op.log, a->external_path);
         if (rc)
@@ -190,6 +195,9 @@ static int validate(struct xls_create *c)
     const libxl_domain_snapshot_args *a = c->args;
     int i, rc;
 
+    rc = xls_args_check(&c->op, a);
+    if (rc)
+        return rc;
     if (a->live && !a->memory) {
         XLS_ERROR(&c->op.log, "live is about saving memory, which is not "
                   "asked for");

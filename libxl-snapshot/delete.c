@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "args.h"
 #include "base/alloc.h"
 #include "block/fold.h"
 #include "block/fold_check.h"
@@ -183,7 +184,9 @@ int libxl_domain_snapshot_delete(libxl_ctx *ctx, uint32_t domid,
     rc = xls_op_begin(&op, __func__, ctx, domid, how, true);
     if (rc)
         return rc;
-    rc = xls_domain_check(&op, false, false);
+    rc = xls_args_check(&op, args);
+    if (!rc)
+        rc = xls_domain_check(&op, false, false);
     if (!rc)
         rc = xls_disks_load(&op, &disks);
     if (rc)

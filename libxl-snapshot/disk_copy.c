@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "args.h"
 #include "base/alloc.h"
 #include "block/target.h"
 #include "job/job.h"
@@ -49,8 +50,10 @@ static int copy(struct xls_op *op, struct xls_disks *disks,
     struct xls_target target = { 0 };
     int rc;
 
+    rc = xls_args_check_copy(op, args);
     /* The way out of one is a copy of all that the disk holds. */
-    rc = args->shallow ? xls_disk_check_data_files(op, disk) : 0;
+    if (!rc && args->shallow)
+        rc = xls_disk_check_data_files(op, disk);
     if (!rc)
         rc = xls_target_check(op, disks, disk, args, &target);
     if (!rc)

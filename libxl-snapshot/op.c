@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/text.h"
 #include "journal/journal.h"
 #include "paths.h"
 
@@ -129,7 +130,9 @@ static int begin(struct xls_op *op, const char *func, libxl_ctx *ctx,
     if (!op->name)
         op->name = xls_asprintf("%u", domid);
     op->uuid = xls_asprintf(LIBXL_UUID_FMT, LIBXL_UUID_BYTES(op->info.uuid));
-    rc = lock ? xls_op_lock(op, domid, &op->lock_fd) : 0;
+    rc = lock ? xls_text_check(&op->log, "the domain's name", op->name) : 0;
+    if (lock && !rc)
+        rc = xls_op_lock(op, domid, &op->lock_fd);
     if (lock && !rc)
         rc = xls_recover(op);
     if (lock && !rc && xls_op_refresh(op)) {

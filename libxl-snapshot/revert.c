@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "args.h"
 #include "base/alloc.h"
 #include "domain/memfile.h"
 #include "job/job.h"
@@ -106,6 +107,11 @@ static int prepare(struct xls_revert *r, const libxl_domain_config *config)
     const libxl_domain_snapshot_args *a = r->args;
     int rc;
 
+    rc = xls_args_check(&r->op, a);
+    if (!rc)
+        rc = xls_args_check_config(&r->op, config);
+    if (rc)
+        return rc;
     libxl_domain_config_copy(r->op.ctx, &r->config, config);
     if (r->op.name)
         xls_revert_set_name(r, r->op.name);

@@ -38,11 +38,8 @@ static int list_disks(struct request *r, struct strings *vdevs,
 
 static int append_json(struct request *r, char *text, struct error *e)
 {
-    struct xls_json *v = NULL;
+    struct xls_json *v = xls_json_of_text(text, &xls_json_limits_qmp);
 
-    if (text)
-        v = xls_json_parse(text, strlen(text), &xls_json_limits_qmp, NULL);
-    free(text);
     if (!v)
         return error_set(e, "the chain cannot be put into JSON%s",
                          r->flat ? "" : "; try --flat --json");

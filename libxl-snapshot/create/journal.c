@@ -19,11 +19,12 @@
 static struct xls_json *disk_json(const struct xls_create *c,
                                   const struct xls_create_disk *d)
 {
-    char *text = libxl_disk_snapshot_to_json(c->op.ctx, d->args);
     struct xls_json *o = xls_json_object();
 
-    xls_json_set(o, "args", xls_json_parse(text, strlen(text),
-                                           &xls_json_limits_file, NULL));
+    xls_json_set(o, "args",
+                 xls_json_of_text(libxl_disk_snapshot_to_json(c->op.ctx,
+                                                              d->args),
+                                  &xls_json_limits_file));
     xls_json_set_str(o, "vdev", d->disk->rec->vdev);
     xls_json_set_str(o, "node", d->node);
     xls_json_set_str(o, "base_path", d->base_path);
@@ -31,7 +32,6 @@ static struct xls_json *disk_json(const struct xls_create *c,
     xls_json_set_str(o, "second_name", d->second_name);
     xls_json_set_str(o, "frozen_path", d->frozen_path);
     xls_json_set_str(o, "top_path", d->top_path);
-    free(text);
     return o;
 }
 

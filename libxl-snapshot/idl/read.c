@@ -12,7 +12,10 @@ bool xls_idl_read_begin(struct xls_idl_reader *r, libxl_ctx *ctx,
 {
     r->ctx = ctx;
     r->error = NULL;
-    r->root = xls_json_parse(s, strlen(s), &xls_json_limits_file, &r->error);
+    r->root = s ? xls_json_parse(s, strlen(s), &xls_json_limits_file, &r->error)
+                : NULL;
+    if (!s)
+        r->error = xls_strdup("there is no text");
     return r->root;
 }
 

@@ -88,19 +88,13 @@ struct xls_json *xls_idl_write_uuid(const libxl_uuid *uuid)
 
 struct xls_json *xls_idl_write_text(struct xls_idl_writer *w, char *text)
 {
-    struct xls_json *v = NULL;
+    struct xls_json *v = xls_json_of_text(text, &xls_json_limits_file);
 
-    if (text)
-        v = xls_json_parse(text, strlen(text), &xls_json_limits_file, NULL);
-    free(text);
     return v ? v : failed(w);
 }
 
-/*
- * The text is parsed again before it is given out: of strings that are not
- * UTF-8, and of too many or too deeply nested values, nobody learns otherwise
- * before the file is needed.
- */
+/* The text is parsed again before it is given out: of too many or too deeply
+ * nested values nobody learns otherwise before the file is needed. */
 char *xls_idl_write_end(struct xls_idl_writer *w, struct xls_json *v)
 {
     struct xls_json *again = NULL;
@@ -108,8 +102,8 @@ char *xls_idl_write_end(struct xls_idl_writer *w, struct xls_json *v)
 
     if (!w->failed) {
         text = xls_json_print(v, true);
-        again = xls_json_parse(text, strlen(text), &xls_json_limits_file,
-                               NULL);
+        again = text ? xls_json_parse(text, strlen(text),
+                                      &xls_json_limits_file, NULL) : NULL;
         if (!again) {
             free(text);
             text = NULL;

@@ -12,6 +12,9 @@
  * that they use: a domain that does not run is ERROR_DOMAIN_NOTFOUND. It
  * keeps no list of snapshots and decides no names; files that an operation
  * leaves without a user are reported, for the caller to remove.
+ *
+ * Names and paths are UTF-8. An operation that is given another one, or that
+ * would have to note one, returns ERROR_INVAL before anything is done.
  */
 #ifndef LIBXL_SNAPSHOT_H
 #define LIBXL_SNAPSHOT_H

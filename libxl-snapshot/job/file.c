@@ -90,14 +90,13 @@ int xls_disk_job_read(struct xls_op *op, const char *path,
 int xls_disk_job_write(struct xls_op *op, const struct xls_disk_job *j)
 {
     struct xls_json *o = xls_journal_new(op, "job");
-    char *job = libxl_disk_job_to_json(op->ctx, (libxl_disk_job *)&j->job);
     int rc;
 
     xls_json_set_int(o, "domid", j->domid);
     xls_json_set_bool(o, "paused", j->paused);
     xls_json_set_str(o, "id", j->id);
-    xls_json_set(o, "job", xls_json_parse(job, strlen(job),
-                                          &xls_json_limits_file, NULL));
+    xls_json_set(o, "job", xls_json_of_text(
+        libxl_disk_job_to_json(op->ctx, &j->job), &xls_json_limits_file));
     xls_json_set(o, "fold", xls_fold_json(&j->fold));
     xls_json_set_bool(o, "cancelling", j->cancelling);
     xls_json_set_bool(o, "pivoting", j->pivoting);
@@ -105,7 +104,6 @@ int xls_disk_job_write(struct xls_op *op, const struct xls_disk_job *j)
     xls_json_set_bool(o, "was_ready", j->was_ready);
     rc = xls_journal_write_to(op, j->path, o);
     xls_json_free(o);
-    free(job);
     return rc;
 }
 

@@ -83,6 +83,12 @@ int xls_journal_write_to(struct xls_op *op, const char *path,
     char *text = xls_json_print(content, true);
     int rc;
 
+    if (!text) {
+        XLS_ERROR(&op->log, "%s cannot be written: a name that the operation "
+                  "on domain %s is about is not UTF-8", path, op->name);
+        rc = ERROR_INVAL;
+        goto out;
+    }
     if (mkdir(XLS_STATE_DIR, 0700) && errno != EEXIST) {
         XLS_ERRORE(&op->log, "cannot make %s", XLS_STATE_DIR);
         rc = ERROR_SNAPSHOT_STORAGE;

@@ -69,6 +69,14 @@ struct xls_json *xls_json_parse(const char *text, size_t len,
                                 const struct xls_json_limits *limits,
                                 char **error);
 
+/*
+ * The same of what a generated T_to_json gave, which is taken. That is NULL
+ * where T holds what JSON cannot, such as a name that is not UTF-8: so is the
+ * result. To be used wherever such a text becomes a value again.
+ */
+struct xls_json *xls_json_of_text(char *text,
+                                  const struct xls_json_limits *limits);
+
 /* A stream parser for QMP: feed bytes as they come; yields whole top-level
  * values one after another. */
 struct xls_json_stream;
@@ -88,9 +96,9 @@ int xls_json_stream_feed(struct xls_json_stream *s, const char *data,
 void xls_json_free(struct xls_json *v);                 /* NULL is fine */
 
 /* Serialises; malloc'ed, NUL-terminated. pretty: two-space indent and a
- * newline at the end. A double that is not finite is printed as null. Never
- * fails: allocation failure aborts, as everywhere in the library, and so does
- * nesting deeper than 127 (the parser lets none in). */
+ * newline at the end. A double that is not finite is printed as null. NULL when
+ * no reader would take the text: a string is not UTF-8, a member is NULL, or
+ * there is nesting deeper than 127. */
 char *xls_json_print(const struct xls_json *v, bool pretty);
 
 /* Building. All take ownership of the item given; setting an existing key

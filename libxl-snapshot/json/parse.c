@@ -9,6 +9,7 @@
 #include <yajl/yajl_parse.h>
 
 #include "base/alloc.h"
+#include "base/text.h"
 #include "json/internal.h"
 
 const struct xls_json_limits xls_json_limits_qmp = {
@@ -45,49 +46,11 @@ static int fail(struct parser *p, char *what)
     return 0;
 }
 
-/*
- * yajl takes overlong forms, surrogates and values past U+10FFFF for UTF-8;
- * this takes what RFC 3629 defines.
- */
-static bool utf8_valid(const unsigned char *s, size_t len)
-{
-    size_t i, more;
-    unsigned long c, min;
-
-    for (i = 0; i < len; i++) {
-        if (s[i] < 0x80)
-            continue;
-        if (s[i] >= 0xc2 && s[i] <= 0xdf) {
-            more = 1;
-            c = s[i] & 0x1f;
-            min = 0x80;
-        } else if ((s[i] & 0xf0) == 0xe0) {
-            more = 2;
-            c = s[i] & 0x0f;
-            min = 0x800;
-        } else if (s[i] >= 0xf0 && s[i] <= 0xf4) {
-            more = 3;
-            c = s[i] & 0x07;
-            min = 0x10000;
-        } else {
-            return false;
-        }
-        for (; more; more--) {
-            if (++i == len || (s[i] & 0xc0) != 0x80)
-                return false;
-            c = c << 6 | (s[i] & 0x3f);
-        }
-        if (c < min || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-            return false;
-    }
-    return true;
-}
-
 static int check_string(struct parser *p, const unsigned char *s, size_t len)
 {
     if (memchr(s, '\0', len))
         return fail(p, xls_strdup("NUL in a string"));
-    if (!utf8_valid(s, len))
+    if (!xls_utf8_valid((const char *)s, len))
         return fail(p, xls_strdup("invalid UTF-8 in a string"));
     return 1;
 }
@@ -315,6 +278,16 @@ static char *error_text(struct parser *p)
     if (theirs)
         yajl_free_error(p->yajl, theirs);
     return s;
+}
+
+struct xls_json *xls_json_of_text(char *text,
+                                  const struct xls_json_limits *limits)
+{
+    struct xls_json *v = text ? xls_json_parse(text, strlen(text), limits, NULL)
+                              : NULL;
+
+    free(text);
+    return v;
 }
 
 struct xls_json *xls_json_parse(const char *text, size_t len,

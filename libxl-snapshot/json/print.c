@@ -10,10 +10,11 @@
 #include <yajl/yajl_gen.h>
 
 #include "base/alloc.h"
+#include "base/text.h"
 #include "json/internal.h"
 
-/* The only failures left, given an allocator that cannot fail, are mistakes
- * of the calling code: nesting past XLS_JSON_MAX_PRINT. */
+/* No failure is left, given an allocator that cannot fail and a value that
+ * printable() is true of. */
 static void must(yajl_gen_status status)
 {
     if (status != yajl_gen_status_ok) {
@@ -100,13 +101,39 @@ static void print_value(yajl_gen g, const struct xls_json *v)
     }
 }
 
+/* Whether the value is what a reader of JSON takes. */
+static bool printable(const struct xls_json *v, unsigned depth)
+{
+    size_t i;
+
+    if (!v)
+        return false;
+    if (v->type == XLS_JSON_STRING)
+        return xls_utf8_valid(v->u.str.s, v->u.str.len);
+    if (v->type != XLS_JSON_ARRAY && v->type != XLS_JSON_OBJECT)
+        return true;
+    if (depth == XLS_JSON_MAX_PRINT)
+        return false;
+    for (i = 0; i < v->u.list.num; i++) {
+        const char *key = v->u.list.keys ? v->u.list.keys[i] : "";
+
+        if (!xls_utf8_valid(key, strlen(key)) ||
+            !printable(v->u.list.items[i], depth + 1))
+            return false;
+    }
+    return true;
+}
+
 char *xls_json_print(const struct xls_json *v, bool pretty)
 {
-    yajl_gen g = yajl_gen_alloc(&xls_json__alloc_funcs);
     const unsigned char *buf;
+    yajl_gen g;
     size_t len;
     char *text;
 
+    if (!printable(v, 0))
+        return NULL;
+    g = yajl_gen_alloc(&xls_json__alloc_funcs);
     if (pretty) {
         yajl_gen_config(g, yajl_gen_beautify, 1);
         yajl_gen_config(g, yajl_gen_indent_string, "  ");

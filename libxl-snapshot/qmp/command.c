@@ -86,6 +86,12 @@ static char *command_text(struct xls_qmp *qmp, const char *command,
         xls_json_set(o, "arguments", args);
     xls_json_set_int(o, "id", id);
     json = xls_json_print(o, false);
+    if (!json) {
+        XLS_ERROR(qmp->log, "%s is not sent to QEMU: a name in it is not "
+                  "UTF-8", command);
+        xls_json_free(o);
+        return NULL;
+    }
     shown = xls_harmless(json, MAX_TEXT);
     XLS_DEBUG(qmp->log, "to QEMU: %s", shown);
     text = xls_asprintf("%s\n", json);
@@ -144,6 +150,8 @@ int xls_qmp__command(struct xls_qmp *qmp, const char *command,
         return ERROR_SNAPSHOT_QMP;
     }
     text = command_text(qmp, command, args, id);
+    if (!text)
+        return ERROR_INVAL;
     rc = xls_qmp__send(qmp, text, pass_fd, deadline);
     if (!rc)
         rc = finish(qmp, command, id, xls_now_us(), deadline, ret);
@@ -163,6 +171,8 @@ int xls_qmp_stage(struct xls_qmp *qmp, const char *command,
         return ERROR_SNAPSHOT_QMP;
     }
     text = command_text(qmp, command, args, ++qmp->last_id);
+    if (!text)
+        return ERROR_INVAL;
     last = strrchr(text, '}');
     *last = '\0';
     rc = xls_qmp__send(qmp, text, -1, deadline);

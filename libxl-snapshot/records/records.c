@@ -233,6 +233,8 @@ int xls_records_set(struct xls_op *op, const struct xls_record *records,
     if (changed) {
         json = libxl_domain_config_to_json(op->ctx, &config);
         if (!json) {
+            XLS_ERROR(&op->log, "libxl cannot write the configuration of "
+                      "domain %s as JSON", op->name);
             rc = ERROR_FAIL;
             goto out;
         }

@@ -17,13 +17,12 @@ int xls_revert_journal(struct xls_revert *r)
 {
     struct xls_json *o = xls_journal_new(&r->op, "revert");
     struct xls_json *names = xls_json_array();
-    char *args = libxl_domain_snapshot_args_to_json(
-        r->op.ctx, (libxl_domain_snapshot_args *)r->args);
     int i, rc;
 
     xls_json_set_str(o, "name", r->name);
-    xls_json_set(o, "args", xls_json_parse(args, strlen(args),
-                                           &xls_json_limits_file, NULL));
+    xls_json_set(o, "args", xls_json_of_text(
+        libxl_domain_snapshot_args_to_json(r->op.ctx, r->args),
+        &xls_json_limits_file));
     for (i = 0; i < r->args->num_disks; i++)
         xls_json_append(names, r->second_names[i]
                                    ? xls_json_string(r->second_names[i])
@@ -33,7 +32,6 @@ int xls_revert_journal(struct xls_revert *r)
         xls_json_set_int(o, "built", r->domid);
     rc = xls_journal_write(&r->op, o);
     xls_json_free(o);
-    free(args);
     return rc;
 }
 

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "base/text.h"
 #include "json/json.h"
 
 static const struct xls_json_limits small = {
@@ -128,6 +129,37 @@ static void depth_has_a_ceiling_whatever_the_limit(void **state)
     assert_non_null(v);
     free(xls_json_print(v, true));
     xls_json_free(v);
+}
+
+static void what_no_reader_takes_is_not_printed(void **state)
+{
+    struct xls_json *v = xls_json_object();
+    char *text;
+
+    (void)state;
+    assert_null(xls_json_print(NULL, false));
+    xls_json_set_str(v, "good", "\xc3\xa4");
+    text = xls_json_print(v, false);
+    assert_non_null(text);
+    v = (xls_json_free(v), xls_json_of_text(text, &xls_json_limits_file));
+    assert_non_null(v);
+    xls_json_set_str(v, "bad", "\xff");
+    assert_null(xls_json_print(v, false));
+    xls_json_free(v);
+    v = xls_json_object();
+    xls_json_set(v, "none", xls_json_of_text(NULL, &xls_json_limits_file));
+    assert_null(xls_json_print(v, false));
+    xls_json_free(v);
+}
+
+static void any_bytes_can_be_shown(void **state)
+{
+    char *s = xls_visible("a\xc3\xa4\xff\x1b\xc2\x9b\xe2\x82\xac\xe2\x82", 99);
+
+    (void)state;
+    assert_string_equal(s, "a\xc3\xa4\\xff\\x1b\\xc2\\x9b\xe2\x82\xac\\xe2"
+                        "\\x82");
+    free(s);
 }
 
 static void number_of_values_limit_is_exact(void **state)
@@ -665,6 +697,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(size_limit_is_exact),
         cmocka_unit_test(depth_limit_is_exact),
+        cmocka_unit_test(what_no_reader_takes_is_not_printed),
+        cmocka_unit_test(any_bytes_can_be_shown),
         cmocka_unit_test(depth_has_a_ceiling_whatever_the_limit),
         cmocka_unit_test(number_of_values_limit_is_exact),
         cmocka_unit_test(qmp_and_file_limits_hold_at_their_size),

@@ -44,7 +44,11 @@ void cli_print_json(struct xls_json *v)
 {
     char *text = xls_json_print(v, true);
 
-    fputs(text, stdout);
+    if (text)
+        fputs(text, stdout);
+    else
+        fputs("xl: the result cannot be put into JSON: a name in it is not "
+              "UTF-8\n", stderr);
     free(text);
     xls_json_free(v);
 }

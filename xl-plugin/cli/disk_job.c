@@ -75,7 +75,11 @@ void job_print(struct disk_job *d)
 
     if (d->cli->json) {
         text = libxl_disk_job_to_json(d->cli->ctx, (libxl_disk_job *)j);
-        puts(text);
+        if (text)
+            puts(text);
+        else
+            cli_say(d->cli, "the job cannot be put into JSON: a name in it is "
+                    "not UTF-8");
         free(text);
         return;
     }

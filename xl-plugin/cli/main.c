@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "util/strings.h"
 
 const struct command commands[] = {
@@ -168,6 +169,26 @@ int command_help_run(struct cli *cli, int argc, char **argv)
     return EXIT_OK;
 }
 
+/* Records, journals and QEMU take no other; what is passed on to xl may be
+ * what it likes. */
+static int check_words(struct cli *cli, int argc, char **argv)
+{
+    char *visible;
+    int i, code;
+
+    for (i = 1; i < argc && !cli->command->hidden; i++) {
+        if (xls_utf8_valid(argv[i], strlen(argv[i])))
+            continue;
+        visible = xls_visible(argv[i], 200);
+        code = cli_usage(cli, "\"%s\" is not UTF-8, which names must be here; "
+                         "rename it, or use a link with another name",
+                         visible);
+        free(visible);
+        return code;
+    }
+    return EXIT_OK;
+}
+
 int main(int argc, char **argv)
 {
     struct cli cli = { .level = XTL_NOTICE };
@@ -215,7 +236,9 @@ int main(int argc, char **argv)
     argv += optind;
     /* Afresh: for a command, options may come after words. */
     optind = 0;
-    code = cli.command->run(&cli, argc, argv);
+    code = check_words(&cli, argc, argv);
+    if (code == EXIT_OK)
+        code = cli.command->run(&cli, argc, argv);
     if (cli.ctx)
         libxl_ctx_free(cli.ctx);
     xtl_logger_destroy(cli.logger);

@@ -435,8 +435,8 @@ int store_write(struct store *st, const xl_snapshot_record *rec,
     if (text)
         ret = store_file_write(st->dir, st->path, file, text, e);
     else
-        ret = error_set(e, "cannot make the JSON text of %s/%s", st->path,
-                        file);
+        ret = error_set(e, "%s/%s cannot be written: a name or path in it is "
+                        "not UTF-8", st->path, file);
     free(text);
     free(file);
     return ret;
@@ -472,7 +472,8 @@ int store_write_info(struct store *st, struct error *e)
     if (text)
         ret = store_file_write(st->dir, st->path, INFO, text, e);
     else
-        ret = error_set(e, "cannot make the JSON text of %s/" INFO, st->path);
+        ret = error_set(e, "%s/" INFO " cannot be written: a name or path in it "
+                        "is not UTF-8", st->path);
     free(text);
     if (!ret)
         st->known = true;
