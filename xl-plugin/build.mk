@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 # xl-snapshot uses the library as anyone does, through its public header. What
-# it shares with it besides (JSON, the runtime of generated types, logging) is
+# it shares with it besides (JSON, the runtime of generated types, logging, who
+# uses a file) is
 # compiled in, since the library does not export it.
 PLUGIN_SRCS := $(wildcard xl-plugin/*.c xl-plugin/*/*.c)
 PLUGIN_GEN  := $(GEN)/_xl_snapshot_types.c
 PLUGIN_SHARED := $(wildcard libxl-snapshot/base/*.c libxl-snapshot/json/*.c \
-                   libxl-snapshot/idl/*.c)
+                   libxl-snapshot/idl/*.c) libxl-snapshot/files/header.c \
+                 libxl-snapshot/records/config.c \
+                 $(addprefix libxl-snapshot/block/,users.c spec.c)
 PLUGIN_OBJS := $(PLUGIN_SRCS:%.c=$(OBJ)/%.o) \
                $(PLUGIN_SHARED:%.c=$(OBJ)/%.o) \
                $(OBJ)/gen/_xl_snapshot_types.o

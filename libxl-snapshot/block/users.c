@@ -247,55 +247,65 @@ void xls_users_dispose(struct xls_users *users)
     memset(users, 0, sizeof(*users));
 }
 
-static int check(struct xls_op *op, const struct xls_users *users,
-                 uint32_t also, const char *vdev, const char *path,
-                 const struct xls_used *key)
+/* false: it is neither a file nor a block device. */
+static bool make_key(const char *path, struct xls_used *key)
+{
+    struct stat st;
+
+    *key = (struct xls_used){ .path = (char *)path };
+    return path[0] != '/' || stat(path, &st) || identity(&st, key);
+}
+
+const struct xls_used *xls_users_find(const struct xls_users *users,
+                                      const char *path, uint32_t but,
+                                      uint32_t also)
+{
+    struct xls_used key;
+    int i;
+
+    for (i = 0; make_key(path, &key) && i < users->num; i++) {
+        const struct xls_used *u = &users->v[i];
+
+        if (u->domid != but && u->domid != also && same(u, &key))
+            return u;
+    }
+    return NULL;
+}
+
+const struct xls_unknown *xls_users_unknown(const struct xls_users *users,
+                                            uint32_t but, uint32_t also)
 {
     int i;
 
-    for (i = 0; i < users->num; i++) {
-        const struct xls_used *u = &users->v[i];
-
-        if (u->domid == op->domid || u->domid == also || !same(u, key))
-            continue;
-        XLS_ERROR(&op->log, "disk %s: %s is in use by domain %u too (disk "
-                  "%s); detach it there, or shut that domain down", vdev,
-                  path, u->domid, u->vdev ? u->vdev : "?");
-        return ERROR_SNAPSHOT_CHAIN_SHARED;
-    }
-    for (i = 0; key->dev && i < users->num_unknown; i++) {
-        const struct xls_unknown *u = &users->unknown[i];
-
-        if (u->domid == op->domid || u->domid == also)
-            continue;
-        XLS_ERROR(&op->log, "disk %s: cannot find out whether another domain "
-                  "uses %s: %s; detach that disk, or shut the domain down",
-                  vdev, path, u->why);
-        return ERROR_SNAPSHOT_CHAIN_SHARED;
-    }
-    return 0;
+    for (i = 0; i < users->num_unknown; i++)
+        if (users->unknown[i].domid != but && users->unknown[i].domid != also)
+            return &users->unknown[i];
+    return NULL;
 }
 
 int xls_check_unused(struct xls_op *op, uint32_t also, const char *vdev,
                      const char *path)
 {
-    struct xls_used key = { .path = (char *)path };
+    const struct xls_unknown *unknown = NULL;
+    const struct xls_used *used;
     struct xls_users users;
-    struct stat st;
-    int rc;
+    int rc = 0;
 
-    if (path[0] == '/') {
-        if (!stat(path, &st)) {
-            if (!identity(&st, &key))
-                return 0;
-        } else if (errno != ENOENT) {
-            XLS_ERRORE(&op->log, "disk %s: cannot find out who uses %s", vdev,
-                       path);
-            return ERROR_SNAPSHOT_STORAGE;
-        }
-    }
     xls_users_load(op, &users);
-    rc = check(op, &users, also, vdev, path, &key);
+    used = xls_users_find(&users, path, op->domid, also);
+    /* In what is not there nothing can be lost. */
+    if (!used && path[0] == '/' && (!access(path, F_OK) || errno != ENOENT))
+        unknown = xls_users_unknown(&users, op->domid, also);
+    if (used)
+        XLS_ERROR(&op->log, "disk %s: %s is in use by domain %u too (disk "
+                  "%s); detach it there, or shut that domain down", vdev,
+                  path, used->domid, used->vdev ? used->vdev : "?");
+    else if (unknown)
+        XLS_ERROR(&op->log, "disk %s: cannot find out whether another domain "
+                  "uses %s: %s; detach that disk, or shut the domain down",
+                  vdev, path, unknown->why);
+    if (used || unknown)
+        rc = ERROR_SNAPSHOT_CHAIN_SHARED;
     xls_users_dispose(&users);
     return rc;
 }
@@ -303,15 +313,12 @@ int xls_check_unused(struct xls_op *op, uint32_t also, const char *vdev,
 bool xls_is_active(struct xls_op *op, const char *path)
 {
     struct xls_users users;
-    struct xls_used key = { .path = (char *)path };
+    struct xls_used key;
     bool active = false;
-    struct stat st;
     int i;
 
-    if (stat(path, &st) || !identity(&st, &key))
-        return errno != ENOENT;
     xls_users_load(op, &users);
-    for (i = 0; i < users.num; i++)
+    for (i = 0; make_key(path, &key) && i < users.num; i++)
         active |= users.v[i].top && same(&users.v[i], &key);
     xls_users_dispose(&users);
     return active;

@@ -33,13 +33,22 @@ struct xls_users {
 };
 void xls_users_load(struct xls_op *op, struct xls_users *users);
 void xls_users_dispose(struct xls_users *users);
+/* Of op, its ctx and log are used. */
+
+/* Where a running domain, other than these two (XLS_NO_DOMID: none), uses the
+ * file at path, and what may hide such a use; NULL: nothing. What is not there
+ * is used by those whose disk is so called. */
+const struct xls_used *xls_users_find(const struct xls_users *users,
+                                      const char *path, uint32_t but,
+                                      uint32_t also);
+const struct xls_unknown *xls_users_unknown(const struct xls_users *users,
+                                            uint32_t but, uint32_t also);
 
 /*
  * Refuses with ERROR_SNAPSHOT_CHAIN_SHARED, logged with the file and the
- * domain, when a running domain other than op's and also (XLS_NO_DOMID: none)
- * uses the file at path, or when that cannot be found out. To be asked right
- * before a file is written, taken over or removed. What is not there is used
- * by those whose disk is so called. vdev: the disk that it is about.
+ * domain, when a running domain other than op's and also uses the file at
+ * path, or when that cannot be found out. To be asked right before a file is
+ * written, taken over or removed. vdev: the disk that it is about.
  */
 int xls_check_unused(struct xls_op *op, uint32_t also, const char *vdev,
                      const char *path);

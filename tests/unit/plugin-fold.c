@@ -162,6 +162,59 @@ static void what_a_running_domain_uses_is_not_removed(void **state)
     free(path);
 }
 
+/* A domain that is started as the merge is about to write: only files that are
+ * asked for at this moment show it. */
+static const char *started_on;
+
+static int says_who_runs(void *user, const char *path, struct error *e)
+{
+    (void)user;
+    return image_same(path, started_on)
+        ? error_set(e, "%s is in use by domain web2", path) : 0;
+}
+
+static void is_not_merged(const char *snapshot, const char *path,
+                          libxl_snapshot_merge merge)
+{
+    struct error e = { 0 };
+
+    started_on = path;
+    fold.unused = says_who_runs;
+    assert_good(fold_hide(st, store_find(st, snapshot), merge, &e), &e);
+    assert_int_equal(fold_all(&fold, &e), -1);
+    assert_non_null(strstr(e.text, "web2"));
+    error_clear(&e);
+    fold.unused = NULL;
+    assert_non_null(store_find(st, snapshot));
+    check_all();
+}
+
+static void a_domain_that_starts_meanwhile_stops_a_merge(void **state)
+{
+    static const libxl_snapshot_merge ways[] = {
+        LIBXL_SNAPSHOT_MERGE_FORWARD, LIBXL_SNAPSHOT_MERGE_BACKWARD };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < 2; i++) {
+        struct error e = { 0 };
+        char *top;
+
+        srand(4);
+        add_disk(i ? "xvdd" : "xvdc", i ? "d.qcow2" : "c.qcow2",
+                 LIBXL_DISK_FORMAT_QCOW2);
+        snapshot(i ? "t0" : "s0");
+        remember_tops();
+        top = xls_strdup(store_disk(st, i ? "xvdd" : "xvdc")->top_path);
+        is_not_merged(i ? "t0" : "s0", top, ways[i]);
+        free(top);
+        /* It ends. */
+        assert_good(fold_all(&fold, &e), &e);
+        assert_null(store_find(st, i ? "t0" : "s0"));
+        check_all();
+    }
+}
+
 static void delete(const char *name, libxl_snapshot_merge merge)
 {
     struct error e = { 0 };
@@ -300,6 +353,7 @@ int main(void)
         TEST(a_layer_with_two_children_goes_up_into_one_down_into_it_the_other),
         TEST(what_another_domain_needs_is_not_removed),
         TEST(what_a_running_domain_uses_is_not_removed),
+        TEST(a_domain_that_starts_meanwhile_stops_a_merge),
         TEST(needed_space_is_what_the_other_has_not),
         TEST(without_room_nothing_is_copied),
         TEST(a_file_that_the_configuration_names_stays_protected),

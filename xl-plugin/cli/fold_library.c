@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "cli/memory.h"
+#include "cli/users.h"
 
 static int report(void *user, const libxl_snapshot_progress *progress)
 {
@@ -171,6 +172,13 @@ static int memory(void *user, const xl_snapshot_record *rec, struct error *e)
     return ret;
 }
 
+static int unused(void *user, const char *path, struct error *e)
+{
+    struct fold_library *f = user;
+
+    return users_running(f->cli, INVALID_DOMID, path, e);
+}
+
 static void say(void *user, const char *text)
 {
     struct fold_library *f = user;
@@ -190,6 +198,7 @@ void fold_library_init(struct fold_library *f, struct cli *cli,
     f->fold.external = external;
     f->fold.internal = internal;
     f->fold.memory = memory;
+    f->fold.unused = unused;
     f->fold.say = say;
     f->fold.user = f;
 }

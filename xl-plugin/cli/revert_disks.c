@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "cli/create_options.h"
+#include "cli/users.h"
 #include "storage/fold_internal.h"
 #include "storage/identity.h"
 
@@ -60,7 +61,8 @@ static int check_data_files(const char *path, libxl_disk_format format,
     return ret;
 }
 
-static int plan_external(struct session *s, const xl_snapshot_record *rec,
+static int plan_external(struct cli *cli, struct session *s,
+                         const xl_snapshot_record *rec,
                          const xl_snapshot_disk *disk,
                          libxl_disk_snapshot *d, struct strings *made,
                          struct error *e)
@@ -83,7 +85,7 @@ static int plan_external(struct session *s, const xl_snapshot_record *rec,
     d->method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
     d->external_format = LIBXL_DISK_FORMAT_QCOW2;
     if (replaceable(s, top, format)) {
-        if (keep_internal(s, top, e))
+        if (users_check(cli, s, top, e) || keep_internal(s, top, e))
             return -1;
         stem = xls_asprintf(".revert-%s", rec->name);
         d->external_path = free_path(top, stem, "");
@@ -144,7 +146,7 @@ static int plan(struct cli *cli, struct session *s, xl_snapshot_record *rec,
             return -1;
     }
     if (disk->method == LIBXL_SNAPSHOT_METHOD_EXTERNAL)
-        return plan_external(s, rec, disk, d, made, e);
+        return plan_external(cli, s, rec, disk, d, made, e);
 
     d->method = LIBXL_SNAPSHOT_METHOD_INTERNAL;
     d->name = xls_strdup(disk->internal_name);
@@ -154,7 +156,7 @@ static int plan(struct cli *cli, struct session *s, xl_snapshot_record *rec,
                          "which the running domain has open: add "
                          "--destroy-first, so that the domain is destroyed "
                          "before the new one is built", disk->vdev, top);
-    return 0;
+    return users_check(cli, s, top, e);
 }
 
 int revert_disks(struct cli *cli, struct session *s, xl_snapshot_record *rec,

@@ -57,10 +57,14 @@ bool fold_active(const struct fold *f, const char *path)
             image_same(f->st->info.disks[i].top_path, path))
             return true;
     for (i = 0; i < f->live->num; i++)
-        if (f->live->v[i].domid == f->domid &&
-            image_same(f->live->v[i].path, path))
+        if (image_same(f->live->v[i].path, path))
             return true;
     return false;
+}
+
+int fold_unused(const struct fold *f, const char *path, struct error *e)
+{
+    return f->unused ? f->unused(f->user, path, e) : 0;
 }
 
 int fold_protect(const struct fold *f, const char *path, struct error *e)
@@ -129,6 +133,7 @@ int fold_discard(struct fold *f, const char *path,
                  const xl_snapshot_record *except, struct error *e)
 {
     const struct layer *layer, *child;
+    struct error why = { 0 };
     struct layers l;
     int ret = 0;
 
@@ -143,6 +148,8 @@ int fold_discard(struct fold *f, const char *path,
     else if ((layer && (layer->live || layer->top || layer->foreign)) ||
              fold_referred(f->st, path, -1, except))
         fold_say(f, "%s stays: it is in use", path);
+    else if (fold_unused(f, path, &why))
+        fold_say(f, "%s stays: %s", path, why.text);
     else if (!fold_configured(f->st, path))
         ret = unlink_synced(path, e);
     else {
@@ -151,6 +158,7 @@ int fold_discard(struct fold *f, const char *path,
         /* A start on what it holds must fail. */
         ret = image_freeze(path, e);
     }
+    error_clear(&why);
     layers_free(&l);
     return ret;
 }

@@ -39,6 +39,9 @@ struct fold {
     /* Makes the memory images that are based on this one do without it; NULL:
      * there are none. */
     int (*memory)(void *user, const xl_snapshot_record *rec, struct error *e);
+    /* 0: no running domain has the file in a chain, as asked afresh; -1: e
+     * says who has, or may have. NULL: no domain runs. */
+    int (*unused)(void *user, const char *path, struct error *e);
     /* A sentence for the user: what was done or why something stays. */
     void (*say)(void *user, const char *text);
     void *user;

@@ -15,8 +15,13 @@ bool fold_referred(const struct store *st, const char *path, int method,
 /* Whether a disk of the domain is configured with this file. */
 bool fold_configured(const struct store *st, const char *path);
 
-/* Whether the file is the active layer of a disk of the domain. */
+/* Whether the file is the active layer of a disk of the domain, or of one that
+ * runs. */
 bool fold_active(const struct fold *f, const char *path);
+
+/* Whether no domain runs on the file now; to be asked right before it is
+ * written, renamed over or removed. */
+int fold_unused(const struct fold *f, const char *path, struct error *e);
 
 /* The directory that path is in has what was done to it on disk. */
 int fold_sync_directory(const char *path, struct error *e);

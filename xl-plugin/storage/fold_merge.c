@@ -125,7 +125,7 @@ static int backward(struct fold *f, enum direction direction,
     if (fold_begin(f, base->path, base->format, e))
         return -1;
     /* qemu-img opens the upper image for writing as well. */
-    if (image_thaw(child->path, e) ||
+    if (fold_unused(f, child->path, e) || image_thaw(child->path, e) ||
         image_commit(child->path, base->path, e)) {
         fold_abandon(f);
         return -1;
@@ -135,6 +135,10 @@ static int backward(struct fold *f, enum direction direction,
     /* What a relative name would not lead to from there. */
     if (base->relative && image_rebase(base->path, base->backing,
                                       base->backing_format, true, e)) {
+        fold_abandon(f);
+        return -1;
+    }
+    if (fold_unused(f, child->path, e)) {
         fold_abandon(f);
         return -1;
     }

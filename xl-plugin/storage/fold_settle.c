@@ -13,6 +13,8 @@
 int fold_begin(struct fold *f, const char *path, libxl_disk_format format,
                struct error *e)
 {
+    if (fold_unused(f, path, e))
+        return -1;
     str_replace(&f->st->info.writing, path);
     f->st->info.writing_format = format;
     return store_write_info(f->st, e) || image_thaw(path, e) ? -1 : 0;
@@ -86,6 +88,7 @@ static int free_leaks(struct fold *f, const char *path, struct error *e)
 static int settle_writing(struct fold *f, struct error *e)
 {
     const xl_snapshot_domain *info = &f->st->info;
+    struct error why = { 0 };
     int open;
 
     if (str_none(info->writing))
@@ -93,6 +96,11 @@ static int settle_writing(struct fold *f, struct error *e)
     if (info->writing_format == LIBXL_DISK_FORMAT_QCOW2 &&
         !access(info->writing, F_OK)) {
         open = is_open(f, info->writing, e);
+        if (!open && fold_unused(f, info->writing, &why)) {
+            fold_say(f, "%s is left as it is: %s", info->writing, why.text);
+            error_clear(&why);
+            open = 1;
+        }
         if (open < 0 || (!open && free_leaks(f, info->writing, e)))
             return -1;
     }
@@ -127,7 +135,8 @@ static int point_children(struct fold *f, const char *from, const char *to,
     while (!ret && (child = layers_next_child(&l, from, child)))
         /* QEMU has done it for those that it has open. */
         if (!child->live)
-            ret = image_thaw(child->image.path, e) ||
+            ret = fold_unused(f, child->image.path, e) ||
+                  image_thaw(child->image.path, e) ||
                   image_rebase(child->image.path, to, format, true, e) ||
                   fold_protect(f, child->image.path, e);
     layers_free(&l);

@@ -50,8 +50,10 @@ void layers_free(struct layers *l)
 {
     int i;
 
-    for (i = 0; i < l->num; i++)
+    for (i = 0; i < l->num; i++) {
         image_dispose(&l->v[i].image);
+        free(l->v[i].owner);
+    }
     free(l->v);
     memset(l, 0, sizeof(*l));
 }
@@ -110,9 +112,18 @@ static int read_chain(const char *path, libxl_disk_format format,
     return 0;
 }
 
-/* Adds path and what is below it. */
+static void note_foreign(struct layer *layer, const char *owner)
+{
+    if (!owner)
+        return;
+    layer->foreign = true;
+    str_replace(&layer->owner, owner);
+}
+
+/* Adds path and what is below it. foreign: the domain whose store needs it,
+ * when that is another one. */
 static int add(struct layers *l, const char *path, libxl_disk_format format,
-               struct live_disk *live, bool top, bool foreign,
+               struct live_disk *live, bool top, const char *foreign,
                struct error *e)
 {
     struct layer *known = layers_find(l, path);
@@ -124,7 +135,7 @@ static int add(struct layers *l, const char *path, libxl_disk_format format,
         return 0;
     if (known && !live) {
         known->top |= top;
-        known->foreign |= foreign;
+        note_foreign(known, foreign);
         return 0;
     }
     if (stat(path, &st))
@@ -139,7 +150,7 @@ static int add(struct layers *l, const char *path, libxl_disk_format format,
             memset(known, 0, sizeof(*known));
             known->image = images[i];
             memset(&images[i], 0, sizeof(images[i]));
-            known->foreign = foreign;
+            note_foreign(known, foreign);
         }
         if (known->live && live && known->live != live)
             known->shared = true;
@@ -147,15 +158,15 @@ static int add(struct layers *l, const char *path, libxl_disk_format format,
             known->live = live;
         if (i == 0) {
             known->top |= top;
-            known->foreign |= foreign;
+            note_foreign(known, foreign);
         }
     }
     image_list_free(images, num);
     return 0;
 }
 
-static int add_store(struct layers *l, const struct store *st, bool foreign,
-                     struct error *e)
+static int add_store(struct layers *l, const struct store *st,
+                     const char *foreign, struct error *e)
 {
     int i, j;
 
@@ -193,9 +204,9 @@ int layers_load(struct layers *l, const struct store *st, struct live *live,
     ret = store_domains(st->root, &domains, e);
     for (i = 0; !ret && i < live->num; i++)
         ret = add(l, live->v[i].path, live->v[i].format, &live->v[i], true,
-                  false, e);
+                  NULL, e);
     if (!ret)
-        ret = add_store(l, st, false, e);
+        ret = add_store(l, st, NULL, e);
     for (i = 0; !ret && i < domains.num; i++) {
         struct store *other;
 
@@ -203,7 +214,7 @@ int layers_load(struct layers *l, const struct store *st, struct live *live,
             continue;
         ret = store_open(st->root, domains.v[i], false, 0, &other, e);
         if (!ret)
-            ret = add_store(l, other, true, e);
+            ret = add_store(l, other, domains.v[i], e);
         store_close(other);
     }
     strings_free(&domains);

@@ -44,6 +44,7 @@ struct layer {
                                  * not */
     bool foreign;               /* another domain's store needs it, and not
                                  * only below one of this domain's layers */
+    char *owner;                /* that domain */
 };
 struct layers {
     struct layer *v;
