@@ -93,6 +93,8 @@ static int check_target(struct xls_op *op, struct xls_disks *disks,
     if (!rc)
         rc = xls_fold_check_running(op, disks, t->disk, k - 1, k);
     if (!rc && t->backward)
+        rc = xls_fold_check_base(op, t->disk, k, t->args->force);
+    if (!rc && t->backward)
         rc = xls_fold_check_backward(op, t->disk, k - 1, k);
     return rc;
 }

@@ -39,9 +39,16 @@ static int commit(struct xls_op *op, struct xls_disks *disks,
     struct xls_fold fold;
     int top, base, rc;
 
+    if (args->force && !args->base) {
+        XLS_ERROR(&op->log, "disk %s: force needs base, the layer that may be "
+                  "written", disk->rec->vdev);
+        return ERROR_INVAL;
+    }
     rc = find_layers(op, disk, args, &top, &base);
     if (!rc)
         rc = xls_disk_check_data_files(op, disk);
+    if (!rc)
+        rc = xls_fold_check_base(op, disk, base, args->force);
     if (!rc)
         rc = xls_fold_check_internal(op, disk, top, base);
     if (!rc)

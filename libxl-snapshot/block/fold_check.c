@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/freeze.h"
+#include "base/mark.h"
 #include "block/node.h"
 #include "block/users.h"
 
@@ -93,6 +95,29 @@ int xls_fold_check_running(struct xls_op *op, const struct xls_disks *disks,
             rc = xls_check_unused(op, XLS_NO_DOMID, disk->rec->vdev, path);
     }
     return rc;
+}
+
+int xls_fold_check_base(struct xls_op *op, const struct xls_disk *disk,
+                        int layer, bool force)
+{
+    const char *path = disk->layers[layer].path;
+    const char *vdev = disk->rec->vdev;
+
+    if (path[0] != '/' || xls_marked(path))
+        return 0;
+    if (!force) {
+        XLS_ERROR(&op->log, "disk %s: %s is not a frozen layer of a snapshot, "
+                  "and other images may be based on it; to write it all the "
+                  "same, name it and set force", vdev, path);
+        return ERROR_SNAPSHOT_CHAIN_SHARED;
+    }
+    if (xls_frozen(path)) {
+        XLS_ERROR(&op->log, "disk %s: %s is protected, but not by a snapshot; "
+                  "to write it all the same, lift that first (chattr -i, chmod "
+                  "u+w)", vdev, path);
+        return ERROR_SNAPSHOT_STORAGE;
+    }
+    return 0;
 }
 
 /* The child's own content goes on in the layer; what those below it show is

@@ -20,6 +20,13 @@ int xls_fold_check_internal(struct xls_op *op, const struct xls_disk *disk,
 /* One of them is in the chain of another disk of a running domain. */
 int xls_fold_check_running(struct xls_op *op, const struct xls_disks *disks,
                            const struct xls_disk *disk, int from, int to);
+/*
+ * A layer that is to be written is no frozen layer of a snapshot by its mark, so
+ * that other images, of domains that are off, may be based on it: it must be
+ * forced. A file that an administrator protected is not written even then.
+ */
+int xls_fold_check_base(struct xls_op *op, const struct xls_disk *disk,
+                        int layer, bool force);
 /* This QEMU cannot merge them downwards, or the toolstack knows of users of
  * what the layers from below the child on show. */
 int xls_fold_check_backward(struct xls_op *op, const struct xls_disk *disk,

@@ -437,6 +437,12 @@ int libxl_disk_pull(libxl_ctx *ctx, uint32_t domid,
  * Images outside this chain that are based on args->top are the caller's to
  * rebase where the path changed.
  *
+ * A base that does not bear the mark of a frozen layer of a snapshot may be the
+ * base of other images, too, such as clones on a golden image: it is refused
+ * (ERROR_SNAPSHOT_CHAIN_SHARED) unless named by args->base and args->force is
+ * set, and while an administrator's protection is on it even then
+ * (ERROR_SNAPSHOT_STORAGE).
+ *
  * With the active layer as args->top the job does not end by itself: it becomes
  * READY, and libxl_disk_job_abort ends it, with a pivot or without. Where the
  * formats differ, the file that was active is protected like a frozen one.

@@ -139,6 +139,59 @@ static void a_pivot_does_not_replace_what_another_has(void **state)
     all_is_right(2);
 }
 
+static int commit_forced(const char *base)
+{
+    libxl_disk_commit_args args = { .vdev = (char *)"xvda", .force = true,
+                                    .base = (char *)base };
+
+    return host_call(libxl_disk_commit(host_ctx, host.domid, &args,
+                                       &host_how));
+}
+
+/* The disk becomes a clone of a golden image, which nobody else has open. */
+static void a_golden_image_is_only_written_by_force(void **state)
+{
+    struct vm_disk disk = { .format = "qcow2" };
+    char *golden, *before, *sum;
+
+    (void)state;
+    memset(written, 0, sizeof(written));
+    golden = xls_strdup("/tmp/xls-golden-XXXXXX");
+    close(mkstemp(golden));
+    sh("qemu-img create -q -f qcow2 '%s' 8M && "
+       "qemu-img create -q -f qcow2 -b '%s' -F qcow2 '%s.clone' && "
+       "chattr +i '%s'", golden, golden, golden, golden);
+    disk.path = xls_asprintf("%s.clone", golden);
+    host_start(vm_start(1, &disk));
+    before = xls_asprintf("sha256sum '%s' > '%s.sum'", golden, golden);
+    sum = xls_asprintf("sha256sum --quiet -c '%s.sum'", golden);
+    sh("%s", before);
+    guest_writes(1, 1);
+    is_shared(commit(NULL, NULL, 0), golden, "force");
+    is_shared(commit(NULL, golden, 0), golden, "force");
+    assert_int_equal(commit_forced(NULL), ERROR_INVAL);
+    /* What an administrator protected stays so. */
+    assert_int_equal(commit_forced(golden), ERROR_SNAPSHOT_STORAGE);
+    assert_true(is_protected(golden));
+    sh("%s", sum);
+    sh("chattr -i '%s'", golden);
+    /* Before 9.0, QEMU cannot commit into what it opened by itself. */
+    if (xls_qmp_version(host.vm->qmp) < 9000000) {
+        assert_int_equal(commit_forced(golden),
+                         ERROR_SNAPSHOT_DISK_UNSUPPORTED);
+    } else {
+        assert_int_equal(commit_forced(golden), 0);
+        wait_until(LIBXL_DISK_JOB_PHASE_READY);
+        assert_int_equal(do_abort(LIBXL_DISK_JOB_ABORT_PIVOT), 0);
+    }
+    guest_reads_its_data();
+    sh("rm -f '%s'*", golden);
+    free((char *)disk.path);
+    free(before);
+    free(sum);
+    free(golden);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, host_teardown)
 
 int main(void)
@@ -149,6 +202,7 @@ int main(void)
         TEST(what_cannot_be_examined_may_use_anything),
         TEST(a_copy_does_not_go_to_what_is_below_anothers_disk),
         TEST(a_pivot_does_not_replace_what_another_has),
+        TEST(a_golden_image_is_only_written_by_force),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,6 +66,8 @@ static int external(void *user, const char *vdev, const char *layer,
     d = one_disk(&args, vdev, LIBXL_SNAPSHOT_METHOD_EXTERNAL);
     d->external_path = xls_strdup(layer);
     d->merge = merge;
+    /* The store has it as a layer of this domain's snapshots. */
+    d->force = true;
     libxl_domain_snapshot_result_init(&result);
     ret = call(user, &args, &result, e);
     if (!ret && result.num_disks) {

@@ -79,11 +79,12 @@ const struct command commands[] = {
       "--speed=BYTES          per second at most; K, M and G may follow\n"
       "--async                do not wait for the end\n",
       command_disk_pull, false },
-    { "disk-commit", "DOMAIN VDEV [--top=PATH] [--base=PATH] [--speed=BYTES] "
-      "[--async]",
+    { "disk-commit", "DOMAIN VDEV [--top=PATH] [--base=PATH] [--force] "
+      "[--speed=BYTES] [--async]",
       "Write upper layers' data down into a lower layer of a disk in use",
       "--top=PATH             from this layer down; else the active one\n"
       "--base=PATH            into this layer; else the one below the top\n"
+      "--force                although it is no layer of the domain's snapshots\n"
       "--speed=BYTES          per second at most; K, M and G may follow\n"
       "--async                do not wait for the end\n",
       command_disk_commit, false },
