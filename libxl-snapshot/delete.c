@@ -124,6 +124,8 @@ static int delete_external(struct xls_op *op, struct xls_disks *disks,
      * layers' names are asked for afresh all the same. */
     rc = xls_disks_requery(op, disks);
     if (!rc)
+        rc = xls_disk_verify(op, t->disk);
+    if (!rc)
         rc = find_layer(op, t, &k);
     if (rc)
         return rc;

@@ -365,15 +365,9 @@ int xls_disks_named(struct xls_op *op, struct xls_disks *disks,
                   wanted->vdev, disk->layers[0].path, wanted->pdev_path);
         return ERROR_SNAPSHOT_CHAIN_MISMATCH;
     }
-    /* QEMU's word alone is not enough to act on a path. */
-    if (xls_disk_layer(disk, disk->rec->pdev_path) != 0) {
-        XLS_ERROR(&op->log, "QEMU has %s open as disk %s of domain %s, but "
-                  "libxl's records name %s; tell libxl of the change "
-                  "(libxl_domain_snapshot_chain_changed) or restart the "
-                  "domain", disk->layers[0].path, wanted->vdev, op->name,
-                  disk->rec->pdev_path);
-        return ERROR_SNAPSHOT_CHAIN_MISMATCH;
-    }
+    rc = xls_disk_verify(op, disk);
+    if (rc)
+        return rc;
     *out = disk;
     return 0;
 }

@@ -85,6 +85,16 @@ int xls_disks_must_find(struct xls_op *op, struct xls_disks *disks,
 int xls_disks_named(struct xls_op *op, struct xls_disks *disks,
                     const libxl_device_disk *wanted, struct xls_disk **disk);
 
+/*
+ * block/verify.c: before an operation begins, whether the top layer that QEMU
+ * has open is libxl's, and each one below it the file that the header of the
+ * one above names. The layers' paths are then those of the record and of the
+ * headers. ERROR_SNAPSHOT_CHAIN_MISMATCH, logged with both names, otherwise.
+ * What is below an image that is no file of this host is not known: QEMU may
+ * not have a file of this host there.
+ */
+int xls_disk_verify(struct xls_op *op, struct xls_disk *disk);
+
 /* ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE, logged, when a job runs on the disk (NULL:
  * on any). */
 int xls_disks_check_job(struct xls_op *op, const struct xls_disks *disks,

@@ -44,7 +44,9 @@ int xls_fold_adopt(struct xls_op *op, struct xls_disks *disks,
         !(should && xls_can_adopt(op)))
         return 0;
     rc = xls_disk_adopt(op, disk, xls_disk_discards(disk));
-    return rc ? rc : xls_disks_requery(op, disks);
+    if (!rc)
+        rc = xls_disks_requery(op, disks);
+    return rc ? rc : xls_disk_verify(op, disk);
 }
 
 /* An internal snapshot reads what its image does not have from the backing

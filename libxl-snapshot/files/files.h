@@ -108,7 +108,8 @@ void xls_file_freeze_now(const struct xls_log *log, const char *path);
  * immutable, but not by xls_file_freeze, is an error. */
 int xls_file_thaw(const struct xls_log *log, const char *path);
 
-/* Whether two paths name one inode; false when either is missing. */
+/* Whether two paths name one inode, or one block device; false when either is
+ * missing. */
 bool xls_same_file(const char *a, const char *b);
 
 #endif

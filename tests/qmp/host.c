@@ -205,6 +205,17 @@ void __wrap_xls_node_del(struct xls_op *op, const char *node)
     __real_xls_node_del(op, node);
 }
 
+static void lie(struct xls_disk *disk)
+{
+    int i;
+
+    for (i = 0; i < disk->num_layers; i++)
+        if (host.lie[0] && !strcmp(disk->layers[i].path, host.lies_about)) {
+            free(disk->layers[i].path);
+            disk->layers[i].path = xls_strdup(host.lie);
+        }
+}
+
 int __wrap_xls_block_query_disk(struct xls_op *op,
                                 struct xls_block_query *query,
                                 struct xls_disk *disk, char **why);
@@ -220,6 +231,7 @@ int __wrap_xls_block_query_disk(struct xls_op *op,
         XLS_ERROR(&op->log, "no chain of %s", disk->rec->vdev);
         return ERROR_SNAPSHOT_QMP;
     }
+    lie(disk);
     return 0;
 }
 

@@ -30,6 +30,8 @@ struct host {
     char other_disk[320];
     /* libxl has no configuration of it, as of dom0: only xenstore does. */
     bool other_unrecorded;
+    /* A QEMU that calls the first file by the other's name; "" for none. */
+    char lies_about[320], lie[320];
 };
 extern struct host host;
 extern libxl_ctx *const host_ctx;
