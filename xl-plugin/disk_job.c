@@ -15,11 +15,14 @@ static int change(struct disk_job *d, enum what what, struct error *e)
 
     ret = session_open(d->cli, d->domain, true, &d->s, e);
     if (!ret) {
+        /* The guest stands still for a pivot. */
+        progress_start(&d->progress);
         rc = what == SPEED
                  ? libxl_disk_job_set_speed(d->cli->ctx, d->s.domain.domid,
                                             d->vdev, d->speed, &how)
                  : libxl_disk_job_abort(d->cli->ctx, d->s.domain.domid,
                                         d->vdev, flags, &how, &d->job);
+        progress_end(&d->progress);
         if (rc)
             ret = cli_error_rc(e, rc, "the job stays as it is");
     }

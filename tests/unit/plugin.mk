@@ -34,3 +34,4 @@ check-dispatcher: $(BINOUT)/xl
 	$(Q)tests/unit/dispatcher $(BINOUT)/xl
 
 $(UNIT_OUT)/plugin-create-chain: $(OBJ)/xl-plugin/cli/create_chain.o
+$(UNIT_OUT)/plugin-signals: $(addprefix $(OBJ)/xl-plugin/cli/,signals.o progress.o)

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+static const int signals[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP };
 #define NUM_SIGNALS (sizeof(signals) / sizeof(signals[0]))
 static struct sigaction before[NUM_SIGNALS];
 static volatile sig_atomic_t cancelled;

@@ -10,8 +10,8 @@
 
 /*
  * While an operation of the library runs: how far it is, on a terminal (and
- * nowhere else, unless lines is set), and Ctrl-C (or SIGTERM, SIGHUP), which
- * cancels it instead of ending the process in the middle.
+ * nowhere else, unless lines is set), and Ctrl-C (or Ctrl-\, SIGTERM, SIGHUP),
+ * which cancels it instead of ending the process in the middle.
  */
 struct progress {
     bool terminal, shown;

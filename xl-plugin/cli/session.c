@@ -9,6 +9,7 @@
 #include "cli/disk_job.h"
 #include "cli/interrupted.h"
 #include "cli/libvirt.h"
+#include "cli/signals.h"
 #include "storage/identity.h"
 #include "storage/protect.h"
 #include "storage/run.h"
@@ -128,6 +129,7 @@ int session_open(struct cli *cli, const char *domain, bool running,
     char *told = NULL;
     int ret;
 
+    signals_ignore();
     memset(s, 0, sizeof(*s));
     ret = interrupted_domain(cli, domain, running, &s->domain, e);
     /* What is not there gets no directory. */
