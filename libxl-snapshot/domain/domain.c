@@ -4,6 +4,8 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,36 +34,78 @@ static bool is_save_helper(const char *words, ssize_t len, const char *domid)
            !strcmp(word[1], "--save-domain") && !strcmp(word[3], domid);
 }
 
+/* The beginning of a file, NUL-terminated; -1: it cannot be read. */
+static ssize_t read_at(int dir, const char *name, char *text, size_t size)
+{
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
+
+    if (fd >= 0)
+        close(fd);
+    if (n >= 0)
+        text[n] = '\0';
+    return n;
+}
+
+/* All four of a process's user ids: a process that root runs, not one that has
+ * root's rights for somebody else. */
+static bool is_roots(int proc)
+{
+    char text[1024], *line;
+    unsigned ids[4];
+    ssize_t n;
+
+    n = read_at(proc, "status", text, sizeof(text));
+    line = n > 0 ? strstr(text, "\nUid:") : NULL;
+    return line &&
+           sscanf(line, "\nUid: %u %u %u %u", &ids[0], &ids[1], &ids[2],
+                  &ids[3]) == 4 &&
+           !ids[0] && !ids[1] && !ids[2] && !ids[3];
+}
+
+/* Whether the process, by its directory in /proc, runs libxl's helper. Anybody
+ * can give a process any command line. */
+static bool runs_helper(int proc)
+{
+    static const char removed[] = " (deleted)";
+    char exe[PATH_MAX];
+    ssize_t n = readlinkat(proc, "exe", exe, sizeof(exe) - 1);
+
+    if (n <= 0 || !is_roots(proc))
+        return false;
+    exe[n] = '\0';
+    if (ends_with(exe, removed))
+        exe[n - (ssize_t)strlen(removed)] = '\0';
+    return ends_with(exe, "/libxl-save-helper");
+}
+
 /* Nothing in xenstore or libxl tells of a save or migration under way; its
  * helper process does. */
 static bool being_saved(uint32_t domid)
 {
-    DIR *proc = opendir("/proc");
+    DIR *dir = opendir("/proc");
     struct dirent *entry;
     char *id = xls_asprintf("%u", domid);
     bool found = false;
 
-    while (proc && !found && (entry = readdir(proc))) {
-        char *path, words[512];
-        ssize_t n = -1;
-        int fd;
+    while (dir && !found && (entry = readdir(dir))) {
+        char words[512];
+        ssize_t n;
+        int proc;
 
         if (!isdigit((unsigned char)entry->d_name[0]))
             continue;
-        path = xls_asprintf("/proc/%s/cmdline", entry->d_name);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        free(path);
-        if (fd < 0)
+        proc = openat(dirfd(dir), entry->d_name,
+                      O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (proc < 0)
             continue;
-        n = read(fd, words, sizeof(words) - 1);
-        close(fd);
-        if (n > 0) {
-            words[n] = '\0';
-            found = is_save_helper(words, n + 1, id);
-        }
+        n = read_at(proc, "cmdline", words, sizeof(words));
+        found = n > 0 && is_save_helper(words, n + 1, id) &&
+                runs_helper(proc);
+        close(proc);
     }
-    if (proc)
-        closedir(proc);
+    if (dir)
+        closedir(dir);
     free(id);
     return found;
 }

@@ -2,7 +2,6 @@
 /* What follows QEMU's part of a job: once, by whoever comes first. */
 #include "job/job.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -46,14 +45,11 @@ static void set_top(struct xls_disk_job *j, const struct xls_disk *disk)
 
 static void set_outcome(struct xls_disk_job *j, bool changed)
 {
-    bool other_cancelled = j->job.error &&
-                           !strcmp(j->job.error, strerror(ECANCELED));
-
     if (changed) {
         j->job.phase = LIBXL_DISK_JOB_PHASE_COMPLETED;
         j->job.offset = j->job.length;
         set_unused(j);
-    } else if (j->cancelling || other_cancelled) {
+    } else if (j->cancelling) {
         j->job.phase = LIBXL_DISK_JOB_PHASE_CANCELLED;
         j->job.target_complete =
             j->fold.copy && j->cancelling && j->was_ready && !j->job.error;
