@@ -328,12 +328,16 @@ int xls_block_query_disk(struct xls_op *op, struct xls_block_query *query,
         return 0;
     }
     if (found > 1 || other) {
-        *why = xls_asprintf("another device of its QEMU (%s) has the same "
-                            "image open: until the guest's PV drivers have "
-                            "taken the disk over from the emulated "
-                            "controller, a snapshot would leave one of the "
-                            "two on the old layer; try again when the guest "
-                            "is up", other ? other : "a second xen-disk");
+        *why = other
+            ? xls_asprintf("QEMU has its image open twice, for the emulated "
+                           "disk controller (%s), which the guest uses, and "
+                           "for PV drivers, which have not taken the disk "
+                           "over: a snapshot would leave one of the two on "
+                           "the old layer; if the guest is starting, try "
+                           "again when its PV drivers run; if it has none, "
+                           "install them, or shut the domain down and use "
+                           "qemu-img (snapshot -c, or a copy)", other)
+            : xls_asprintf("two PV disks of its QEMU are %s", disk->rec->vdev);
         return 0;
     }
     qdev = xls_json_get_str(mine, "qdev");
