@@ -29,6 +29,33 @@ static int check_depth(struct xls_create *c, const struct xls_disk *disk)
     return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
 }
 
+/*
+ * The file that the disk's path leads to. That of a block device stays as it
+ * is: what a link such as /dev/VG/LV leads to has another number when the
+ * volumes are activated in another order.
+ */
+static int find_base(struct xls_create *c, struct xls_create_disk *d)
+{
+    const char *path = d->disk->rec->pdev_path;
+    const char *vdev = d->disk->rec->vdev;
+
+    if (xls_is_block_device(path)) {
+        if (d->args->keep_path) {
+            XLS_ERROR(&c->op.log, "disk %s is the block device %s, the path "
+                      "of which no overlay can keep: name a file for it in "
+                      "external_path, without keep_path", vdev, path);
+            return ERROR_INVAL;
+        }
+        d->base_path = xls_strdup(path);
+        return 0;
+    }
+    d->base_path = realpath(path, NULL);
+    if (d->base_path)
+        return xls_text_check(&c->op.log, "the disk's file", d->base_path);
+    XLS_ERRORE(&c->op.log, "disk %s: cannot resolve %s", vdev, path);
+    return ERROR_SNAPSHOT_STORAGE;
+}
+
 static int check_external(struct xls_create *c, struct xls_create_disk *d)
 {
     const libxl_disk_snapshot *a = d->args;
@@ -70,13 +97,7 @@ static int check_external(struct xls_create *c, struct xls_create_disk *d)
     rc = check_depth(c, d->disk);
     if (rc)
         return rc;
-    d->base_path = realpath(d->disk->rec->pdev_path, NULL);
-    if (!d->base_path) {
-        XLS_ERRORE(&c->op.log, "disk %s: cannot resolve %s", vdev,
-                   d->disk->rec->pdev_path);
-        return ERROR_SNAPSHOT_STORAGE;
-    }
-    rc = xls_text_check(&c->op.log, "the disk's file", d->base_path);
+    rc = find_base(c, d);
     if (rc)
         return rc;
     if (!a->reuse_external) {

@@ -12,7 +12,8 @@ struct xls_create_disk {
     struct xls_disk *disk;
     bool discard;
     char *node;                 /* the overlay's */
-    char *base_path;            /* real path of the layer to be frozen */
+    char *base_path;            /* of the layer to be frozen: without links,
+                                 * but for a block device */
     char *overlay_path;         /* where the overlay is made */
     char *second_name;          /* keep_path: of the disk's file while it takes
                                  * its path back */

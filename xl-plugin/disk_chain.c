@@ -47,6 +47,18 @@ static int append_json(struct request *r, char *text, struct error *e)
     return 0;
 }
 
+/* The store is only read: a command may be at work on it. */
+static void check_devices(struct request *r, libxl_disk_chain *chain)
+{
+    struct error ignored = { 0 };
+    struct store *st;
+
+    if (!store_open(STORE_ROOT, r->domain.name, false, 0, &st, &ignored))
+        headers_check_devices(chain, st);
+    error_clear(&ignored);
+    store_close(st);
+}
+
 /* A disk that QEMU does not serve is no failure when it was not named. */
 static int show(struct request *r, const char *vdev, bool named,
                 struct error *e)
@@ -61,8 +73,10 @@ static int show(struct request *r, const char *vdev, bool named,
     rc = libxl_disk_chain_get(ctx, r->domain.domid, vdev,
                               r->validate ? LIBXL_DISK_CHAIN_VALIDATE : 0,
                               &how, &chain);
-    if (!rc && r->validate)
+    if (!rc && r->validate) {
         headers_check(&chain);
+        check_devices(r, &chain);
+    }
     r->mismatch |= chain.validated && !chain.agrees;
     if (rc == ERROR_SNAPSHOT_DISK_UNSUPPORTED && !named) {
         if (r->disks) {

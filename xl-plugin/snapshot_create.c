@@ -9,6 +9,7 @@
 #include "cli/create_options.h"
 #include "cli/progress.h"
 #include "storage/identity.h"
+#include "store/device.h"
 #include "store/names.h"
 #include "supervise/supervise.h"
 
@@ -107,6 +108,7 @@ static void fill_record_disk(xl_snapshot_record *rec,
         disk->layer_path = xls_strdup(d->disk.pdev_path);
         disk->overlay_path = xls_strdup(d->external_path);
     }
+    device_note_disk(disk);
 }
 
 /* Written before anything happens, so that what a crash leaves is known. */
@@ -205,6 +207,7 @@ static int finish_record(struct create *c, struct error *e)
         if (r->frozen_path) {
             str_replace(&disk->layer_path, r->frozen_path);
             disk->layer_format = r->frozen_format;
+            device_note_disk(disk);
         }
         str_replace(&disk->overlay_path, NULL);
         /* Snapshots inside the image went with it to its new name. */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/format.h"
 #include "block/chain.h"
 #include "log.h"
 
@@ -179,7 +180,8 @@ static char *blockdev_text(struct qmp_vm *vm, int i)
     struct xls_json *o = xls_json_object(), *file = xls_json_object();
     char *text;
 
-    xls_json_set_str(file, "driver", "file");
+    xls_json_set_str(file, "driver", xls_is_block_device(vm->disks[i].path)
+                                         ? "host_device" : "file");
     xls_json_set_str(file, "filename", vm->disks[i].path);
     xls_json_set_str(file, "locking", "off");
     xls_json_set_str(o, "driver", vm->disks[i].format);

@@ -4,6 +4,7 @@
 
 #include "cli/chain_text.h"
 #include "storage/headers.h"
+#include "store/device.h"
 
 static libxl_disk_layer *add(libxl_disk_chain *chain, int parent,
                              const char *child, const char *driver,
@@ -208,6 +209,63 @@ static void headers_are_read_afresh(void **state)
     test_dir_remove(dir);
 }
 
+/* A link to a loop device, which is led to another one: as /dev/VG/LV to
+ * another volume, or /dev/dm-0 after another order of activation. */
+static void a_changed_block_device_is_told(void **state)
+{
+    char *dir = test_dir_make(), *path = xls_asprintf("%s/web1", dir);
+    char *root = xls_asprintf("%s/store", dir);
+    struct error e = { 0 };
+    struct store *st;
+    xl_snapshot_record *rec;
+    libxl_disk_chain chain;
+    xl_snapshot_disk *d;
+
+    (void)state;
+    if (system("losetup -f > /dev/null 2>&1")) {
+        print_message("skipped: no loop device can be had\n");
+        goto out;
+    }
+    run_shell(dir, "truncate -s 1M one two && "
+              "losetup -f --show one > dev1 && losetup -f --show two > dev2 && "
+              "ln -s $(cat dev1) web1");
+    assert_int_equal(store_open(root, "web1", true, 0, &st, &e), 0);
+    rec = store_add(st, "s1");
+    d = record_disk_add(rec, "xvda");
+    d->method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
+    d->layer_path = xls_strdup(path);
+    d->layer_format = LIBXL_DISK_FORMAT_RAW;
+    device_note(rec);
+    assert_non_null(strstr(d->device, "/one"));
+    start(&chain);
+    add(&chain, -1, NULL, "raw", path);
+    chain.validated = chain.agrees = true;
+    assert_int_equal(device_check(st, &e), 0);
+    headers_check_devices(&chain, st);
+    assert_true(chain.agrees);
+
+    run_shell(dir, "ln -sfn $(cat dev2) web1");
+    assert_int_equal(device_check(st, &e), -1);
+    assert_non_null(strstr(e.text, "/one"));
+    assert_non_null(strstr(e.text, "/two"));
+    error_clear(&e);
+    headers_check_devices(&chain, st);
+    assert_false(chain.agrees);
+    /* Under another number it is the same. */
+    run_shell(dir, "losetup -d $(cat dev1) && losetup -d $(cat dev2) && "
+              "losetup -f --show two > dev2 && losetup -f --show one > dev1 && "
+              "ln -sfn $(cat dev1) web1");
+    assert_int_equal(device_check(st, &e), 0);
+    run_shell(dir, "losetup -d $(cat dev1) && losetup -d $(cat dev2)");
+    libxl_disk_chain_dispose(&chain);
+    store_close(st);
+
+out:
+    free(root);
+    free(path);
+    test_dir_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +274,7 @@ int main(void)
         cmocka_unit_test(flat_list_names_the_parents),
         cmocka_unit_test(odd_chains_are_drawn),
         cmocka_unit_test(headers_are_read_afresh),
+        cmocka_unit_test(a_changed_block_device_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

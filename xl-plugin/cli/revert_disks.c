@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/format.h"
 #include "cli/create_options.h"
 #include "cli/users.h"
 #include "storage/fold_internal.h"
@@ -93,9 +94,16 @@ static int plan_external(struct cli *cli, struct session *s,
         d->disk.pdev_path = xls_strdup(top);
         free(stem);
     } else {
-        d->external_path = free_path(known && known->config_path
-                                     ? known->config_path : disk->layer_path,
-                                     ".active", ".qcow2");
+        const char *beside = known && known->config_path
+            ? known->config_path : disk->layer_path;
+
+        if (xls_is_block_device(beside))
+            return error_set(e, "disk %s is on the block device %s itself, "
+                             "beside which there is no place for a layer; "
+                             "start the domain with 'xl create', which goes "
+                             "on with the layer that it had, and try again",
+                             disk->vdev, beside);
+        d->external_path = free_path(beside, ".active", ".qcow2");
     }
     if (image_create_overlay(d->external_path, disk->layer_path,
                              disk->layer_format, e))

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/format.h"
+#include "store/device.h"
 
 struct checked {
     char *path;
@@ -162,6 +163,9 @@ void check_add(struct check *c, const xl_snapshot_record *rec)
         const xl_snapshot_disk *d = &rec->disks[i];
 
         need(c, d->layer_path, d->layer_format, namer, rec->name);
+        if (!device_is(d->layer_path, d->device))
+            faults_add(c->faults, d->layer_path, "another block device has "
+                       "this name now", rec->name);
         if (d->method == LIBXL_SNAPSHOT_METHOD_INTERNAL)
             need_internal(c, d, rec->name);
     }

@@ -2,10 +2,12 @@
 #include "storage/headers.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "base/format.h"
 #include "base/mismatch.h"
 #include "storage/image.h"
+#include "store/device.h"
 
 static const char *or_none(const char *s)
 {
@@ -105,4 +107,31 @@ void headers_check(libxl_disk_chain *chain)
     for (i = 0; i < chain->num_layers; i++)
         check_layer(chain, &chain->layers[i], &headers);
     image_list_free(headers.images, headers.num);
+}
+
+static void check_device(libxl_disk_chain *chain, libxl_disk_layer *layer,
+                         const xl_snapshot_record *rec)
+{
+    const xl_snapshot_disk *d = record_disk(rec, chain->vdev);
+    char *now;
+
+    if (!d || !(str_same(d->layer_path, layer->filename) ||
+                image_same(d->layer_path, layer->filename)) ||
+        device_is(d->layer_path, d->device))
+        return;
+    now = device_identity(d->layer_path);
+    xls_mismatch(chain, layer, LIBXL_DISK_MISMATCH_KIND_FILE,
+                 "%s is another block device now than when snapshot %s was "
+                 "taken: %s, not %s", d->layer_path, rec->name,
+                 or_none(now), d->device);
+    free(now);
+}
+
+void headers_check_devices(libxl_disk_chain *chain, const struct store *st)
+{
+    int i, j;
+
+    for (i = 0; i < chain->num_layers; i++)
+        for (j = 0; j < st->num_records; j++)
+            check_device(chain, &chain->layers[i], st->records[j]);
 }

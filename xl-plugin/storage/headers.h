@@ -13,4 +13,9 @@
  */
 void headers_check(libxl_disk_chain *chain);
 
+/* Adds what differs from the store: a layer whose path leads to another block
+ * device than when its snapshot was taken. */
+struct store;
+void headers_check_devices(libxl_disk_chain *chain, const struct store *st);
+
 #endif

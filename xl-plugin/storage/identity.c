@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "store/device.h"
 
 void identity_top(const struct store *st, const struct live *live,
                   uint32_t domid, const char *vdev, const char **path,
@@ -199,8 +200,9 @@ int identity_check(const struct store *st, const struct live *live,
                    uint32_t domid, struct error *e)
 {
     struct strings seen = { 0 };
-    int i, j, ret = 0;
+    int i, j, ret;
 
+    ret = device_check(st, e);
     for (i = 0; !ret && i < st->num_records; i++)
         for (j = 0; !ret && j < st->records[i]->num_disks; j++)
             ret = check_not_frozen(st, live, domid, st->records[i]->name,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "store/device.h"
 
 xl_snapshot_domain_disk *store_disk(const struct store *st, const char *vdev)
 {
@@ -107,6 +108,8 @@ static bool move(xl_snapshot_disk *d, const char *from, const char *to,
         return false;
     str_replace(&d->layer_path, to);
     d->layer_format = format;
+    str_replace(&d->device, NULL);
+    device_note_disk(d);
     return true;
 }
 
