@@ -90,6 +90,10 @@ static int verify_disks(struct verify *v, struct error *e)
     progress_start(&v->progress);
     cancelled = check_contents(&check);
     progress_end(&v->progress);
+    if (check.missing)
+        cli_say(v->cli, "if images were moved or copied elsewhere: 'xl "
+                "snapshot-relocate %s OLD NEW' has the snapshots follow",
+                v->s.domain.name);
     check_free(&check);
     return cancelled ? error_set(e, "cancelled; nothing has changed") : 0;
 }

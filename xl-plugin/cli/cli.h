@@ -119,6 +119,7 @@ int command_delete(struct cli *cli, int argc, char **argv);
 int command_undo(struct cli *cli, int argc, char **argv);
 int command_current(struct cli *cli, int argc, char **argv);
 int command_verify(struct cli *cli, int argc, char **argv);
+int command_relocate(struct cli *cli, int argc, char **argv);
 int command_export(struct cli *cli, int argc, char **argv);
 int command_import(struct cli *cli, int argc, char **argv);
 int command_disk_chain(struct cli *cli, int argc, char **argv);

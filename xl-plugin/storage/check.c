@@ -33,16 +33,17 @@ static struct checked *find(const struct check *c, const char *path)
     return NULL;
 }
 
-static void read_header(struct checked *f)
+static void read_header(struct check *c, struct checked *f)
 {
     struct error e = { 0 };
     struct stat st;
 
-    if (stat(f->path, &st))
+    if (stat(f->path, &st)) {
+        c->missing |= errno == ENOENT;
         f->why = errno == ENOENT
             ? xls_strdup("there is no such file")
             : xls_asprintf("cannot look at it: %s", strerror(errno));
-    else if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+    } else if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
         f->why = xls_strdup("it is neither a file nor a block device");
     else if (image_info(f->path, f->format, &f->image, &e))
         f->why = xls_strdup(e.text);
@@ -85,7 +86,7 @@ static struct checked *add(struct check *c, const char *path,
     f->path = xls_strdup(path);
     f->format = format;
     f->namer = xls_strdup(namer);
-    read_header(f);
+    read_header(c, f);
     find_below(c, f);
     return f;
 }

@@ -17,6 +17,7 @@ struct check {
     struct checked *files;
     int num;
     struct faults *faults;
+    bool missing;               /* one of them is a file that is not there */
     /* Of something that is no fault. */
     void (*notice)(void *user, const char *file, const char *text);
     /* Before each file, with the bytes that are done; nonzero: no more. */

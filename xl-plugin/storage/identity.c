@@ -151,8 +151,12 @@ static int check_disk(const struct store *st, const char *vdev,
         char *what = e->text;
 
         e->text = NULL;
-        error_set(e, "disk %s of %s cannot be examined: %s", vdev, st->domain,
-                  what);
+        error_set(e, "disk %s of %s cannot be examined: %s%s%s%s", vdev,
+                  st->domain, what,
+                  strstr(what, "No such file") ? ". If its images were moved: "
+                  "'xl snapshot-relocate " : "",
+                  strstr(what, "No such file") ? st->domain : "",
+                  strstr(what, "No such file") ? " OLD NEW'" : "");
         free(what);
         return -1;
     }
