@@ -75,6 +75,10 @@ void xls_create_undo_overlays(struct xls_create *c);
 /* create/memory.c */
 /* What is asked for it, and opens the parent. */
 int xls_create_check_memory(struct xls_create *c);
+/* create/room.c: an upper bound of what a memory file of a guest that stands
+ * still takes, bytes, and whether there is room for it. */
+uint64_t xls_create_memory_bound(const libxl_dominfo *info);
+int xls_create_check_room(struct xls_create *c);
 int xls_create_memory_file(struct xls_create *c);
 void xls_create_undo_memory_file(struct xls_create *c);
 int xls_create_save(struct xls_create *c);

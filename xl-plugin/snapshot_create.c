@@ -11,6 +11,7 @@
 #include "storage/identity.h"
 #include "store/device.h"
 #include "store/names.h"
+#include "store/outside.h"
 #include "supervise/supervise.h"
 
 /* All that one create works with. */
@@ -290,14 +291,36 @@ static char *memory_parent(struct create *c)
     return path;
 }
 
-static void choose_memory(struct create *c)
+static bool same_directory(const char *a, const char *b)
 {
-    c->args.memory_path = store_memory_path(c->s.store, c->options.name);
+    size_t len = strrchr(a, '/') - a;
+
+    return strrchr(b, '/') == b + len && !strncmp(a, b, len);
+}
+
+static int choose_memory(struct create *c, struct error *e)
+{
+    char *parent;
+
+    if (c->options.memory_path &&
+        memory_outside_check(c->s.store, c->options.memory_path, e))
+        return -1;
+    c->args.memory_path = c->options.memory_path
+        ? xls_strdup(c->options.memory_path)
+        : store_memory_path(c->s.store, c->options.name);
+    c->args.ignore_room = c->options.ignore_room;
     c->args.memory_format = c->options.memory_format;
     c->args.memory_level = c->options.memory_level;
-    if (c->args.memory_format == LIBXL_SNAPSHOT_MEMORY_FORMAT_IMAGE &&
-        !c->options.full)
-        c->args.memory_parent = memory_parent(c);
+    if (c->args.memory_format != LIBXL_SNAPSHOT_MEMORY_FORMAT_IMAGE ||
+        c->options.full)
+        return 0;
+    parent = memory_parent(c);
+    /* An image is based on one in its own directory only. */
+    if (parent && same_directory(parent, c->args.memory_path))
+        c->args.memory_parent = parent;
+    else
+        free(parent);
+    return 0;
 }
 
 static int create(struct create *c, const char *domain)
@@ -311,8 +334,8 @@ static int create(struct create *c, const char *domain)
     c->args.live = c->options.live && c->options.memory;
     c->args.leave_paused = c->options.paused;
     c->args.max_layers = c->options.max_layers;
-    if (c->args.memory)
-        choose_memory(c);
+    if (c->args.memory && choose_memory(c, &e))
+        return cli_fail(c->cli, &e);
     if (create_disks(c->cli, &c->s, &c->options, &c->args, &e) ||
         write_provisional(c, &e)) {
         if (c->rec)

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "cli/fold_library.h"
 #include "cli/memory.h"
+#include "store/outside.h"
 #include "util/size.h"
 
 struct import {
@@ -120,7 +121,9 @@ static int keep_others(struct import *i, struct error *e)
 static int write_record(struct import *i, struct error *e)
 {
     xl_snapshot_record *rec = i->rec;
-    char *path = store_memory_path(i->s.store, rec->name);
+    char *path = memory_is_outside(i->s.store, rec->memory_path)
+        ? xls_strdup(rec->memory_path)
+        : store_memory_path(i->s.store, rec->name);
     int ret = 0;
 
     if (!rec->memory || !str_same(rec->memory_path, path)) {
@@ -139,11 +142,11 @@ static int replace(struct import *i, struct error *e)
     char *path = NULL;
     int ret;
 
-    ret = store_new_memory(st, i->rec->name, &path, e);
+    ret = store_new_memory(st, i->rec, &path, e);
     if (!ret)
         ret = memory_import(i->cli, i->file, path, e);
     if (!ret)
-        ret = store_take_new_memory(st, i->rec->name, e);
+        ret = store_take_new_memory(st, i->rec, path, e);
     free(path);
     return ret ? ret : write_record(i, e);
 }

@@ -71,6 +71,8 @@ int xls_create_check_memory(struct xls_create *c)
         rc = xls_memory_check_level(&c->op.log, a->memory_level);
     if (!rc)
         rc = xls_file_check_new(&c->op.log, a->memory_path);
+    if (!rc)
+        rc = xls_create_check_room(c);
     if (!rc && a->memory_parent && a->memory_parent[0])
         rc = xls_memory_open_parent(&c->op.log, a->memory_path,
                                     a->memory_parent, a->memory_chain,

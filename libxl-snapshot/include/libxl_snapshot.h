@@ -173,7 +173,10 @@ int libxl_snapshot_memory_rebase(libxl_ctx *ctx, const char *path,
  * an image (see libxl_snapshot_memory_get_info), and the disks are snapshotted
  * at the same instant of the guest. While the guest stands still for it
  * (without args->live), packing has the CPU time that nothing else asks for
- * (nice 19), and what that does not suffice for is stored as it is.
+ * (nice 19), and what that does not suffice for is stored as it is. Where
+ * memory_path may not have room for all of RAM, a guest that stands still for it
+ * is not stopped: unless args->ignore_room is set, the call fails before. (A
+ * live one may take more than RAM is large, which nobody knows beforehand.)
  *
  * Without args->memory, the disks alone are snapshotted, atomically across all
  * of them.
@@ -203,7 +206,8 @@ int libxl_snapshot_memory_rebase(libxl_ctx *ctx, const char *path,
  *   ERROR_SNAPSHOT_CHAIN_MISMATCH      disk.pdev_path is not the top layer
  *   ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE    a block job runs on a named disk
  *   ERROR_SNAPSHOT_EXISTS              a file to be made exists
- *   ERROR_SNAPSHOT_STORAGE             a file could not be made or written
+ *   ERROR_SNAPSHOT_STORAGE             a file could not be made or written, or
+ *                                      there may not be room for the memory
  *   ERROR_SNAPSHOT_QEMU, _QMP          QEMU refused or cannot be reached
  *   ERROR_SNAPSHOT_BUSY                another operation holds the domain
  */

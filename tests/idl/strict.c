@@ -69,8 +69,8 @@ int __wrap_libxl_device_disk_from_json(libxl_ctx *ctx, libxl_device_disk *p,
 #define NUMBERS(text, message)  REFUSES(xls_all_numbers, text, message)
 
 #define ARGS_KEYS "memory, memory_path, memory_format, memory_parent, "     \
-    "memory_chain, memory_level, max_layers, live, leave_paused, "         \
-    "destroy_first, disks"
+    "memory_chain, memory_level, ignore_room, max_layers, live, "           \
+    "leave_paused, destroy_first, disks"
 
 static void unknown_keys(void **state)
 {

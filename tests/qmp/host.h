@@ -18,6 +18,7 @@ struct host {
     uint32_t domid;             /* XLS_NO_DOMID: the domain is destroyed */
     bool paused;
     int pauses;                 /* how often it was */
+    uint64_t memkb;             /* its memory */
     /* How often QEMU was told to drop a node while the library had a removed
      * image open, so that QEMU's close was not the last one. */
     int holds_removed;

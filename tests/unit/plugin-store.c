@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "store/files.h"
+#include "store/outside.h"
 #include "store/store.h"
 
 struct fixture {
@@ -67,6 +68,15 @@ static void put(struct fixture *f, const char *name, const char *text)
     assert_int_equal(write(fd, text, strlen(text)), strlen(text));
     close(fd);
     free(path);
+}
+
+static void write_file(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
 }
 
 static void open_fails(struct fixture *f, const char *why)
@@ -406,19 +416,80 @@ static void new_memory_takes_the_place_of_the_old(void **state)
     assert_null(store_find_memory(st, "/old"));
     st->records[0]->memory = true;
     assert_ptr_equal(store_find_memory(st, "/old"), st->records[0]);
+    path = store_memory_path(st, "a");
+    str_replace(&st->records[0]->memory_path, path);
+    free(path);
     put(f, "a.mem", "old");
     put(f, ".a.mem.new", "left over");
-    assert_good(store_new_memory(st, "a", &path, &e), &e);
+    assert_good(store_new_memory(st, st->records[0], &path, &e), &e);
     assert_int_equal(access(path, F_OK), -1);
     put(f, strrchr(path, '/') + 1, "new");
-    assert_good(store_take_new_memory(st, "a", &e), &e);
+    assert_good(store_take_new_memory(st, st->records[0], path, &e), &e);
     assert_good(store_file_read(st->dir, st->path, "a.mem", &text, &len, &e),
                 &e);
     assert_string_equal(text, "new");
-    assert_error(store_take_new_memory(st, "a", &e), &e, "cannot rename");
+    assert_error(store_take_new_memory(st, st->records[0], path, &e), &e,
+                 "cannot rename");
     free(text);
     free(path);
     store_close(st);
+}
+
+/* A file of the user's choice, in a directory that is root's. */
+static void memory_is_kept_outside_of_the_store(void **state)
+{
+    struct fixture *f = *state;
+    char *dir = xls_asprintf("%s/elsewhere", f->dir), *temp, *other;
+    char *path = xls_asprintf("%s/m", dir), *in_store;
+    struct store *st = open_store(f, true);
+    struct error e = { 0 };
+
+    assert_error(memory_outside_check(st, path, &e), &e, "no directory");
+    assert_int_equal(mkdir(dir, 0700), 0);
+    assert_good(memory_outside_check(st, path, &e), &e);
+    assert_error(memory_outside_check(st, "m", &e), &e, "no absolute path");
+    in_store = store_memory_path(st, "a");
+    assert_error(memory_outside_check(st, in_store, &e), &e, "of the store");
+    assert_int_equal(chmod(dir, 0770), 0);
+    assert_error(memory_outside_check(st, path, &e), &e, "not trusted");
+    assert_int_equal(chmod(dir, 0700), 0);
+
+    add(st, "a", NULL, 1);
+    st->records[0]->memory = true;
+    str_replace(&st->records[0]->memory_path, path);
+    /* What is begun is beside it, and swept when it is left there. */
+    assert_good(store_new_memory(st, st->records[0], &temp, &e), &e);
+    assert_int_equal(strncmp(temp, path, strlen(path)), 0);
+    write_file(temp, "\211XLSMEM\nsome");
+    assert_good(store_take_new_memory(st, st->records[0], temp, &e), &e);
+    assert_int_equal(access(temp, F_OK), -1);
+    assert_error(memory_outside_check(st, path, &e), &e, "exists already");
+    write_file(temp, "half");
+    other = xls_asprintf("%s/n.xls-new-00000000", dir);
+    write_file(other, "another's");
+    assert_good(store_sweep(st, &e), &e);
+    assert_int_equal(access(temp, F_OK), -1);
+    assert_int_equal(access(other, F_OK), 0);
+
+    assert_good(store_remove_memory(st, st->records[0], &e), &e);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_good(store_remove_memory(st, st->records[0], &e), &e);
+    /* Another file that is there by now is nobody's memory. */
+    write_file(path, "letters");
+    assert_error(store_remove_memory(st, st->records[0], &e), &e,
+                 "not the memory");
+    assert_int_equal(access(path, F_OK), 0);
+    unlink(path);
+    assert_int_equal(symlink(other, path), 0);
+    assert_error(store_remove_memory(st, st->records[0], &e), &e,
+                 "not the memory");
+    assert_int_equal(access(other, F_OK), 0);
+    store_close(st);
+    free(dir);
+    free(path);
+    free(temp);
+    free(other);
+    free(in_store);
 }
 
 static void a_renamed_record_keeps_its_place_in_the_tree(void **state)
@@ -465,6 +536,7 @@ int main(void)
         TEST(a_missing_snapshot_is_answered_with_those_there_are),
         TEST(memory_files_half_made_are_swept),
         TEST(new_memory_takes_the_place_of_the_old),
+        TEST(memory_is_kept_outside_of_the_store),
         TEST(a_renamed_record_keeps_its_place_in_the_tree),
     };
 

@@ -28,6 +28,7 @@ void create_options_dispose(struct create_options *o)
     free(o->domain);
     free(o->name);
     free(o->description);
+    free(o->memory_path);
     memset(o, 0, sizeof(*o));
 }
 
@@ -175,6 +176,8 @@ static int read_options(struct cli *cli, int argc, char **argv,
         { "memory-format", required_argument, NULL, 'f' },
         { "memory-level", required_argument, NULL, 'L' },
         { "full", no_argument, NULL, 'F' },
+        { "memory-path", required_argument, NULL, 'P' },
+        { "ignore-room", no_argument, NULL, 'R' },
         { "max-layers", required_argument, NULL, 'x' },
         { "paused", no_argument, NULL, 'p' },
         { "description", required_argument, NULL, 'd' },
@@ -208,6 +211,13 @@ static int read_options(struct cli *cli, int argc, char **argv,
                 return code;
             }
             said->about_memory = true;
+            break;
+        case 'P':
+            str_replace(&o->memory_path, optarg);
+            said->about_memory = true;
+            break;
+        case 'R':
+            o->ignore_room = said->about_memory = true;
             break;
         case 'x':
             if (max_layers(o, optarg, &e)) {
@@ -261,8 +271,9 @@ int create_options_parse(struct cli *cli, int argc, char **argv,
         return cli_usage(cli, "--live is about saving memory, --disk-only "
                          "saves none");
     if (said.about_memory && said.memory == 0)
-        return cli_usage(cli, "--memory-format, --memory-level and --full are "
-                         "about saving memory, --disk-only saves none");
+        return cli_usage(cli, "--memory-format, --memory-level, --memory-path, "
+                         "--ignore-room and --full are about saving memory, "
+                         "--disk-only saves none");
     o->domain = xls_strdup(argv[optind]);
     if (argc - optind > 1)
         o->name = xls_strdup(argv[optind + 1]);

@@ -10,6 +10,8 @@ struct create_options {
     bool memory, live, paused;
     libxl_snapshot_memory_format memory_format;
     int memory_level;
+    char *memory_path;          /* NULL: in the store */
+    bool ignore_room;
     unsigned max_layers;        /* of a disk, the new one included */
     bool full;                  /* memory is not based on an earlier image */
     struct disk_option *disks;

@@ -18,6 +18,8 @@ const struct command commands[] = {
       "                       raw: a file as xl save writes it\n"
       "--memory-level=0..19   how well an image is packed (zstd); 1 by "
       "default\n"
+      "--memory-path=FILE     where the memory is kept; must not exist\n"
+      "--ignore-room          even if there may not be room for it there\n"
       "--full                 an image that needs none of an earlier snapshot\n"
       "--max-layers=2..1000   so many layers may a disk have then; 64 by "
       "default\n"

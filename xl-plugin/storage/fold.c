@@ -182,7 +182,7 @@ static int remove_memory(struct fold *f, xl_snapshot_record *rec,
         return 0;
     if (f->memory && f->memory(f->user, rec, e))
         return -1;
-    if (store_remove_memory(f->st, rec->name, e))
+    if (store_remove_memory(f->st, rec, e))
         return -1;
     rec->memory = false;
     str_replace(&rec->memory_path, NULL);

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "storage/fold_internal.h"
+#include "store/outside.h"
 
 /* How far the create came with one disk. */
 enum progress {
@@ -234,7 +235,9 @@ static int forget(struct store *st, xl_snapshot_record *rec, char **told,
 {
     *told = xls_asprintf("snapshot %s was interrupted before anything was "
                          "changed; it is forgotten", rec->name);
-    if (rec->memory && store_remove_memory(st, rec->name, e))
+    /* Elsewhere than in the store, what is there may not be of this command. */
+    if (rec->memory && !memory_is_outside(st, rec->memory_path) &&
+        store_remove_memory(st, rec, e))
         return -1;
     return store_remove(st, rec, e);
 }

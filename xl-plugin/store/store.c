@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "json/json.h"
 #include "store/files.h"
+#include "store/outside.h"
 #include "store/names.h"
 
 #define FORMAT_VERSION 1
@@ -87,6 +88,9 @@ static int check_record(struct store *st, const char *file,
                       e);
     else if (!str_none(rec->parent) && !snapshot_name_ok(rec->parent))
         ret = damaged(st, file, "parent is no name", rec->parent, e);
+    else if (!str_none(rec->memory_path) && rec->memory_path[0] != '/')
+        ret = damaged(st, file, "memory_path is not absolute",
+                      rec->memory_path, e);
     for (i = 0; !ret && i < rec->num_disks; i++)
         ret = check_disk(st, file, &rec->disks[i], e);
     free(own);
@@ -485,11 +489,16 @@ char *store_memory_path(const struct store *st, const char *name)
     return xls_asprintf("%s/%s" MEMORY, st->path, name);
 }
 
-int store_remove_memory(struct store *st, const char *name, struct error *e)
+int store_remove_memory(struct store *st, const xl_snapshot_record *rec,
+                        struct error *e)
 {
-    char *file = xls_asprintf("%s" MEMORY, name);
-    int ret = store_file_remove(st->dir, st->path, file, e);
+    char *file;
+    int ret;
 
+    if (memory_is_outside(st, rec->memory_path))
+        return memory_outside_remove(rec->memory_path, e);
+    file = xls_asprintf("%s" MEMORY, rec->name);
+    ret = store_file_remove(st->dir, st->path, file, e);
     free(file);
     return ret;
 }
@@ -517,36 +526,47 @@ static int remove_half_made(struct store *st, const char *file,
 
 int store_sweep(struct store *st, struct error *e)
 {
-    return each_file(st, remove_half_made, e);
+    int i, ret = each_file(st, remove_half_made, e);
+
+    for (i = 0; i < st->num_records && !ret; i++)
+        if (memory_is_outside(st, st->records[i]->memory_path))
+            ret = memory_outside_sweep(st->records[i]->memory_path, e);
+    return ret;
 }
 
 /* As store_file_write names what it writes. */
 #define NEW_MEMORY ".%s" MEMORY ".new"
 
-int store_new_memory(struct store *st, const char *name, char **path,
-                     struct error *e)
+int store_new_memory(struct store *st, const xl_snapshot_record *rec,
+                     char **path, struct error *e)
 {
-    char *file = xls_asprintf(NEW_MEMORY, name);
-    int ret = store_file_remove(st->dir, st->path, file, e);
+    char *file;
+    int ret;
 
+    if (memory_is_outside(st, rec->memory_path)) {
+        *path = memory_outside_new(rec->memory_path);
+        return 0;
+    }
+    file = xls_asprintf(NEW_MEMORY, rec->name);
+    ret = store_file_remove(st->dir, st->path, file, e);
     *path = xls_asprintf("%s/%s", st->path, file);
     free(file);
     return ret;
 }
 
-int store_take_new_memory(struct store *st, const char *name,
-                          struct error *e)
+int store_take_new_memory(struct store *st, const xl_snapshot_record *rec,
+                          const char *path, struct error *e)
 {
-    char *temp = xls_asprintf(NEW_MEMORY, name);
-    char *file = xls_asprintf("%s" MEMORY, name);
+    char *file;
     int ret = 0;
 
-    if (renameat(st->dir, temp, st->dir, file))
-        ret = error_errno(e, "cannot rename %s/%s to %s", st->path, temp,
-                          file);
+    if (memory_is_outside(st, rec->memory_path))
+        return memory_outside_take(path, rec->memory_path, e);
+    file = xls_asprintf("%s" MEMORY, rec->name);
+    if (renameat(st->dir, strrchr(path, '/') + 1, st->dir, file))
+        ret = error_errno(e, "cannot rename %s to %s", path, file);
     else if (fsync(st->dir))
         ret = error_errno(e, "cannot sync the directory %s", st->path);
     free(file);
-    free(temp);
     return ret;
 }

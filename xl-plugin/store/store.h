@@ -86,14 +86,16 @@ void store_assume_merged(struct store *st);
 
 /* Where a snapshot's memory image goes. */
 char *store_memory_path(const struct store *st, const char *name);
-/* Removes a snapshot's memory image from the store's own directory. */
-int store_remove_memory(struct store *st, const char *name, struct error *e);
-/* Where one is to be made that then takes the place of that one, if there is
- * one, in one step. */
-int store_new_memory(struct store *st, const char *name, char **path,
-                     struct error *e);
-int store_take_new_memory(struct store *st, const char *name,
-                          struct error *e);
+/* Removes a snapshot's memory image. One that is outside of the store's own
+ * directory must still be a memory file. */
+int store_remove_memory(struct store *st, const xl_snapshot_record *rec,
+                        struct error *e);
+/* Where one is to be made (*path is malloc'ed) that then takes the place of that
+ * one, if there is one, in one step. */
+int store_new_memory(struct store *st, const xl_snapshot_record *rec,
+                     char **path, struct error *e);
+int store_take_new_memory(struct store *st, const xl_snapshot_record *rec,
+                          const char *path, struct error *e);
 /* Removes what killed commands have left of memory images half made. */
 int store_sweep(struct store *st, struct error *e);
 
