@@ -211,6 +211,52 @@ static int check_disk(struct xls_create *c, const libxl_disk_snapshot *a)
     }
 }
 
+/* Why a disk would be left out of the snapshot without being asked; NULL: it is
+ * listed. */
+static const char *why_uncovered(const struct xls_create *c,
+                                 const struct xls_disk *disk)
+{
+    const libxl_domain_snapshot_args *a = c->args;
+    int i;
+
+    for (i = 0; i < a->num_disks; i++) {
+        const libxl_disk_snapshot *d = &a->disks[i];
+
+        if (d->disk.vdev && !strcmp(d->disk.vdev, disk->rec->vdev))
+            return d->method == LIBXL_SNAPSHOT_METHOD_NONE &&
+                   d->unsupported && d->unsupported[0] ? d->unsupported : NULL;
+    }
+    return disk->why_not ? disk->why_not : "it is not listed";
+}
+
+/* RAM that meets a disk of another time damages the file systems on it. */
+static int check_covered(struct xls_create *c)
+{
+    char *uncovered = NULL;
+    int i;
+
+    for (i = 0; i < c->disks.num; i++) {
+        const struct xls_disk *disk = &c->disks.disks[i];
+        const char *why = disk->left_out ? NULL : why_uncovered(c, disk);
+        char *more;
+
+        if (!why)
+            continue;
+        more = xls_asprintf("%s%sdisk %s (%s)", uncovered ? uncovered : "",
+                            uncovered ? ", " : "", disk->rec->vdev, why);
+        free(uncovered);
+        uncovered = more;
+    }
+    if (!uncovered)
+        return 0;
+    XLS_ERROR(&c->op.log, "a snapshot with memory covers every writable disk "
+              "of domain %s, and %s would be left out; list it with method "
+              "NONE to leave it out on purpose, or take a snapshot of the "
+              "disks alone", c->op.name, uncovered);
+    free(uncovered);
+    return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
+}
+
 static int validate(struct xls_create *c)
 {
     const libxl_domain_snapshot_args *a = c->args;
@@ -233,6 +279,8 @@ static int validate(struct xls_create *c)
             return rc;
     }
     rc = xls_disks_load(&c->op, &c->disks);
+    if (!rc && a->memory)
+        rc = check_covered(c);
     /* The memory's state goes with that of all disks. */
     if (!rc && a->memory)
         rc = xls_disks_check_job(&c->op, &c->disks, NULL);

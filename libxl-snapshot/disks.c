@@ -33,18 +33,18 @@ int libxl_domain_snapshot_disks(libxl_ctx *ctx, uint32_t domid,
         const struct xls_disk *disk = &disks.disks[i];
         libxl_disk_snapshot *snap = &(*out)[*num];
 
-        if (disk->why_not) {
-            if (!disk->left_out)
-                XLS_WARN(&op.log, "disk %s of domain %s is left out: %s",
-                         disk->rec->vdev, op.name, disk->why_not);
+        if (disk->left_out)
             continue;
-        }
+        (*num)++;
         libxl_disk_snapshot_init(snap);
         libxl_device_disk_copy(ctx, &snap->disk, disk->rec);
+        if (disk->why_not) {
+            snap->unsupported = xls_strdup(disk->why_not);
+            continue;
+        }
         snap->method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
         snap->external_format = LIBXL_DISK_FORMAT_QCOW2;
         snap->keep_path = !strcmp(disk->layers[0].driver, "qcow2");
-        (*num)++;
     }
     qsort(*out, *num, sizeof(**out), by_vdev);
     xls_disks_dispose(&disks);

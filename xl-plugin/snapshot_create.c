@@ -93,8 +93,12 @@ static void fill_record_disk(xl_snapshot_record *rec,
 {
     xl_snapshot_disk *disk;
 
-    if (d->method == LIBXL_SNAPSHOT_METHOD_NONE)
+    if (d->method == LIBXL_SNAPSHOT_METHOD_NONE) {
+        rec->left_out = xls_realloc(rec->left_out, rec->num_left_out + 1,
+                                    sizeof(*rec->left_out));
+        rec->left_out[rec->num_left_out++] = xls_strdup(d->disk.vdev);
         return;
+    }
     disk = record_disk_add(rec, d->disk.vdev);
     disk->method = d->method;
     disk->layer_format = d->disk.format;

@@ -149,6 +149,9 @@ static void print_text(const struct store *st, const xl_snapshot_record *rec,
                    libxl_snapshot_merge_to_string(d->on_delete));
         putchar('\n');
     }
+    for (i = 0; i < rec->num_left_out; i++)
+        printf("Left out:     %s%s\n", rec->left_out[i],
+               rec->memory ? " (a revert needs --force)" : "");
 }
 
 static void print(struct cli *cli, const struct store *st,

@@ -149,7 +149,7 @@ struct xls_json *record_json(const struct store *st,
                              const xl_snapshot_record *rec, bool all)
 {
     const xl_snapshot_record *parent = tree_parent(st, rec);
-    struct xls_json *o = xls_json_object(), *disks = xls_json_array();
+    struct xls_json *o = xls_json_object(), *disks, *left_out;
     int i;
 
     xls_json_set_str(o, "name", rec->name);
@@ -163,10 +163,10 @@ struct xls_json *record_json(const struct store *st,
     xls_json_set_bool(o, "memory", rec->memory);
     if (rec->provisional)
         xls_json_set_bool(o, "incomplete", true);
-    if (!all) {
-        xls_json_free(disks);
+    if (!all)
         return o;
-    }
+    disks = xls_json_array();
+    left_out = xls_json_array();
     if (rec->memory)
         xls_json_set_str(o, "memory_path", rec->memory_path);
     xls_json_set_bool(o, "live", rec->live);
@@ -174,5 +174,11 @@ struct xls_json *record_json(const struct store *st,
     for (i = 0; i < rec->num_disks; i++)
         xls_json_append(disks, disk_json(&rec->disks[i]));
     xls_json_set(o, "disks", disks);
+    for (i = 0; i < rec->num_left_out; i++)
+        xls_json_append(left_out, xls_json_string(rec->left_out[i]));
+    if (i)
+        xls_json_set(o, "left_out", left_out);
+    else
+        xls_json_free(left_out);
     return o;
 }

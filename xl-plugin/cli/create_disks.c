@@ -146,6 +146,13 @@ static int plan(const struct session *s, const struct create_options *o,
 {
     const struct disk_option *option = find(o, d->disk.vdev);
 
+    if (option && d->unsupported) {
+        if (option->method != LIBXL_SNAPSHOT_METHOD_NONE)
+            return error_set(e, "disk %s cannot be snapshotted: %s; leave it "
+                             "out with --disk=%s,method=none", d->disk.vdev,
+                             d->unsupported, d->disk.vdev);
+        str_replace(&d->unsupported, NULL);
+    }
     if (option && option->method >= 0)
         d->method = option->method;
     switch (d->method) {
@@ -162,6 +169,52 @@ static int plan(const struct session *s, const struct create_options *o,
     default:
         return 0;
     }
+}
+
+/* RAM that meets a disk of another time damages the file systems on it. */
+static int check_covered(const struct session *s,
+                         const libxl_domain_snapshot_args *args,
+                         struct error *e)
+{
+    struct strings disks = { 0 }, options = { 0 };
+    char *which, *out;
+    int i;
+
+    for (i = 0; i < args->num_disks; i++) {
+        const libxl_disk_snapshot *d = &args->disks[i];
+
+        if (!d->unsupported)
+            continue;
+        which = xls_asprintf("disk %s (%s)", d->disk.vdev, d->unsupported);
+        out = xls_asprintf("--disk=%s,method=none", d->disk.vdev);
+        strings_add(&disks, which);
+        strings_add(&options, out);
+        free(which);
+        free(out);
+    }
+    if (!disks.num)
+        return 0;
+    which = strings_join(&disks, ", ");
+    out = strings_join(&options, " ");
+    error_set(e, "a snapshot with memory covers every writable disk, and %s "
+              "of %s cannot be snapshotted; add %s to leave it out on purpose "
+              "(a revert then leaves it as it is), or take --disk-only",
+              which, s->domain.name, out);
+    free(which);
+    free(out);
+    strings_free(&disks);
+    strings_free(&options);
+    return -1;
+}
+
+static void say_left_out(struct cli *cli, const libxl_domain_snapshot_args *a,
+                         const libxl_disk_snapshot *d)
+{
+    if (d->unsupported)
+        cli_say(cli, "disk %s is left out: %s", d->disk.vdev, d->unsupported);
+    else if (a->memory)
+        cli_say(cli, "disk %s is left out: a revert leaves it as it is then, "
+                "which will not fit the memory of now", d->disk.vdev);
 }
 
 int create_disks(struct cli *cli, struct session *s,
@@ -181,13 +234,13 @@ int create_disks(struct cli *cli, struct session *s,
         if (plan(s, o, &args->disks[i], e) ||
             create_check_chain(cli, s->store, o, &args->disks[i], e))
             return -1;
-        if (args->disks[i].method != LIBXL_SNAPSHOT_METHOD_NONE)
-            acting++;
-        else if (args->memory)
-            cli_say(cli, "disk %s is left out: a revert leaves it as it is "
-                    "then, which may not fit the memory of now",
-                    args->disks[i].disk.vdev);
+        acting += args->disks[i].method != LIBXL_SNAPSHOT_METHOD_NONE;
     }
+    if (args->memory && check_covered(s, args, e))
+        return -1;
+    for (i = 0; i < args->num_disks; i++)
+        if (args->disks[i].method == LIBXL_SNAPSHOT_METHOD_NONE)
+            say_left_out(cli, args, &args->disks[i]);
     if (!acting && !args->memory)
         return error_set(e, "%s has no disk that takes part, and memory is "
                          "not to be saved: there is nothing to do",
