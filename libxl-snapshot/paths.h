@@ -11,6 +11,11 @@
 #define XLS_XEN_RUN_DIR "/run/xen"
 #endif
 
+/* Where its hotplug scripts are: XEN_SCRIPT_DIR. */
+#ifndef XLS_XEN_SCRIPT_DIR
+#define XLS_XEN_SCRIPT_DIR "/etc/xen/scripts"
+#endif
+
 /* Where this library keeps its locks, and its journals. */
 #define XLS_RUN_DIR     XLS_XEN_RUN_DIR "/xlsnapshot"
 #define XLS_STATE_DIR   XLS_XEN_LIB_DIR "/xlsnapshot"

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
+#include "base/alloc.h"
 #include "block/sweep.h"
+#include "journal/journal.h"
 
 int libxl_domain_snapshot_recover(libxl_ctx *ctx, uint32_t domid,
                                   const libxl_snapshot_how *how)
@@ -20,4 +22,21 @@ int libxl_domain_snapshot_recover(libxl_ctx *ctx, uint32_t domid,
     }
     xls_op_end(&op);
     return 0;
+}
+
+int libxl_domain_snapshot_recover_uuid(libxl_ctx *ctx, const libxl_uuid *uuid,
+                                       const libxl_snapshot_how *how)
+{
+    struct xls_op op;
+    int rc;
+
+    xls_op_begin_inactive(&op, __func__, ctx, how);
+    op.uuid = xls_asprintf(LIBXL_UUID_FMT, LIBXL_UUID_BYTES(*uuid));
+    op.name = xls_strdup(op.uuid);
+    libxl_uuid_copy(ctx, &op.info.uuid, uuid);
+    rc = xls_op_lock(&op, XLS_NO_DOMID, &op.lock_fd);
+    if (!rc)
+        rc = xls_recover(&op);
+    xls_op_end(&op);
+    return rc;
 }

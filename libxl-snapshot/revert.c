@@ -6,6 +6,7 @@
 #include "revert.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "args.h"
@@ -14,9 +15,7 @@
 #include "job/job.h"
 #include "journal/journal.h"
 #include "memory.h"
-
-/* How long memory freed by a destroyed domain may take to be there, s. */
-#define FREE_MEMORY_SECONDS 10
+#include "revert/conflicts.h"
 
 void xls_revert_set_name(struct xls_revert *r, const char *name)
 {
@@ -42,35 +41,12 @@ void xls_revert_dispose(struct xls_revert *r)
         close(r->memory_fd);
     xls_image_close(r->image);
     libxl_domain_config_dispose(&r->config);
-}
-
-static int check_memory(struct xls_revert *r)
-{
-    uint64_t need, free_kb;
-    int rc;
-
-    rc = libxl_domain_need_memory(r->op.ctx, &r->config, XLS_NO_DOMID, &need);
-    if (rc)
-        goto fail;
-    if (r->old_gone)
-        libxl_wait_for_free_memory(r->op.ctx, XLS_NO_DOMID, need,
-                                   FREE_MEMORY_SECONDS);
-    rc = libxl_get_free_memory(r->op.ctx, &free_kb);
-    if (rc)
-        goto fail;
-    if (free_kb >= need)
-        return 0;
-    XLS_ERROR(&r->op.log, "domain %s needs %llu MiB of memory and the host has "
-              "%llu MiB free%s", r->name, (unsigned long long)(need >> 10),
-              (unsigned long long)(free_kb >> 10),
-              r->op.domid != XLS_NO_DOMID && !r->old_gone
-                  ? " beside the running one; use destroy_first" : "");
-    return ERROR_NOMEM;
-
-fail:
-    XLS_ERROR(&r->op.log, "libxl cannot tell how much memory is needed or "
-              "free");
-    return rc;
+    free(r->conflict);
+    free(r->aside.path);
+    if (r->aside.fd >= 0)
+        close(r->aside.fd);
+    libxl_domain_config_dispose(&r->aside.config);
+    xls_json_free(r->vm_tree);
 }
 
 static int report_verify(void *user, uint64_t done, uint64_t total)
@@ -78,6 +54,19 @@ static int report_verify(void *user, uint64_t done, uint64_t total)
     struct xls_revert *r = user;
 
     return xls_op_progress(&r->op, "verify", done, total);
+}
+
+/* A plain file has no checksums: its records are gone through. */
+static int open_plain(struct xls_revert *r, const char *path)
+{
+    bool complete;
+    uint64_t size;
+    int rc;
+
+    rc = xls_memory_walk(&r->op.log, path, &complete, &size);
+    if (!rc)
+        rc = xls_memory_must_be_complete(&r->op.log, path, complete);
+    return rc ? rc : xls_memfile_open(&r->op.log, path, &r->memory_fd);
 }
 
 /* All that is needed of the memory is there and whole, before anything is
@@ -90,7 +79,7 @@ static int open_memory(struct xls_revert *r)
     int rc;
 
     if (!xls_image_is(path))
-        return xls_memfile_open(&r->op.log, path, &r->memory_fd);
+        return open_plain(r, path);
     rc = xls_image_open(&r->op.log, path, &r->image);
     if (!rc)
         rc = xls_memory_must_be_complete(
@@ -100,6 +89,63 @@ static int open_memory(struct xls_revert *r)
     if (rc == ERROR_ABORTED)
         XLS_ERROR(&r->op.log, "cancelled while %s was being verified", path);
     return rc;
+}
+
+static struct xls_json *config_json(struct xls_revert *r,
+                                    libxl_domain_config *config)
+{
+    char *text = libxl_domain_config_to_json(r->op.ctx, config);
+    struct xls_json *json = text ? xls_json_parse(text, strlen(text),
+                                                  &xls_json_limits_file, NULL)
+                                 : NULL;
+
+    free(text);
+    return json;
+}
+
+/* Why the two domains cannot be there at the same time, in r->conflict. */
+static int find_conflicts(struct xls_revert *r)
+{
+    struct xls_json *old, *new_one;
+    char *memory;
+    int rc;
+
+    xls_op_qmp_close(&r->op);
+    rc = libxl_retrieve_domain_configuration(r->op.ctx, r->op.domid,
+                                             &r->aside.config, NULL);
+    old = rc ? NULL : config_json(r, &r->aside.config);
+    new_one = config_json(r, &r->config);
+    if (!old || !new_one) {
+        XLS_ERROR(&r->op.log, "libxl cannot tell the configuration of domain "
+                  "%s", r->name);
+        rc = rc ? rc : ERROR_FAIL;
+    } else {
+        r->conflict = xls_revert_conflicts(old, new_one);
+    }
+    xls_json_free(old);
+    xls_json_free(new_one);
+    if (rc || r->conflict)
+        return rc;
+    rc = xls_revert_lacks_memory(r, &memory);
+    r->conflict = memory;
+    return rc;
+}
+
+/* Whether the old domain goes before the new one is built, and is put aside
+ * first. */
+static int choose_way(struct xls_revert *r)
+{
+    int rc;
+
+    if (r->op.domid == XLS_NO_DOMID)
+        return 0;
+    if (r->args->destroy_first)
+        return xls_revert_will_have_memory(r);
+    rc = find_conflicts(r);
+    if (rc || !r->conflict)
+        return rc;
+    rc = xls_revert_aside_check(r);
+    return rc ? rc : xls_revert_will_have_memory(r);
 }
 
 static int prepare(struct xls_revert *r, const libxl_domain_config *config)
@@ -130,9 +176,11 @@ static int prepare(struct xls_revert *r, const libxl_domain_config *config)
     rc = r->op.domid != XLS_NO_DOMID ? xls_disk_jobs_none(&r->op) : 0;
     if (!rc)
         rc = xls_revert_prepare_disks(r);
+    if (!rc)
+        rc = xls_revert_check_config(r);
     if (!rc && a->memory)
         rc = open_memory(r);
-    return rc;
+    return rc ? rc : choose_way(r);
 }
 
 static int restore(struct xls_revert *r, uint32_t *domid)
@@ -155,9 +203,7 @@ static int restore(struct xls_revert *r, uint32_t *domid)
     return rc && rc_image == ERROR_SNAPSHOT_IMAGE_CORRUPT ? rc_image : rc;
 }
 
-/* libxl removes what it could not complete, as far as it can. The id may be
- * one of no domain, and is never domain 0. */
-static void remove_incomplete(libxl_ctx *ctx, uint32_t domid)
+void xls_revert_remove_incomplete(libxl_ctx *ctx, uint32_t domid)
 {
     libxl_dominfo *list;
     int i, num = 0;
@@ -178,9 +224,6 @@ static int build(struct xls_revert *r)
     uint32_t domid = XLS_NO_DOMID;
     int rc;
 
-    rc = check_memory(r);
-    if (rc)
-        return rc;
     free(r->config.c_info.name);
     r->config.c_info.name = xls_strdup(r->incoming);
     xls_op_progress(&r->op, "restore", 0, 0);
@@ -195,8 +238,15 @@ static int build(struct xls_revert *r)
               "why)%s", memory ? "restore" : "start", r->name,
               r->op.domid != XLS_NO_DOMID && !r->old_gone
                   ? "; the running one is untouched" : "");
-    remove_incomplete(r->op.ctx, domid);
+    xls_revert_remove_incomplete(r->op.ctx, domid);
     return rc;
+}
+
+static void destroy_new(struct xls_revert *r)
+{
+    if (r->domid != XLS_NO_DOMID)
+        libxl_domain_destroy(r->op.ctx, r->domid, NULL);
+    r->domid = XLS_NO_DOMID;
 }
 
 static int build_beside(struct xls_revert *r)
@@ -207,35 +257,69 @@ static int build_beside(struct xls_revert *r)
     if (!rc)
         rc = xls_revert_journal(r);
     if (!rc)
-        return xls_revert_swap(r);
-    if (r->domid != XLS_NO_DOMID) {
-        libxl_domain_destroy(r->op.ctx, r->domid, NULL);
-        r->domid = XLS_NO_DOMID;
-    }
+        rc = xls_revert_swap(r);
+    if (!rc || r->phase == XLS_REVERT_REPLACED)
+        return rc;
+    destroy_new(r);
+    xls_revert_vm_write(r, r->op.domid);
     return rc;
 }
 
-static int build_after(struct xls_revert *r)
+/* The new domain, which stands, becomes the one. */
+static int take_place(struct xls_revert *r)
 {
     int rc;
 
-    rc = xls_revert_destroy_old(r);
+    rc = xls_revert_journal(r);
+    if (!rc)
+        rc = xls_revert_check_paths(r);
+    if (rc)
+        return rc;
+    rc = libxl_domain_rename(r->op.ctx, r->domid, r->incoming, r->name);
+    if (rc) {
+        XLS_ERROR(&r->op.log, "libxl cannot give the new domain the name %s "
+                  "(its own messages say why); is there another one by now?",
+                  r->name);
+        return rc;
+    }
+    r->phase = XLS_REVERT_REPLACED;
+    return xls_revert_journal(r);
+}
+
+/* The old domain, if there is one, is destroyed before the new one is built.
+ * Where it is put aside it comes back when that fails. */
+static int build_after(struct xls_revert *r)
+{
+    int rc, rc_back = 0;
+
+    rc = r->conflict ? xls_revert_aside_save(r) : 0;
+    if (rc)
+        return rc;
+    rc = xls_revert_leave_old(r);
+    if (rc && !r->old_gone)
+        return rc;
+    if (!rc)
+        rc = xls_revert_need_memory(r);
     if (!rc)
         rc = xls_revert_storage(r);
     if (!rc)
         rc = build(r);
-    if (rc && r->old_gone)
+    if (!rc)
+        rc = take_place(r);
+    if (!rc) {
+        /* From here on it is the domain, whatever else fails. */
+        rc = xls_revert_go_on(r);
+        xls_revert_aside_drop(r);
+        return rc;
+    }
+    destroy_new(r);
+    if (r->aside.path)
+        rc_back = xls_revert_aside_bring_back(r);
+    else if (r->old_gone)
         XLS_ERROR(&r->op.log, "domain %s was destroyed first, as asked, and "
                   "its successor could not be made: there is no domain now; "
-                  "its disks and the snapshot are untouched", r->name);
-    if (rc)
-        return rc;
-    /* From here on it is the domain, whatever else fails. */
-    xls_revert_journal(r);
-    if (libxl_domain_rename(r->op.ctx, r->domid, r->incoming, r->name))
-        XLS_WARN(&r->op.log, "the new domain could not be renamed; try: "
-                 "xl rename %s %s", r->incoming, r->name);
-    return xls_revert_go_on(r);
+                  "revert again", r->name);
+    return rc_back ? rc_back : rc;
 }
 
 static int begin(struct xls_revert *r, libxl_ctx *ctx, uint32_t domid,
@@ -259,6 +343,20 @@ static int begin(struct xls_revert *r, libxl_ctx *ctx, uint32_t domid,
     return rc;
 }
 
+static void report(struct xls_revert *r, libxl_domain_snapshot_result *result)
+{
+    libxl_domain_snapshot_result_dispose(result);
+    libxl_domain_snapshot_result_init(result);
+    if (r->brought_back != XLS_NO_DOMID)
+        result->brought_back = r->brought_back;
+    if (r->domid == XLS_NO_DOMID)
+        return;
+    result->domid = r->domid;
+    result->disks = r->disks;
+    result->num_disks = r->args->num_disks;
+    r->disks = NULL;
+}
+
 int libxl_domain_snapshot_revert(libxl_ctx *ctx, uint32_t domid,
                                  const libxl_domain_config *config,
                                  const libxl_domain_snapshot_args *args,
@@ -269,6 +367,8 @@ int libxl_domain_snapshot_revert(libxl_ctx *ctx, uint32_t domid,
         .args = args,
         .memory_fd = -1,
         .domid = XLS_NO_DOMID,
+        .brought_back = XLS_NO_DOMID,
+        .aside.fd = -1,
     };
     int rc;
 
@@ -276,22 +376,21 @@ int libxl_domain_snapshot_revert(libxl_ctx *ctx, uint32_t domid,
     if (rc)
         return rc;
     libxl_domain_config_init(&r.config);
+    libxl_domain_config_init(&r.aside.config);
     rc = prepare(&r, config);
+    if (!rc && domid != XLS_NO_DOMID)
+        xls_revert_vm_read(&r);
     if (!rc)
         rc = xls_revert_journal(&r);
     if (!rc) {
-        rc = domid == XLS_NO_DOMID || args->destroy_first ? build_after(&r)
-                                                           : build_beside(&r);
-        xls_journal_remove(&r.op);
+        rc = domid == XLS_NO_DOMID || args->destroy_first || r.conflict
+                 ? build_after(&r) : build_beside(&r);
+        /* The next operation brings the old domain back. */
+        if (rc != ERROR_SNAPSHOT_INCOMPLETE)
+            xls_journal_remove(&r.op);
     }
-    if (result && r.domid != XLS_NO_DOMID) {
-        libxl_domain_snapshot_result_dispose(result);
-        libxl_domain_snapshot_result_init(result);
-        result->domid = r.domid;
-        result->disks = r.disks;
-        result->num_disks = args->num_disks;
-        r.disks = NULL;
-    }
+    if (result)
+        report(&r, result);
     xls_revert_dispose(&r);
     xls_op_end(&r.op);
     return rc;

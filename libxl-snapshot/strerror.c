@@ -42,6 +42,8 @@ const char *libxl_snapshot_strerror(int rc)
         return "not enough memory";
     case ERROR_INVAL:
         return "invalid arguments";
+    case ERROR_NOTFOUND:
+        return "what the configuration names does not exist";
     case ERROR_TIMEDOUT:
         return "it took too long";
     case ERROR_ABORTED:

@@ -13,6 +13,7 @@
 #include "cli/libvirt.h"
 #include "cli/progress.h"
 #include "cli/revert_disks.h"
+#include "cli/xl_conf.h"
 #include "supervise/supervise.h"
 
 struct revert {
@@ -24,6 +25,7 @@ struct revert {
     libxl_domain_snapshot_result result;
     struct progress progress;
     struct strings made;
+    bool force;
     bool libvirt;               /* it runs the old domain */
     bool unknown;               /* whether the new layers came into use */
 };
@@ -33,6 +35,54 @@ static int report(void *user, const libxl_snapshot_progress *progress)
     struct revert *r = user;
 
     return progress_report(&r->progress, progress);
+}
+
+/* Disks of the configuration that the snapshot does not cover: they keep what
+ * they hold now. */
+static int check_left_out(struct revert *r, struct error *e)
+{
+    struct strings out = { 0 };
+    char *which;
+    int i, num;
+
+    for (i = 0; r->rec->memory && i < r->config.num_disks; i++) {
+        const libxl_device_disk *d = &r->config.disks[i];
+
+        if (!d->is_cdrom && d->readwrite && !str_none(d->pdev_path) &&
+            d->format != LIBXL_DISK_FORMAT_EMPTY &&
+            !record_disk(r->rec, d->vdev))
+            strings_add(&out, d->vdev);
+    }
+    num = out.num;
+    which = strings_join(&out, ", ");
+    strings_free(&out);
+    if (num && !r->force)
+        error_set(e, "snapshot %s does not cover disk %s: that holds what it "
+                  "holds now, and the memory of the snapshot expects what it "
+                  "held then, so that the guest may damage its file systems; "
+                  "add --force to revert all the same", r->rec->name, which);
+    else if (num)
+        cli_say(r->cli, "disk %s is left as it is now, which does not fit the "
+                "memory of snapshot %s", which, r->rec->name);
+    free(which);
+    return num && !r->force ? -1 : 0;
+}
+
+/* If this is interrupted while the domain is put aside, it is found again by
+ * its uuid. */
+static void note_uuid(struct revert *r)
+{
+    libxl_dominfo info;
+    char *uuid;
+
+    libxl_dominfo_init(&info);
+    if (domain_runs(r->s.domain.domid) &&
+        !libxl_domain_info(r->cli->ctx, &info, r->s.domain.domid)) {
+        uuid = xls_asprintf(LIBXL_UUID_FMT, LIBXL_UUID_BYTES(info.uuid));
+        store_add_uuid(r->s.store, uuid);
+        free(uuid);
+    }
+    libxl_dominfo_dispose(&info);
 }
 
 static int prepare(struct revert *r, struct error *e)
@@ -47,13 +97,17 @@ static int prepare(struct revert *r, struct error *e)
     if (rc)
         return cli_error_rc(e, rc, "the domain's configuration in the "
                             "snapshot's record cannot be used");
+    if (check_left_out(r, e))
+        return -1;
     str_replace(&r->config.c_info.name, r->s.domain.name);
     revert_other_disks(&r->s, r->rec, &r->config);
+    r->args.autoballoon = xl_conf_autoballoon(r->cli);
     r->args.memory = r->rec->memory;
     r->args.memory_path = r->rec->memory ? xls_strdup(r->rec->memory_path)
                                          : NULL;
     if (revert_disks(r->cli, &r->s, r->rec, &r->args, &r->made, e))
         return -1;
+    note_uuid(r);
     return interrupted_note_revert(&r->s, r->rec->name, &r->made, e);
 }
 
@@ -86,7 +140,13 @@ static int say_state(struct revert *r, int rc, struct error *e)
     bool runs = !libxl_name_to_domid(r->cli->ctx, name, &domid);
     const char *state, *way_out = "";
 
-    if (!domain_runs(r->s.domain.domid))
+    if (r->result.brought_back)
+        state = "it is back as it was";
+    else if (rc == ERROR_SNAPSHOT_INCOMPLETE && !runs)
+        state = "it does not run now: the next snapshot command brings it "
+                "back, or says what is in the way; do not start it with "
+                "'xl create'";
+    else if (!domain_runs(r->s.domain.domid))
         state = runs ? "it runs now" : "it does not run, as before";
     else if (runs && domid == r->s.domain.domid)
         state = "it runs on as it was";
@@ -95,13 +155,27 @@ static int say_state(struct revert *r, int rc, struct error *e)
     else
         state = "it was destroyed and does not run now: try again, or start "
                 "it with 'xl create'";
-    if (rc == ERROR_NOMEM && !r->args.destroy_first)
-        way_out = "; add --destroy-first, so that the old domain's memory is "
-                  "free for the new one";
+    if (rc == ERROR_SNAPSHOT_STATE && domain_runs(r->s.domain.domid) &&
+        !r->args.destroy_first)
+        way_out = "; --destroy-first gives up what its memory holds now";
+    if (rc == ERROR_NOTFOUND)
+        way_out = "; put it back, or give another configuration with "
+                  "--config=FILE";
     if (rc == ERROR_ABORTED)
         return error_set(e, "cancelled; domain %s: %s", name, state);
     return error_set(e, "the revert failed: %s%s. Domain %s: %s",
                      libxl_snapshot_strerror(rc), way_out, name, state);
+}
+
+/* A reboot may come at any time. */
+static void watch(struct revert *r, uint32_t domid)
+{
+    struct error e = { 0 };
+
+    if (supervise_start(r->s.domain.name, domid, NULL, &e))
+        cli_say(r->cli, "%s; nothing restarts the domain when it reboots",
+                e.text);
+    error_clear(&e);
 }
 
 static int run_revert(struct revert *r, struct error *e)
@@ -115,6 +189,8 @@ static int run_revert(struct revert *r, struct error *e)
                                       &r->config, &r->args, &how, &r->result);
     progress_end(&r->progress);
     r->unknown = outcome_unknown(rc);
+    if (r->result.brought_back)
+        watch(r, r->result.brought_back);
     return rc ? say_state(r, rc, e) : 0;
 }
 
@@ -158,12 +234,7 @@ static int finish(struct revert *r)
     const char *name = r->s.domain.name;
     struct error e = { 0 };
 
-    /* First the guest: a reboot may come at any time. */
-    if (supervise_start(name, r->result.domid, NULL, &e)) {
-        cli_say(r->cli, "%s; nothing restarts the domain when it reboots",
-                e.text);
-        error_clear(&e);
-    }
+    watch(r, r->result.domid);
     if (record(r, &e)) {
         cli_say(r->cli, "%s is back in snapshot %s as domain %u, but that "
                 "could not be recorded", name, r->rec->name, r->result.domid);
@@ -210,6 +281,7 @@ int command_revert(struct cli *cli, int argc, char **argv)
     static const struct option options[] = {
         { "paused", no_argument, NULL, 'p' },
         { "destroy-first", no_argument, NULL, 'd' },
+        { "force", no_argument, NULL, 'f' },
         CLI_OPTIONS
     };
     struct revert r = { .cli = cli };
@@ -223,6 +295,8 @@ int command_revert(struct cli *cli, int argc, char **argv)
             goto out;
         if (opt == 'p')
             r.args.leave_paused = true;
+        else if (opt == 'f')
+            r.force = true;
         else
             r.args.destroy_first = true;
     }

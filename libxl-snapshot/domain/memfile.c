@@ -3,6 +3,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -102,5 +103,39 @@ int xls_memfile_open(const struct xls_log *log, const char *path, int *fd)
         close(*fd);
         *fd = -1;
     }
+    return rc;
+}
+
+int xls_memfile_config(const struct xls_log *log, const char *path, char **json)
+{
+    struct xls_memfile_header h;
+    uint32_t len;
+    int fd, rc;
+
+    *json = NULL;
+    rc = xls_file_open(log, path, &fd);
+    if (rc)
+        return rc;
+    rc = xls_fd_read_at(log, fd, path, &h, sizeof(h), 0);
+    if (!rc)
+        rc = check_header(log, path, &h);
+    if (!rc)
+        rc = xls_fd_read_at(log, fd, path, &len, sizeof(len), sizeof(h));
+    if (!rc && (!(h.mandatory_flags & XLS_MEMFILE_JSON) ||
+                h.optional_len < sizeof(len) ||
+                len > h.optional_len - sizeof(len))) {
+        XLS_ERROR(log, "%s cannot be used: it has no configuration", path);
+        rc = ERROR_SNAPSHOT_IMAGE_CORRUPT;
+    }
+    if (!rc) {
+        *json = xls_calloc(len + 1, 1);
+        rc = xls_fd_read_at(log, fd, path, *json, len,
+                            sizeof(h) + sizeof(len));
+    }
+    if (rc) {
+        free(*json);
+        *json = NULL;
+    }
+    close(fd);
     return rc;
 }

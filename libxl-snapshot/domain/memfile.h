@@ -46,6 +46,10 @@ bool xls_memfile_understood(const void *header);
 /* What comes before the stream, to be freed. */
 void *xls_memfile_make_header(const char *config_json, size_t *len);
 
+/* The configuration in a memory file, as JSON; malloc'ed. */
+int xls_memfile_config(const struct xls_log *log, const char *path,
+                       char **json);
+
 /* Opens a memory file for reading and leaves it at the start of the stream,
  * whose first bytes are checked too. ERROR_SNAPSHOT_IMAGE_CORRUPT when it is
  * none, ERROR_SNAPSHOT_STORAGE when it cannot be read. */

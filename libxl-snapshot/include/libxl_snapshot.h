@@ -95,15 +95,15 @@ typedef struct libxl_snapshot_how {
 const char *libxl_snapshot_strerror(int rc);
 
 /*
- * The disks of a domain that a snapshot takes by default: writable disks that
- * its QEMU serves; CD-ROMs, empty drives and read-only disks are left out,
- * and so are disks with a backend that this library cannot snapshot (logged
- * as a warning each).
+ * The writable disks of a domain; CD-ROMs, empty drives and read-only disks
+ * are left out.
  *
  * disks gets a malloc'ed array of *num entries (dispose each, then free),
- * sorted by vdev, with `disk` as libxl describes it, method EXTERNAL,
- * keep_path set where the overlay's format is that of the disk, and
- * external_path NULL, for the caller to fill.
+ * sorted by vdev, with `disk` as libxl describes it. Those that its QEMU serves
+ * have method EXTERNAL, keep_path set where the overlay's format is that of the
+ * disk, and external_path NULL, for the caller to fill. Those with a backend
+ * that this library cannot snapshot have method NONE and `unsupported`, which
+ * says why.
  *
  * Errors: ERROR_DOMAIN_NOTFOUND, ERROR_SNAPSHOT_QMP.
  */
@@ -178,6 +178,11 @@ int libxl_snapshot_memory_rebase(libxl_ctx *ctx, const char *path,
  * is not stopped: unless args->ignore_room is set, the call fails before. (A
  * live one may take more than RAM is large, which nobody knows beforehand.)
  *
+ * Every writable disk must be in args->disks then: RAM and a disk that do not
+ * belong together damage the guest's file systems. To leave one out on purpose,
+ * list it with method NONE. CD-ROMs, empty drives and read-only disks need not
+ * be listed.
+ *
  * Without args->memory, the disks alone are snapshotted, atomically across all
  * of them.
  *
@@ -202,7 +207,9 @@ int libxl_snapshot_memory_rebase(libxl_ctx *ctx, const char *path,
  *   ERROR_SNAPSHOT_DISK_UNSUPPORTED    a named disk cannot take part: QEMU does
  *                                      not serve it, an image of it has its
  *                                      data in another file, or it has
- *                                      max_layers layers already
+ *                                      max_layers layers already; with
+ *                                      args->memory, a writable disk is not
+ *                                      named (the log names each)
  *   ERROR_SNAPSHOT_CHAIN_MISMATCH      disk.pdev_path is not the top layer
  *   ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE    a block job runs on a named disk
  *   ERROR_SNAPSHOT_EXISTS              a file to be made exists
@@ -228,19 +235,45 @@ int libxl_domain_snapshot_create(libxl_ctx *ctx, uint32_t domid,
  * runs no more. With args->memory the domain goes on from that RAM, else it
  * boots.
  *
+ * First all is checked that can be: the memory image is read to its end, and
+ * what the configuration names must exist (kernel, ramdisk, firmware, device
+ * model, bridges, scripts, disk images). The medium of a CD-ROM drive that does
+ * not exist any more is left out, with a notice.
+ *
  * The new domain is built beside the old one as "<name>--incoming", paused.
  * Only when that stands is the old one paused and renamed to
  * "<name>--outgoing"; the new one gets name and paths and goes on, and the old
  * one is destroyed. On failure before that the old domain runs on untouched.
- * Where the host's memory cannot hold both, or a disk's method is INTERNAL or
- * CALLER, args->destroy_first must be set; then a failure after the old
- * domain's end leaves no domain, and the error says so.
+ *
+ * What two domains cannot have at the same time (the host's memory, a disk that
+ * is not in args->disks, PCI and USB devices, fixed network interface names,
+ * VNC displays, SPICE and serial ports, channel sockets) is found out before;
+ * the log says what it is. Then the old domain is put aside: its memory is
+ * saved into a file of the library's, it is destroyed, and the new one is built
+ * after that. When that fails the old one is made again from that file, runs on
+ * as it was, and result->brought_back is its new id, which the caller has to
+ * watch over. A domain that cannot be put aside (paused, shut down, with a PCI
+ * device, one that does not answer a request to suspend) needs
+ * args->destroy_first.
+ *
+ * With args->destroy_first the old domain is destroyed before the new one is
+ * built, and not put aside: a failure after that leaves no domain, and the
+ * error says so. A disk of method INTERNAL or CALLER requires it.
  *
  * result->domid is the new domain. Nothing restarts it when it reboots until
- * the caller watches over it, as xl does in the background.
+ * the caller watches over it, as xl does in the background. Hotplug scripts and
+ * xenconsoled see the new domain's first name, as with a migration.
  *
- * Errors: as for create, and ERROR_NOMEM when there is no memory for both,
- * ERROR_SNAPSHOT_IMAGE_CORRUPT when memory_path is no image of a domain.
+ * Errors: as for create, and
+ *   ERROR_NOMEM                        there is no memory for the new domain,
+ *                                      not even without the old one
+ *   ERROR_NOTFOUND                     what the configuration names is missing
+ *   ERROR_SNAPSHOT_IMAGE_CORRUPT       memory_path is no image of a domain
+ *   ERROR_SNAPSHOT_CHAIN_SHARED        another running domain uses a file of
+ *                                      args->disks
+ *   ERROR_SNAPSHOT_INCOMPLETE          the old domain was put aside and cannot
+ *                                      be brought back now; the next operation
+ *                                      tries again
  */
 int libxl_domain_snapshot_revert(libxl_ctx *ctx, uint32_t domid,
                                  const libxl_domain_config *config,
@@ -307,6 +340,13 @@ int libxl_domain_snapshot_chain_changed(libxl_ctx *ctx, uint32_t domid,
  */
 int libxl_domain_snapshot_recover(libxl_ctx *ctx, uint32_t domid,
                                   const libxl_snapshot_how *how);
+
+/*
+ * The same for a domain that does not run, by the uuid that it had: a revert
+ * that was interrupted while the old domain was put aside has it run again.
+ */
+int libxl_domain_snapshot_recover_uuid(libxl_ctx *ctx, const libxl_uuid *uuid,
+                                       const libxl_snapshot_how *how);
 
 /* libxl_disk_chain_get: compare what QEMU has open with other sources. */
 #define LIBXL_DISK_CHAIN_VALIDATE (1u << 0)

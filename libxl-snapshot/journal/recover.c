@@ -132,6 +132,8 @@ static int handle(struct xls_op *op, const char *path, bool mine)
         /* It is about two domains, whichever of them this is. */
         if (xls_journal_of_this_boot(journal))
             rc = xls_revert_recover(op, journal);
+        else
+            xls_revert_aside_stale(op, journal);
     } else if (alive(op, journal)) {
         /* Another one's is for the next operation on that domain. */
         if (!mine)

@@ -161,6 +161,24 @@ void xls_revert_set_second_names(struct xls_revert *r,
     }
 }
 
+int xls_revert_check_paths(struct xls_revert *r)
+{
+    int i, rc = 0;
+
+    for (i = 0; i < r->args->num_disks && !rc; i++) {
+        const libxl_disk_snapshot *a = &r->args->disks[i];
+
+        if (a->method != LIBXL_SNAPSHOT_METHOD_EXTERNAL)
+            continue;
+        rc = xls_check_unused(&r->op, r->domid, a->disk.vdev,
+                              a->external_path);
+        if (!rc && a->keep_path)
+            rc = xls_check_unused(&r->op, r->domid, a->disk.vdev,
+                                  a->disk.pdev_path);
+    }
+    return rc;
+}
+
 static void note_path(struct xls_revert *r, int i)
 {
     free(r->disks[i].path);

@@ -17,6 +17,8 @@ int xls_revert_journal(struct xls_revert *r)
 {
     struct xls_json *o = xls_journal_new(&r->op, "revert");
     struct xls_json *names = xls_json_array();
+    char *new_uuid = xls_asprintf(LIBXL_UUID_FMT,
+                                  LIBXL_UUID_BYTES(r->config.c_info.uuid));
     int i, rc;
 
     xls_json_set_str(o, "name", r->name);
@@ -28,19 +30,40 @@ int xls_revert_journal(struct xls_revert *r)
                                    ? xls_json_string(r->second_names[i])
                                    : xls_json_null());
     xls_json_set(o, "second_names", names);
+    xls_json_set_str(o, "new_uuid", new_uuid);
     if (r->domid != XLS_NO_DOMID)
         xls_json_set_int(o, "built", r->domid);
+    if (r->vm_tree)
+        xls_json_set(o, "vm", xls_json_copy(r->vm_tree));
+    if (r->aside.path) {
+        xls_json_set_str(o, "aside", r->aside.path);
+        xls_json_set_int(o, "phase", r->phase);
+        if (r->phase == XLS_REVERT_BACK)
+            xls_json_set_int(o, "brought_back", r->brought_back);
+        else if (r->phase != XLS_REVERT_SAVING)
+            xls_json_set(o, "stamps", xls_revert_aside_stamps(r));
+    }
     rc = xls_journal_write(&r->op, o);
     xls_json_free(o);
+    free(new_uuid);
     return rc;
+}
+
+/* Each of the two domains has the uuid of its own configuration, which may be
+ * the same. */
+static bool is_ours(struct xls_revert *r, const libxl_uuid *uuid)
+{
+    return !memcmp(uuid, &r->op.info.uuid, sizeof(*uuid)) ||
+           !memcmp(uuid, &r->new_uuid, sizeof(*uuid));
 }
 
 /*
  * A domain of the revert that is still there, and its name (malloc'ed): empty
  * for one that is half made or half destroyed.
  */
-static char *find(struct xls_op *op, uint32_t domid)
+static char *find(struct xls_revert *r, uint32_t domid)
 {
+    struct xls_op *op = &r->op;
     libxl_dominfo info;
     char *name = NULL;
 
@@ -48,7 +71,7 @@ static char *find(struct xls_op *op, uint32_t domid)
         return NULL;
     libxl_dominfo_init(&info);
     if (!libxl_domain_info(op->ctx, &info, domid) && !info.dying &&
-        !memcmp(&info.uuid, &op->info.uuid, sizeof(info.uuid))) {
+        is_ours(r, &info.uuid)) {
         name = libxl_domid_to_name(op->ctx, domid);
         if (!name)
             name = xls_strdup("");
@@ -66,7 +89,7 @@ static int take_back(struct xls_revert *r)
     list = libxl_list_domain(r->op.ctx, &num);
     for (i = 0; list && i < num && !rc; i++) {
         char *name = list[i].domid != r->op.domid
-                         ? find(&r->op, list[i].domid) : NULL;
+                         ? find(r, list[i].domid) : NULL;
 
         if (name && (!name[0] || !strcmp(name, r->incoming))) {
             XLS_NOTICE(&r->op.log, "reverting domain %s was interrupted while "
@@ -88,8 +111,10 @@ static int back_to_old(struct xls_revert *r, const char *old_name,
 
     XLS_NOTICE(&r->op.log, "reverting domain %s was interrupted before the "
                "new one took its place; the old one runs on", r->name);
-    if (r->domid != XLS_NO_DOMID)
+    if (r->domid != XLS_NO_DOMID) {
         rc = libxl_domain_destroy(r->op.ctx, r->domid, NULL);
+        xls_revert_vm_write(r, r->op.domid);
+    }
     if (!rc && strcmp(old_name, r->name))
         rc = libxl_domain_rename(r->op.ctx, r->op.domid, old_name, r->name);
     if (!rc)
@@ -124,22 +149,111 @@ static int on_to_new(struct xls_revert *r, const char *new_name, bool old)
     return rc;
 }
 
+/* The old domain was made again, whatever became of it since. */
+static int complete_back(struct xls_revert *r, uint32_t domid)
+{
+    char *name = find(r, domid);
+    libxl_dominfo info;
+    int rc = 0;
+
+    if (name && !strcmp(name, r->incoming))
+        rc = libxl_domain_rename(r->op.ctx, domid, name, r->name);
+    libxl_dominfo_init(&info);
+    if (!rc && name && !libxl_domain_info(r->op.ctx, &info, domid) &&
+        info.paused)
+        rc = libxl_domain_unpause(r->op.ctx, domid, NULL);
+    libxl_dominfo_dispose(&info);
+    free(name);
+    if (!rc)
+        xls_revert_aside_drop(r);
+    return rc;
+}
+
+/* It was to be destroyed, and may be half destroyed: its memory is whole. */
+static int finish_destroying(struct xls_revert *r, bool *gone)
+{
+    int rc;
+
+    *gone = false;
+    rc = xls_op_refresh(&r->op);
+    /* Somebody has it run again. */
+    if (rc || !r->op.info.shutdown) {
+        xls_revert_aside_drop(r);
+        return 0;
+    }
+    rc = libxl_domain_destroy(r->op.ctx, r->op.domid, NULL);
+    *gone = !rc;
+    return rc;
+}
+
+static int never_left(struct xls_revert *r, bool there)
+{
+    int rc = 0;
+
+    if (there && !xls_op_refresh(&r->op) && r->op.info.shutdown &&
+        r->op.info.shutdown_reason == LIBXL_SHUTDOWN_REASON_SUSPEND)
+        rc = xls_domain_resume(&r->op);
+    if (!rc)
+        xls_revert_aside_drop(r);
+    return rc;
+}
+
+/* The old domain was put aside. */
+static int recover_aside(struct xls_revert *r, const struct xls_json *journal,
+                         bool old)
+{
+    bool gone;
+    int rc;
+
+    if (r->phase == XLS_REVERT_SAVING)
+        return never_left(r, old);
+    if (access(r->aside.path, F_OK))
+        return 0;
+    if (old) {
+        rc = finish_destroying(r, &gone);
+        if (rc || !gone)
+            return rc;
+    } else if (r->phase == XLS_REVERT_REPLACED) {
+        XLS_NOTICE(&r->op.log, "reverting domain %s was interrupted, and the "
+                   "new one has ended since", r->name);
+        xls_revert_aside_drop(r);
+        return 0;
+    }
+    return xls_revert_aside_recover(r, xls_json_get(journal, "stamps"), !old);
+}
+
 static int recover(struct xls_revert *r, const struct xls_json *journal)
 {
-    char *old_name = find(&r->op, r->op.domid);
-    char *new_name = find(&r->op, r->domid);
+    char *old_name = find(r, r->op.domid);
+    char *new_name = find(r, r->domid);
     int rc = 0;
 
     if (!new_name)
         r->domid = XLS_NO_DOMID;
-    if (!xls_json_get(journal, "built"))
+    if (r->phase == XLS_REVERT_BACK) {
+        rc = complete_back(r, r->brought_back);
+        goto out;
+    }
+    if (!xls_json_get(journal, "built")) {
         rc = take_back(r);
-    else if (old_name && old_name[0] &&
-             (!strcmp(old_name, r->name) || !new_name))
+        if (!rc && old_name)
+            xls_revert_vm_write(r, r->op.domid);
+    }
+    if (r->aside.path && !new_name) {
+        rc = rc ? rc : recover_aside(r, journal, old_name != NULL);
+        goto out;
+    }
+    if (rc || !xls_json_get(journal, "built"))
+        goto out;
+    if (old_name && old_name[0] && (!strcmp(old_name, r->name) || !new_name))
         rc = back_to_old(r, old_name,
                          xls_json_get_bool(journal, "paused", false));
     else if (new_name)
         rc = on_to_new(r, new_name, old_name != NULL);
+    if (!rc && r->aside.path)
+        xls_revert_aside_drop(r);
+
+out:
     free(old_name);
     free(new_name);
     return rc;
@@ -157,8 +271,11 @@ static int load(struct xls_revert *r, const struct xls_json *journal,
                 libxl_domain_snapshot_args *args)
 {
     const char *name = xls_json_get_str(journal, "name");
+    const char *path = xls_json_get_str(journal, "aside");
+    const char *new_uuid = xls_json_get_str(journal, "new_uuid");
     char *text = xls_json_print(xls_json_get(journal, "args"), false);
     char *error = NULL;
+    uint64_t phase;
     int rc;
 
     rc = libxl_domain_snapshot_args_from_json(r->op.ctx, args, text, &error);
@@ -170,6 +287,15 @@ static int load(struct xls_revert *r, const struct xls_json *journal,
         goto out;
     }
     xls_revert_set_name(r, name);
+    r->aside.path = path ? xls_strdup(path) : NULL;
+    if (xls_json_get_uint(journal, "phase", &phase))
+        r->phase = phase;
+    r->brought_back = domid_in(journal, "brought_back");
+    if (xls_json_get(journal, "vm"))
+        r->vm_tree = xls_json_copy(xls_json_get(journal, "vm"));
+    if (!new_uuid || libxl_uuid_from_string(&r->new_uuid, new_uuid))
+        r->new_uuid = r->op.info.uuid;
+    r->config.c_info.uuid = r->new_uuid;
     /* Of the new domain, for its disks. */
     if (r->domid != XLS_NO_DOMID &&
         libxl_retrieve_domain_configuration(r->op.ctx, r->domid, &r->config,
@@ -200,6 +326,7 @@ int xls_revert_recover(struct xls_op *op, const struct xls_json *journal)
         .args = &args,
         .memory_fd = -1,
         .domid = domid_in(journal, "built"),
+        .aside.fd = -1,
     };
     int lock = -1, i, rc;
 
@@ -215,6 +342,7 @@ int xls_revert_recover(struct xls_op *op, const struct xls_json *journal)
     libxl_dominfo_init(&r.op.info);
     memcpy(&r.op.info.uuid, &op->info.uuid, sizeof(op->info.uuid));
     libxl_domain_config_init(&r.config);
+    libxl_domain_config_init(&r.aside.config);
     libxl_domain_snapshot_args_init(&args);
     rc = load(&r, journal, &args);
     if (!rc) {

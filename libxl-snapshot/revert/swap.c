@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "revert.h"
 
+#include <string.h>
+
 #include "domain/domain.h"
 
 int xls_revert_destroy_old(struct xls_revert *r)
@@ -10,12 +12,35 @@ int xls_revert_destroy_old(struct xls_revert *r)
     if (r->op.domid == XLS_NO_DOMID)
         return 0;
     xls_op_qmp_close(&r->op);
+    if (r->domid != XLS_NO_DOMID && !memcmp(&r->op.info.uuid,
+                                            &r->config.c_info.uuid,
+                                            sizeof(r->op.info.uuid)))
+        xls_revert_vm_keep(r->op.domid);
     rc = libxl_domain_destroy(r->op.ctx, r->op.domid, NULL);
     if (rc)
         XLS_ERROR(&r->op.log, "domain %u, %s, cannot be destroyed",
                   r->op.domid, r->name);
     else
         r->old_gone = true;
+    return rc;
+}
+
+int xls_revert_leave_old(struct xls_revert *r)
+{
+    int rc;
+
+    if (!r->conflict)
+        return xls_revert_destroy_old(r);
+    r->phase = XLS_REVERT_DESTROYING;
+    rc = xls_revert_journal(r);
+    if (!rc)
+        rc = xls_revert_destroy_old(r);
+    if (!rc) {
+        r->phase = XLS_REVERT_GONE;
+        return xls_revert_journal(r);
+    }
+    if (!xls_op_refresh(&r->op) && !xls_domain_resume(&r->op))
+        xls_revert_aside_drop(r);
     return rc;
 }
 
@@ -64,16 +89,17 @@ int xls_revert_swap(struct xls_revert *r)
     xls_op_qmp_close(&r->op);
     rc = xls_domain_pause(&r->op, &paused);
     if (!rc)
+        rc = xls_revert_check_paths(r);
+    if (!rc)
         rc = hand_over_name(r);
     if (rc) {
         if (paused)
             xls_domain_unpause(&r->op);
-        libxl_domain_destroy(r->op.ctx, r->domid, NULL);
-        r->domid = XLS_NO_DOMID;
         return rc;
     }
     /* From here on the new domain is the one: nothing of what is left to do
      * may end it. */
+    r->phase = XLS_REVERT_REPLACED;
     rc = xls_revert_go_on(r);
     if (xls_revert_destroy_old(r))
         XLS_WARN(&r->op.log, "it is paused and of no use any more; try: xl "

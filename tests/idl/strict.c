@@ -70,7 +70,7 @@ int __wrap_libxl_device_disk_from_json(libxl_ctx *ctx, libxl_device_disk *p,
 
 #define ARGS_KEYS "memory, memory_path, memory_format, memory_parent, "     \
     "memory_chain, memory_level, ignore_room, max_layers, live, "           \
-    "leave_paused, destroy_first, disks"
+    "leave_paused, destroy_first, autoballoon, disks"
 
 static void unknown_keys(void **state)
 {
@@ -78,7 +78,8 @@ static void unknown_keys(void **state)
          "foo: unknown key; known here: " ARGS_KEYS);
     ARGS("{\"disks\": [{\"foo\": 1}]}",
          "disks[0].foo: unknown key; known here: disk, method, name, "
-         "external_path, external_format, reuse_external, keep_path, merge");
+         "external_path, external_format, reuse_external, keep_path, merge, "
+         "unsupported");
     ARGS("{\"num_disks\": 0}",
          "num_disks: unknown key; known here: " ARGS_KEYS);
     ARGS("{\"Memory\": true}",
@@ -415,7 +416,8 @@ static void text_of_a_value(void **state)
         "  \"external_format\": \"unknown\",\n"
         "  \"reuse_external\": false,\n"
         "  \"keep_path\": false,\n"
-        "  \"merge\": \"auto\"\n"
+        "  \"merge\": \"auto\",\n"
+        "  \"unsupported\": null\n"
         "}\n");
     free(text);
     libxl_disk_snapshot_dispose(&d);

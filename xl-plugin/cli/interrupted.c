@@ -57,15 +57,32 @@ int interrupted_domain(struct cli *cli, const char *text, bool running,
     return ret ? ret : cli_domain(cli, text, running, domain, e);
 }
 
+/* A domain that a revert put aside is known by its uuid only. */
+static int recover_gone(struct session *s, struct cli *cli, struct error *e)
+{
+    const xl_snapshot_domain *info = &s->store->info;
+    libxl_snapshot_how how = { .logger = cli->logger };
+    libxl_uuid uuid;
+    int i, rc = 0;
+
+    if (str_none(info->reverting))
+        return 0;
+    for (i = info->num_uuids - 1; i >= 0 && !rc; i--)
+        if (!libxl_uuid_from_string(&uuid, info->uuids[i]))
+            rc = libxl_domain_snapshot_recover_uuid(cli->ctx, &uuid, &how);
+    return rc ? cli_error_rc(e, rc, "what an interrupted revert left of the "
+                             "domain cannot be put in order")
+              : 0;
+}
+
 int interrupted_recover(struct session *s, struct cli *cli, bool running,
                         struct error *e)
 {
     char *name = s->domain.name;
     int ret;
 
-    if (!domain_runs(s->domain.domid))
-        return 0;
-    ret = recover(cli, s->domain.domid, e);
+    ret = domain_runs(s->domain.domid) ? recover(cli, s->domain.domid, e)
+                                       : recover_gone(s, cli, e);
     if (ret)
         return ret;
     /* It may be another one now. */
@@ -231,6 +248,10 @@ int interrupted_settle_revert(struct session *s, struct cli *cli,
         identity_note_tops(st, &s->live, s->domain.domid);
         watch(s, cli);
     } else {
+        /* It was put aside and brought back. */
+        if (domain_runs(s->domain.domid) &&
+            s->domain.domid != st->info.reverting_domid)
+            watch(s, cli);
         cli_say(cli, "reverting %s to %s was interrupted; %s", s->domain.name,
                 st->info.reverting,
                 domain_runs(s->domain.domid)

@@ -38,11 +38,13 @@ const struct command commands[] = {
       command_list, false },
     { "snapshot-info", "DOMAIN NAME",
       "Show all that is known about a snapshot", NULL, command_info, false },
-    { "snapshot-revert", "DOMAIN NAME [--paused] [--destroy-first]",
+    { "snapshot-revert", "DOMAIN NAME [OPTIONS]",
       "Put a domain, running or not, back into a snapshot's state",
       "--paused               leave the domain paused\n"
       "--destroy-first        destroy the running domain before the new one\n"
-      "                       is built, for want of memory for both\n",
+      "                       is built, without saving its memory\n"
+      "--force                although the snapshot, which has memory, does\n"
+      "                       not cover every writable disk\n",
       command_revert, false },
     { "snapshot-delete", "DOMAIN NAME [OPTIONS]",
       "Delete a snapshot; what is based on it stays as it is",

@@ -13,12 +13,12 @@ KIND = "pvh" if XEN_VERSION >= (4, 20) else "pv"
 
 
 def one_that_ends_too_early_costs_nothing(guest, memory):
-    """libxl finds out when the new domain is there already, and removes that itself."""
+    """That is found out before anything is done."""
     whole, domid = memory + ".whole", guest.domid()
     os.rename(memory, whole)
     with open(whole, "rb") as f, open(memory, "wb") as half:
         half.write(f.read(os.path.getsize(whole) // 2))
-    said = fails("snapshot-revert", guest.name, "s1", says="the running one is untouched")
+    said = fails("snapshot-revert", guest.name, "s1", says=(memory, "it runs on as it was"))
     assert "destroy" not in said.lower(), said
     assert domains() == {guest.name: domid}, domains()
     healthy(guest)
