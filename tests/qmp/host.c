@@ -17,8 +17,9 @@
 #include "records/records.h"
 
 struct host host;
-static char ctx;
-libxl_ctx *const host_ctx = (libxl_ctx *)&ctx;
+/* libxl's own conversion of JSON keeps its allocations in it. */
+static long ctx[8192];
+libxl_ctx *const host_ctx = (libxl_ctx *)ctx;
 libxl_snapshot_how host_how;
 
 #define OTHER_DOMID 3

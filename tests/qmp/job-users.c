@@ -2,7 +2,8 @@
 /* What another domain has anywhere in a chain is not written or replaced. */
 #include "qmp/job_support.h"
 
-static void run_img(const char *format, ...)
+static void __attribute__((format(printf, 1, 2)))
+run_img(const char *format, ...)
 {
     char *args, *line;
     va_list al;
