@@ -8,6 +8,7 @@
 
 #include "args.h"
 #include "base/alloc.h"
+#include "base/place.h"
 #include "base/text.h"
 #include "block/inside.h"
 #include "files/files.h"
@@ -49,11 +50,28 @@ static int find_base(struct xls_create *c, struct xls_create_disk *d)
         d->base_path = xls_strdup(path);
         return 0;
     }
-    d->base_path = realpath(path, NULL);
-    if (d->base_path)
+    d->base_path = xls_real_path(path);
+    if (d->base_path && !xls_identify(d->base_path, &d->base_id))
         return xls_text_check(&c->op.log, "the disk's file", d->base_path);
     XLS_ERRORE(&c->op.log, "disk %s: cannot resolve %s", vdev, path);
     return ERROR_SNAPSHOT_STORAGE;
+}
+
+/* The frozen layer is a second name of the disk's file. */
+static int check_beside(struct xls_create *c, const struct xls_create_disk *d)
+{
+    const char *path = d->args->external_path;
+    char *dir = xls_memdup0(path, strrchr(path, '/') + 1 - path);
+    struct stat st;
+    bool beside = !stat(dir, &st) && st.st_dev == d->base_id.dev;
+
+    free(dir);
+    if (beside)
+        return 0;
+    XLS_ERROR(&c->op.log, "disk %s: its file is %s, and external_path, %s, is "
+              "on another file system: with keep_path the frozen layer has to "
+              "be beside the file", d->disk->rec->vdev, d->base_path, path);
+    return ERROR_INVAL;
 }
 
 static int check_external(struct xls_create *c, struct xls_create_disk *d)
@@ -106,7 +124,9 @@ static int check_external(struct xls_create *c, struct xls_create_disk *d)
             return rc;
     }
     if (a->keep_path) {
-        rc = xls_op_qmp(&c->op);
+        rc = check_beside(c, d);
+        if (!rc)
+            rc = xls_op_qmp(&c->op);
         if (!rc)
             rc = xls_qmp_has_command(c->op.qmp, "blockdev-reopen", &has);
         if (rc)

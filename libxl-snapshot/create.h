@@ -14,6 +14,7 @@ struct xls_create_disk {
     char *node;                 /* the overlay's */
     char *base_path;            /* of the layer to be frozen: without links,
                                  * but for a block device */
+    struct xls_file_id base_id, overlay_id;
     char *overlay_path;         /* where the overlay is made */
     char *second_name;          /* keep_path: of the disk's file while it takes
                                  * its path back */
@@ -36,6 +37,7 @@ struct xls_create {
     int num_todo;
     char *memory_tmp;           /* the memory file until it is complete */
     int memory_fd;
+    struct xls_file_id memory_id;
     bool memory_made;
     struct xls_image *memory_parent;    /* or NULL */
     struct xls_image_writer *image;     /* NULL: the file is a plain one */

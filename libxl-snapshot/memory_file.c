@@ -121,8 +121,6 @@ int xls_memory_new_end(struct xls_memory_new *file, bool replace, int rc)
                      : xls_file_rename_new(file->log, file->tmp, file->path);
     if (rc)
         xls_file_unlink(file->log, file->tmp);
-    else
-        rc = xls_dir_sync(file->log, file->path);
     free(file->tmp);
     return rc;
 }

@@ -26,6 +26,10 @@ static void changed(void);
     }
 
 CHANGING(link, (const char *from, const char *to), (from, to))
+CHANGING(linkat,
+         (int from_dir, const char *from, int to_dir, const char *to,
+          int flags),
+         (from_dir, from, to_dir, to, flags))
 CHANGING(rename, (const char *from, const char *to), (from, to))
 CHANGING(renameat,
          (int from_dir, const char *from, int to_dir, const char *to),

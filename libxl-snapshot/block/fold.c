@@ -46,10 +46,14 @@ static void sweep_file_nodes(struct xls_op *op)
     xls_json_free(nodes);
 }
 
+/* Of what will take another's path, and of what that replaces. */
 static void plan_second_name(struct xls_fold *fold)
 {
-    if (fold->keep_child_path)
-        fold->second_name = xls_file_second_name(fold->child_path);
+    if (!fold->keep_child_path)
+        return;
+    fold->second_name = xls_file_second_name(fold->child_path);
+    xls_identify(fold->layer_path, &fold->layer_id);
+    xls_identify(fold->child_path, &fold->child_id);
 }
 
 static void add_between(struct xls_fold *fold, const struct xls_layer *layer)
@@ -229,10 +233,14 @@ static int take_child_path(struct xls_op *op, const struct xls_disk *disk,
         rc = xls_check_unused(op, XLS_NO_DOMID, disk->rec->vdev,
                               fold->child_path);
         if (!rc)
+            rc = xls_file_check_id(&op->log, fold->child_path,
+                                   &fold->child_id);
+        if (!rc)
             rc = xls_file_thaw(&op->log, fold->child_path);
         if (!rc)
             rc = xls_file_take_path(&op->log, fold->layer_path,
-                                    fold->child_path, fold->second_name);
+                                    fold->child_path, fold->second_name,
+                                    &fold->layer_id);
     }
     /* A raw image does not grow. */
     if (!rc && child_is_active(fold) && strcmp(layer->driver, "raw"))
@@ -243,7 +251,8 @@ static int take_child_path(struct xls_op *op, const struct xls_disk *disk,
                              xls_disk_discards(disk));
     /* Until now QEMU may have had to open it by its former name. */
     if (!rc && xls_same_file(fold->layer_path, fold->child_path))
-        rc = xls_file_unlink(&op->log, fold->layer_path);
+        rc = xls_file_drop_former(&op->log, fold->layer_path,
+                                  fold->child_path);
     return rc;
 }
 

@@ -2,6 +2,7 @@
 #ifndef XLS_BLOCK_FOLD_H
 #define XLS_BLOCK_FOLD_H
 
+#include "base/names.h"
 #include "block/disk.h"
 #include "json/json.h"
 
@@ -32,6 +33,8 @@ struct xls_fold {
     int num_between;
     char *second_name;          /* keep_child_path: of the layer's file while
                                  * it takes the child's path */
+    /* Which files these are; not known for what is no file of this host. */
+    struct xls_file_id layer_id, child_id;
     char *above_path;           /* over the child; NULL: the child is active */
     bool above_frozen;          /* it is not the active layer */
 };

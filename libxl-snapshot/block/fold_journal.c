@@ -32,6 +32,8 @@ struct xls_json *xls_fold_json(const struct xls_fold *fold)
     }
     xls_json_set(o, "between", between);
     xls_json_set_str(o, "second_name", fold->second_name);
+    xls_file_id_to_json(o, "layer_id", &fold->layer_id);
+    xls_file_id_to_json(o, "child_id", &fold->child_id);
     xls_json_set_str(o, "above_path", fold->above_path);
     xls_json_set_bool(o, "above_frozen", fold->above_frozen);
     return o;
@@ -59,6 +61,8 @@ int xls_fold_from_json(const struct xls_json *o, struct xls_fold *fold)
         .child_node = text(o, "child_node"),
         .child_path = text(o, "child_path"),
         .second_name = text(o, "second_name"),
+        .layer_id = xls_file_id_from_json(o, "layer_id"),
+        .child_id = xls_file_id_from_json(o, "child_id"),
         .above_path = text(o, "above_path"),
         .above_frozen = xls_json_get_bool(o, "above_frozen", false),
         .between_nodes = xls_calloc(num, sizeof(char *)),

@@ -116,7 +116,7 @@ int xls_fold_start(struct xls_op *op, const struct xls_disk *disk,
     /* What can lack space or permission comes before the switch. */
     if (!rc && fold->keep_child_path)
         rc = xls_file_take_path_prepare(&op->log, fold->layer_path,
-                                        fold->second_name);
+                                        fold->second_name, &fold->layer_id);
     if (!rc)
         rc = xls_op_qmp(op);
     if (rc) {

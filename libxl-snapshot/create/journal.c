@@ -28,6 +28,7 @@ static struct xls_json *disk_json(const struct xls_create *c,
     xls_json_set_str(o, "vdev", d->disk->rec->vdev);
     xls_json_set_str(o, "node", d->node);
     xls_json_set_str(o, "base_path", d->base_path);
+    xls_file_id_to_json(o, "base_id", &d->base_id);
     xls_json_set_str(o, "overlay_path", d->overlay_path);
     xls_json_set_str(o, "second_name", d->second_name);
     xls_json_set_str(o, "frozen_path", d->frozen_path);
@@ -43,6 +44,7 @@ int xls_create_journal(struct xls_create *c)
 
     xls_json_set_str(o, "memory_tmp", c->memory_tmp);
     xls_json_set_str(o, "memory_path", c->args->memory_path);
+    xls_file_id_to_json(o, "memory_id", &c->memory_id);
     for (i = 0; i < c->num_todo; i++)
         xls_json_append(disks, disk_json(c, &c->todo[i]));
     xls_json_set(o, "disks", disks);
@@ -84,7 +86,8 @@ static void look(struct xls_create_disk *d)
     /* Dropping a node that is not there is fine. */
     d->added = true;
     if (d->args->keep_path) {
-        d->linked = exists(d->frozen_path);
+        d->linked = exists(d->frozen_path) &&
+                    xls_is_file(d->frozen_path, &d->base_id);
         d->moved = d->linked && !xls_same_file(d->frozen_path, d->base_path);
         d->made = exists(d->overlay_path);
     } else {
@@ -119,6 +122,7 @@ static int load_disk(struct xls_create *c, const struct xls_json *o,
     d->args = args;
     d->node = xls_strdup(xls_json_get_str(o, "node"));
     d->base_path = xls_strdup(xls_json_get_str(o, "base_path"));
+    d->base_id = xls_file_id_from_json(o, "base_id");
     d->overlay_path = xls_strdup(xls_json_get_str(o, "overlay_path"));
     d->second_name = second_name(o);
     d->frozen_path = xls_json_get_str(o, "frozen_path");
@@ -175,6 +179,7 @@ int xls_create_undo_killed(struct xls_op *op, const struct xls_json *journal)
     };
     struct xls_create c = {.op = *op, .args = &args, .memory_fd = -1};
     const char *tmp = xls_json_get_str(journal, "memory_tmp");
+    struct xls_file_id memory_id = xls_file_id_from_json(journal, "memory_id");
     bool finished;
     int rc;
 
@@ -184,11 +189,12 @@ int xls_create_undo_killed(struct xls_op *op, const struct xls_json *journal)
         op->info.shutdown &&
         op->info.shutdown_reason == LIBXL_SHUTDOWN_REASON_SUSPEND;
     /* The memory file may bear its final name already. */
-    finished = tmp && !exists(tmp);
+    finished = args.memory_path && memory_id.ino &&
+               xls_is_file(args.memory_path, &memory_id);
     rc = xls_disks_load(&c.op, &c.disks);
     if (!rc)
         rc = undo_all(&c, journal);
-    if (!rc && finished && args.memory_path)
+    if (!rc && finished)
         rc = xls_file_unlink(&op->log, args.memory_path);
     xls_op_qmp_close(&c.op);
     *op = c.op;

@@ -114,6 +114,7 @@ int xls_create_memory_file(struct xls_create *c)
     if (rc)
         return rc;
     c->memory_made = true;
+    xls_identify(c->memory_tmp, &c->memory_id);
     if (c->args->memory_format == LIBXL_SNAPSHOT_MEMORY_FORMAT_IMAGE) {
         const struct xls_image_write_how how = {
             .level = c->args->memory_level,
@@ -209,12 +210,14 @@ int xls_create_finish_memory(struct xls_create *c)
         c->memory_bytes = c->memory_content = st.st_size;
     if (c->image)
         c->memory_content = xls_image_write_taken(c->image);
-    rc = xls_file_rename_new(&c->op.log, c->memory_tmp, c->args->memory_path);
+    /* From here on recovery knows the file by its identity. */
+    rc = xls_create_journal(c);
     if (rc)
         return rc;
-    c->memory_made = false;
-    rc = xls_dir_sync(&c->op.log, c->args->memory_path);
-    if (rc)
+    rc = xls_file_rename_new(&c->op.log, c->memory_tmp, c->args->memory_path);
+    if (!rc)
+        c->memory_made = false;
+    else if (xls_is_file(c->args->memory_path, &c->memory_id))
         xls_file_unlink(&c->op.log, c->args->memory_path);
     return rc;
 }

@@ -12,9 +12,10 @@ int xls_create_name(struct xls_create *c, struct xls_create_disk *d,
 {
     int rc;
 
-    rc = xls_node_rename(&c->op, base, d->frozen_path, true, below,
-                         d->discard);
-    return rc ? rc : xls_dir_sync(&c->op.log, d->base_path);
+    /* What the guest flushes from now on is in the overlay. */
+    rc = xls_dir_sync(&c->op.log, d->base_path);
+    return rc ? rc : xls_node_rename(&c->op, base, d->frozen_path, true, below,
+                                     d->discard);
 }
 
 /* QEMU learns what the layers that the path was taken from are called now. */

@@ -19,6 +19,7 @@ static int make_file(struct xls_create *c, struct xls_create_disk *d)
     if (rc)
         return rc;
     d->made = true;
+    xls_identify(d->overlay_path, &d->overlay_id);
     rc = xls_overlay_format(&c->op, d->overlay_path, base->virtual_size,
                             d->frozen_path, base->driver);
     if (!rc)
@@ -41,25 +42,32 @@ static int add_under_path(struct xls_create *c, struct xls_create_disk *d)
 {
     int rc, added;
 
-    rc = xls_file_link(&c->op.log, d->base_path, d->frozen_path);
+    rc = xls_file_link(&c->op.log, d->base_path, d->frozen_path,
+                       &d->base_id);
     if (rc)
         return rc;
     d->linked = true;
-    rc = xls_file_rename(&c->op.log, d->overlay_path, d->base_path);
+    rc = xls_file_check_id(&c->op.log, d->base_path, &d->base_id);
+    if (!rc)
+        rc = xls_file_rename_now(&c->op.log, d->overlay_path, d->base_path);
     if (rc)
         return rc;
     d->moved = true;
+    rc = xls_dir_sync(&c->op.log, d->base_path);
+    if (rc)
+        return rc;
     added = xls_overlay_add(&c->op, d->node, d->top_path,
                             &d->disk->layers[0], d->discard);
     d->added = !added;
-    rc = xls_file_link(&c->op.log, d->base_path, d->overlay_path);
+    rc = xls_file_link(&c->op.log, d->base_path, d->overlay_path,
+                       &d->overlay_id);
     if (!rc)
         rc = xls_file_take_path(&c->op.log, d->frozen_path, d->base_path,
-                                d->second_name);
+                                d->second_name, &d->base_id);
     if (rc)
         return rc;
     d->moved = false;
-    return added ? added : xls_dir_sync(&c->op.log, d->frozen_path);
+    return added;
 }
 
 int xls_create_overlays(struct xls_create *c)
@@ -104,8 +112,9 @@ void xls_create_undo_overlays(struct xls_create *c)
             continue;
         if (d->added)
             xls_node_del(&c->op, d->node);
-        if (d->moved) {
-            if (xls_file_thaw(&c->op.log, d->frozen_path) ||
+        if (d->moved && !xls_same_file(d->frozen_path, d->base_path)) {
+            if (xls_file_check_id(&c->op.log, d->frozen_path, &d->base_id) ||
+                xls_file_thaw(&c->op.log, d->frozen_path) ||
                 xls_file_rename(&c->op.log, d->frozen_path, d->base_path))
                 continue;
             d->linked = false;

@@ -29,7 +29,13 @@ static int move_paths(struct xls_create *c)
 
         if (!is_external(d) || !d->args->keep_path)
             continue;
-        rc = xls_file_rename(&c->op.log, d->overlay_path, d->base_path);
+        rc = xls_file_check_id(&c->op.log, d->base_path, &d->base_id);
+        if (!rc)
+            rc = xls_file_check_id(&c->op.log, d->overlay_path,
+                                   &d->overlay_id);
+        if (!rc)
+            rc = xls_file_rename_now(&c->op.log, d->overlay_path,
+                                     d->base_path);
         if (rc)
             return rc;
         d->moved = true;

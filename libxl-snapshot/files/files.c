@@ -6,12 +6,14 @@
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <libxl_snapshot.h>
 
 #include "base/alloc.h"
+#include "base/freeze.h"
+#include "base/like.h"
+#include "base/place.h"
 
 static int storage_error(const struct xls_log *log, const char *what,
                          const char *path)
@@ -21,6 +23,7 @@ static int storage_error(const struct xls_log *log, const char *what,
         errnoval == ENOSPC || errnoval == EDQUOT
             ? "; free some space there or choose another place"
         : errnoval == EROFS ? "; choose a place that can be written"
+        : errnoval == ELOOP ? "; a symlink of another user is not followed"
                             : "";
 
     xls_log(log, XTL_ERROR, errnoval, "cannot %s %s%s", what, path, way_out);
@@ -34,56 +37,16 @@ static int exists_error(const struct xls_log *log, const char *path)
     return ERROR_SNAPSHOT_EXISTS;
 }
 
-/* A label is taken over where there is one; a file system without labels, or
- * without the right to set them, is the normal case. */
-static void copy_label(int from, int to)
-{
-    char label[512];
-    ssize_t len = fgetxattr(from, "security.selinux", label, sizeof(label));
-
-    if (len > 0)
-        (void)!fsetxattr(to, "security.selinux", label, len, 0);
-}
-
 int xls_file_create(const struct xls_log *log, const char *path,
                     const char *like, int *fd)
 {
-    struct stat st;
-    int model = -1, rc;
+    struct xls_failed failed;
 
-    *fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (*fd < 0)
-        return errno == EEXIST ? exists_error(log, path)
-                               : storage_error(log, "create", path);
-    if (!like)
+    *fd = xls_create_like(path, like, &failed);
+    if (*fd >= 0)
         return 0;
-
-    model = open(like, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (model < 0 || fstat(model, &st)) {
-        rc = storage_error(log, "read the owner and mode of", like);
-        goto out;
-    }
-    /* A block device's mode and owner (brw-rw---- root disk) say nothing
-     * about who may read an image file. */
-    if (S_ISREG(st.st_mode)) {
-        if (fchown(*fd, st.st_uid, st.st_gid) ||
-            fchmod(*fd, (st.st_mode & 0666) | S_IRUSR | S_IWUSR)) {
-            rc = storage_error(log, "set owner and mode of", path);
-            goto out;
-        }
-        copy_label(model, *fd);
-    }
-    rc = 0;
-
-out:
-    if (model >= 0)
-        close(model);
-    if (rc) {
-        close(*fd);
-        *fd = -1;
-        unlink(path);
-    }
-    return rc;
+    return errno == EEXIST ? exists_error(log, path)
+                           : storage_error(log, failed.what, failed.path);
 }
 
 int xls_file_check_new(const struct xls_log *log, const char *path)
@@ -114,24 +77,56 @@ int xls_file_check_new(const struct xls_log *log, const char *path)
     return rc;
 }
 
-int xls_file_link(const struct xls_log *log, const char *path,
-                  const char *new_path)
+static int no_links_error(const struct xls_log *log, const char *path)
 {
-    if (!link(path, new_path))
+    char *type = xls_file_system(path);
+
+    XLS_ERROR(log, "%s is on a file system%s%s%s without hard links, by which "
+              "a layer takes over the path of a disk; take snapshots with an "
+              "overlay that has a path of its own (without keep_path; in xl: "
+              "--disk VDEV,path=FILE), and merge them forward", path,
+              type ? " (" : "", type ? type : "", type ? ")" : "");
+    free(type);
+    return ERROR_SNAPSHOT_STORAGE;
+}
+
+int xls_file_link(const struct xls_log *log, const char *path,
+                  const char *new_path, const struct xls_file_id *id)
+{
+    if (!xls_link(path, new_path, id))
         return 0;
-    if (errno == EEXIST)
+    switch (errno) {
+    case EEXIST:
         return exists_error(log, new_path);
-    if (errno == EXDEV) {
+    case EXDEV:
         XLS_ERROR(log, "%s is on another file system than %s; choose a name "
-                  "beside the disk", new_path, path);
+                  "beside the disk's file", new_path, path);
         return ERROR_SNAPSHOT_STORAGE;
+    case ESTALE:
+        XLS_ERROR(log, "%s is not the file any more that it was when it was "
+                  "checked; nothing was changed, try again", path);
+        return ERROR_SNAPSHOT_STORAGE;
+    case EPERM:
+    case EOPNOTSUPP:
+    case ENOSYS:
+        /* EPERM is also the answer for an immutable file. */
+        if (!xls_frozen(path))
+            return no_links_error(log, path);
+        errno = EPERM;
+        break;
+    default:
+        break;
     }
     return storage_error(log, "link the disk's file to", new_path);
 }
 
-static int rename_error(const struct xls_log *log, const char *path,
-                        const char *new_path)
+static int renamed(const struct xls_log *log, int r, const char *path,
+                   const char *new_path)
 {
+    if (!r)
+        return 0;
+    if (errno == EEXIST)
+        return exists_error(log, new_path);
     XLS_ERRORE(log, "cannot rename %s to %s", path, new_path);
     return ERROR_SNAPSHOT_STORAGE;
 }
@@ -139,23 +134,22 @@ static int rename_error(const struct xls_log *log, const char *path,
 int xls_file_rename(const struct xls_log *log, const char *path,
                     const char *new_path)
 {
-    return rename(path, new_path) ? rename_error(log, path, new_path) : 0;
+    return renamed(log, xls_rename(path, new_path, XLS_RENAME_OVER, true),
+                   path, new_path);
+}
+
+int xls_file_rename_now(const struct xls_log *log, const char *path,
+                        const char *new_path)
+{
+    return renamed(log, xls_rename(path, new_path, XLS_RENAME_OVER, false),
+                   path, new_path);
 }
 
 int xls_file_rename_new(const struct xls_log *log, const char *path,
                         const char *new_path)
 {
-    int rc;
-
-    if (!renameat2(AT_FDCWD, path, AT_FDCWD, new_path, RENAME_NOREPLACE))
-        return 0;
-    if (errno == EEXIST)
-        return exists_error(log, new_path);
-    if (errno != EINVAL)
-        return rename_error(log, path, new_path);
-    /* A file system that does not know the flag. */
-    rc = xls_file_link(log, path, new_path);
-    return rc ? rc : xls_file_unlink(log, path);
+    return renamed(log, xls_rename(path, new_path, XLS_RENAME_NEW, true),
+                   path, new_path);
 }
 
 int xls_file_headroom(const struct xls_log *log, const char *path,
@@ -165,7 +159,7 @@ int xls_file_headroom(const struct xls_log *log, const char *path,
     off_t from;
     int fd, rc = 0;
 
-    fd = open(path, O_RDWR | O_CLOEXEC);
+    fd = xls_open(path, O_RDWR);
     if (fd < 0 || fstat(fd, &st)) {
         rc = storage_error(log, "open", path);
         goto out;
@@ -183,7 +177,14 @@ out:
 
 int xls_file_unlink(const struct xls_log *log, const char *path)
 {
-    if (unlink(path) && errno != ENOENT)
+    if (xls_unlink(path, true) && errno != ENOENT)
+        return storage_error(log, "remove", path);
+    return 0;
+}
+
+int xls_file_unlink_now(const struct xls_log *log, const char *path)
+{
+    if (xls_unlink(path, false) && errno != ENOENT)
         return storage_error(log, "remove", path);
     return 0;
 }
@@ -195,7 +196,7 @@ int xls_fd_sync(const struct xls_log *log, int fd, const char *path)
 
 void xls_file_begin_sync(const char *path)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = xls_open(path, O_RDONLY);
 
     if (fd < 0)
         return;
@@ -205,17 +206,8 @@ void xls_file_begin_sync(const char *path)
 
 int xls_dir_sync(const struct xls_log *log, const char *path)
 {
-    char *copy = xls_strdup(path);
-    const char *dir = dirname(copy);
-    int fd, rc;
-
-    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    rc = fd < 0 || fsync(fd) ? storage_error(log, "sync the directory", dir)
-                             : 0;
-    if (fd >= 0)
-        close(fd);
-    free(copy);
-    return rc;
+    return xls_sync_directory(path)
+               ? storage_error(log, "sync the directory of", path) : 0;
 }
 
 bool xls_same_file(const char *a, const char *b)

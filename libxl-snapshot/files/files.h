@@ -7,17 +7,18 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "base/names.h"
+#include "json/json.h"
 
 /*
  * File operations with the care that images need: nothing that exists is
- * overwritten, no symlink is followed where a file of ours is made, and each
+ * overwritten, symlinks are followed by the rules of base/place.h, and each
  * failure is logged with the path and a way out. Return 0, ERROR_SNAPSHOT_
  * EXISTS or ERROR_SNAPSHOT_STORAGE.
  */
 
 /* Creates path as a new file (O_EXCL) for writing; *fd is O_CLOEXEC. like
- * (may be NULL): take over its mode, owner, group and SELinux label;
- * otherwise mode 0600. */
+ * (may be NULL): see xls_create_like. */
 int xls_file_create(const struct xls_log *log, const char *path,
                     const char *like, int *fd);
 
@@ -29,30 +30,52 @@ int xls_file_check_new(const struct xls_log *log, const char *path);
  * when it is something else, ERROR_SNAPSHOT_STORAGE when it cannot be. */
 int xls_file_open(const struct xls_log *log, const char *path, int *fd);
 
-/* A second name for a file; the new one must not exist, both on one file
- * system. */
+/*
+ * A second name for a file; the new one must not exist, both on one file
+ * system. id (NULL: any): which file it must be.
+ *
+ * What is done with names is durable when these return, which in a guest's
+ * pause takes too long: there it is done _now, and xls_dir_sync follows.
+ */
 int xls_file_link(const struct xls_log *log, const char *path,
-                  const char *new_path);
+                  const char *new_path, const struct xls_file_id *id);
 int xls_file_rename(const struct xls_log *log, const char *path,
                     const char *new_path);
+int xls_file_rename_now(const struct xls_log *log, const char *path,
+                        const char *new_path);
 /* Like it, but ERROR_SNAPSHOT_EXISTS when something is at new_path. */
 int xls_file_rename_new(const struct xls_log *log, const char *path,
                         const char *new_path);
+/* files/id.c: an identity in a journal (none for one that is not known, dev and
+ * ino 0), and an error unless path is that file. */
+void xls_file_id_to_json(struct xls_json *o, const char *key,
+                         const struct xls_file_id *id);
+struct xls_file_id xls_file_id_from_json(const struct xls_json *o,
+                                         const char *key);
+int xls_file_check_id(const struct xls_log *log, const char *path,
+                      const struct xls_file_id *id);
+
 /*
  * files/take_path.c: has new_path (or what it is a symlink to), where another
  * file may be, name the file at path too; at no time is there nothing at
  * new_path. On its way the file bears a second name, which the caller gets
- * from xls_file_second_name and records, so that recovery finds it.
+ * from xls_file_second_name and records, so that recovery finds it. id
+ * (NULL: any): which file path must be.
  */
 char *xls_file_second_name(const char *new_path);
 /* For a journal without one: earlier versions derived it from new_path. It is
  * used where it is a name of the file at path, else a new one. */
 char *xls_file_second_name_unrecorded(const char *path, const char *new_path);
 int xls_file_take_path(const struct xls_log *log, const char *path,
-                       const char *new_path, const char *name);
+                       const char *new_path, const char *name,
+                       const struct xls_file_id *id);
 /* Makes the second name: what can fail for want of space or permission. */
 int xls_file_take_path_prepare(const struct xls_log *log, const char *path,
-                               const char *name);
+                               const char *name, const struct xls_file_id *id);
+/* path, which is unlinked then, may have been a symlink to the file that
+ * new_path is now: that other name goes, too. Not durable at once. */
+int xls_file_drop_former(const struct xls_log *log, const char *path,
+                         const char *new_path);
 /* Whether name is one of at least two names of the regular file at path. */
 bool xls_is_second_name(const char *name, const char *path);
 /* Removes name when it is one, so that the file is not lost with it. */
@@ -63,6 +86,7 @@ int xls_file_headroom(const struct xls_log *log, const char *path,
                       uint64_t bytes);
 /* Missing is no failure. */
 int xls_file_unlink(const struct xls_log *log, const char *path);
+int xls_file_unlink_now(const struct xls_log *log, const char *path);
 
 /* All of it, where the file is; at an offset; all of the parts, which are
  * changed by it (path NULL: a failure is not logged). */

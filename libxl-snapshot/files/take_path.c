@@ -3,24 +3,27 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <libxl_snapshot.h>
 
 #include "base/alloc.h"
+#include "base/place.h"
 #include "base/unique.h"
 
-/* The file that path leads to; path itself where there is none. */
+/* The file that path leads to, or path itself where there is none; NULL with
+ * errno set if that cannot be found out. */
 static char *target_of(const char *path)
 {
-    char *target = realpath(path, NULL);
+    char *target = xls_real_path(path);
 
-    return target ? target : xls_strdup(path);
+    return target || errno != ENOENT ? target : xls_strdup(path);
 }
 
 char *xls_file_second_name(const char *new_path)
 {
     char *target = target_of(new_path);
-    char *name = xls_unique_path(target);
+    char *name = xls_unique_path(target ? target : new_path);
 
     free(target);
     return name;
@@ -29,7 +32,7 @@ char *xls_file_second_name(const char *new_path)
 char *xls_file_second_name_unrecorded(const char *path, const char *new_path)
 {
     char *target = target_of(new_path);
-    char *name = xls_asprintf("%s.xls-tmp", target);
+    char *name = xls_asprintf("%s.xls-tmp", target ? target : new_path);
 
     free(target);
     if (xls_is_second_name(name, path))
@@ -55,35 +58,43 @@ void xls_file_drop_second_name(const struct xls_log *log, const char *name,
 }
 
 int xls_file_take_path_prepare(const struct xls_log *log, const char *path,
-                               const char *name)
+                               const char *name, const struct xls_file_id *id)
 {
+    if (id && xls_is_second_name(name, path) && !xls_is_file(name, id))
+        return xls_file_check_id(log, path, id);
     return xls_is_second_name(name, path) ? 0
-                                          : xls_file_link(log, path, name);
+                                          : xls_file_link(log, path, name, id);
 }
 
 int xls_file_take_path(const struct xls_log *log, const char *path,
-                       const char *new_path, const char *name)
+                       const char *new_path, const char *name,
+                       const struct xls_file_id *id)
 {
-    char *target = realpath(new_path, NULL);
-    int rc;
+    char *target = target_of(new_path);
+    int rc = 0;
 
-    if (!target && errno != ENOENT) {
+    if (!target) {
         XLS_ERRORE(log, "cannot resolve %s", new_path);
         return ERROR_SNAPSHOT_STORAGE;
     }
-    if (!target)
-        target = xls_strdup(new_path);
     /* rename leaves both names when they are of one file already. */
-    if (xls_same_file(path, target)) {
-        rc = 0;
-    } else {
-        rc = xls_file_take_path_prepare(log, path, name);
+    if (!xls_same_file(path, target)) {
+        rc = xls_file_take_path_prepare(log, path, name, id);
         if (!rc)
             rc = xls_file_rename(log, name, target);
     }
     xls_file_drop_second_name(log, name, path);
-    if (!rc)
-        rc = xls_dir_sync(log, target);
     free(target);
     return rc;
+}
+
+int xls_file_drop_former(const struct xls_log *log, const char *path,
+                         const char *new_path)
+{
+    char *real = xls_real_path(path);
+
+    if (real && strcmp(real, path) && xls_is_second_name(real, new_path))
+        xls_file_unlink_now(log, real);
+    free(real);
+    return xls_file_unlink_now(log, path);
 }

@@ -100,8 +100,6 @@ int xls_journal_write_to(struct xls_op *op, const char *path,
         rc = write_file(op, tmp, text);
     if (!rc)
         rc = xls_file_rename(&op->log, tmp, path);
-    if (!rc)
-        rc = xls_dir_sync(&op->log, path);
 
 out:
     free(tmp);
@@ -153,11 +151,8 @@ out:
 int xls_journal_remove(struct xls_op *op)
 {
     char *path = xls_journal_path(op->uuid, op->domid);
-    int rc;
+    int rc = xls_file_unlink(&op->log, path);
 
-    rc = xls_file_unlink(&op->log, path);
-    if (!rc)
-        rc = xls_dir_sync(&op->log, path);
     free(path);
     return rc;
 }

@@ -144,8 +144,6 @@ static int handle(struct xls_op *op, const char *path, bool mine)
     }
     if (!rc)
         rc = xls_file_unlink(&op->log, path);
-    if (!rc)
-        rc = xls_dir_sync(&op->log, path);
 
 out:
     xls_json_free(journal);

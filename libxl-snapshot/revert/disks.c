@@ -268,7 +268,8 @@ static int take_path(struct xls_op *op, const struct taking *t, uint32_t old,
     if (rc || access(from, F_OK))
         return rc;
     rc = xls_check_unused(op, old, t->disk->vdev, to);
-    return rc ? rc : xls_file_take_path(&op->log, from, to, t->second_name);
+    return rc ? rc : xls_file_take_path(&op->log, from, to, t->second_name,
+                                        NULL);
 }
 
 static void not_clean(struct xls_op *op, const struct taking *t)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "qmp/host.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -252,25 +253,37 @@ static void changed(void)
         _exit(99);
 }
 
-int link(const char *from, const char *to)
+int linkat(int from_dir, const char *from, int to_dir, const char *to,
+           int flags)
 {
-    int r = linkat(AT_FDCWD, from, AT_FDCWD, to, 0);
+    int r;
+
+    if (host.no_links) {
+        errno = EPERM;
+        return -1;
+    }
+    r = syscall(SYS_linkat, from_dir, from, to_dir, to, flags);
+    changed();
+    return r;
+}
+
+int renameat2(int from_dir, const char *from, int to_dir, const char *to,
+              unsigned flags)
+{
+    int r = syscall(SYS_renameat2, from_dir, from, to_dir, to, flags);
 
     changed();
     return r;
 }
 
-int rename(const char *from, const char *to)
+int renameat(int from_dir, const char *from, int to_dir, const char *to)
 {
-    int r = renameat(AT_FDCWD, from, AT_FDCWD, to);
-
-    changed();
-    return r;
+    return renameat2(from_dir, from, to_dir, to, 0);
 }
 
-int unlink(const char *path)
+int unlinkat(int dir, const char *path, int flags)
 {
-    int r = unlinkat(AT_FDCWD, path, 0);
+    int r = syscall(SYS_unlinkat, dir, path, flags);
 
     changed();
     return r;

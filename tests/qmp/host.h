@@ -27,6 +27,7 @@ struct host {
         char path[320];         /* as libxl's records name it */
         libxl_disk_format format;
     } disks[VM_MAX_DISKS];
+    bool no_links;              /* the file system has no hard links */
     /* What another running domain has as its disk; "" for none. */
     char other_disk[320];
     /* libxl has no configuration of it, as of dom0: only xenstore does. */

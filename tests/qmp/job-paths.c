@@ -31,6 +31,24 @@ static int snapshot_as(int num, const char *const *vdevs,
     return rc;
 }
 
+static int snapshot_as_plain(const char *vdev, const char *path)
+{
+    libxl_domain_snapshot_args args;
+    int rc;
+
+    libxl_domain_snapshot_args_init(&args);
+    args.num_disks = 1;
+    args.disks = xls_calloc(1, sizeof(*args.disks));
+    libxl_disk_snapshot_init(args.disks);
+    args.disks->disk.vdev = xls_strdup(vdev);
+    args.disks->method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
+    args.disks->external_path = xls_strdup(path);
+    rc = host_call(libxl_domain_snapshot_create(host_ctx, host.domid, &args,
+                                                &host_how, NULL));
+    libxl_domain_snapshot_args_dispose(&args);
+    return rc;
+}
+
 static int snapshot_xvda_as(const char *path)
 {
     static const char *const vdev = "xvda";
@@ -164,6 +182,20 @@ static void names_of_one_file_are_refused_before_anything(void **state)
 
 /* --- what an administrator has protected --- */
 
+/* The active layer's data goes down into the layer. */
+static int delete_down(char *layer)
+{
+    libxl_disk_snapshot disk = {
+        .disk.vdev = (char *)"xvda", .external_path = layer,
+        .method = LIBXL_SNAPSHOT_METHOD_EXTERNAL,
+        .merge = LIBXL_SNAPSHOT_MERGE_BACKWARD, .force = true,
+    };
+    libxl_domain_snapshot_args args = { .disks = &disk, .num_disks = 1 };
+
+    return host_call(libxl_domain_snapshot_delete(host_ctx, host.domid, &args,
+                                                  &host_how, NULL));
+}
+
 static void an_administrators_protection_is_not_lifted(void **state)
 {
     char *layer, *before, *after;
@@ -177,7 +209,7 @@ static void an_administrators_protection_is_not_lifted(void **state)
     assert_int_equal(removexattr(layer, "trusted.xlsnapshot"), 0);
     sh("chattr +i '%s'", layer);
     before = sh_output("md5sum '%s'", layer);
-    assert_int_equal(commit(NULL, layer, 0), ERROR_SNAPSHOT_STORAGE);
+    assert_int_equal(delete_down(layer), ERROR_SNAPSHOT_STORAGE);
     assert_non_null(strstr(vm_logged(), "not by a snapshot"));
     after = sh_output("md5sum '%s'", layer);
     assert_string_equal(before, after);
@@ -185,16 +217,127 @@ static void an_administrators_protection_is_not_lifted(void **state)
     guest_reads_its_data();
     /* Once it may be changed. */
     sh("chattr -i '%s'", layer);
-    assert_int_equal(commit(NULL, layer, 0), 0);
-    wait_until(LIBXL_DISK_JOB_PHASE_READY);
-    assert_int_equal(do_abort(LIBXL_DISK_JOB_ABORT_PIVOT), 0);
+    if (delete_down(layer))
+        fail_msg("%s", vm_logged());
     all_is_right(1);
     free(layer);
     free(before);
     free(after);
 }
 
+/* --- where the files are --- */
+
+static void without_hard_links_nothing_is_done(void **state)
+{
+    static const char *const vdev = "xvda";
+    char *before, *after, *path;
+
+    (void)state;
+    start();
+    before = sh_output("ls -i '%s'", host.images);
+    host.no_links = true;
+    assert_int_equal(snapshot(1), ERROR_SNAPSHOT_STORAGE);
+    if (!strstr(vm_logged(), "without hard links") ||
+        !strstr(vm_logged(), "--disk VDEV,path=FILE"))
+        fail_msg("%s", vm_logged());
+    after = sh_output("ls -i '%s'", host.images);
+    assert_string_equal(before, after);
+    assert_int_equal(host.pauses, 0);
+    all_is_right(1);
+
+    /* The way out. */
+    path = layer_path(2);
+    assert_int_equal(snapshot_as_plain(vdev, path), 0);
+    guest_writes(3, 3);
+    assert_string_equal(host.disks[0].path, path);
+    all_is_right(2);
+    if (pull(NULL, 0))
+        fail_msg("%s", vm_logged());
+    wait_until(LIBXL_DISK_JOB_PHASE_COMPLETED);
+    all_is_right(1);
+    free(path);
+    free(before);
+    free(after);
+}
+
+/* The disk's path is a symlink, into a directory where its file is. */
+static void a_snapshot_of_a_symlinked_disk_is_beside_its_file(void **state)
+{
+    char *real, *elsewhere = xls_strdup("/dev/shm/xls-elsewhere-XXXXXX");
+    char *other = NULL, *layer;
+    struct stat st, st_here;
+
+    (void)state;
+    start();
+    real = xls_asprintf("%s/real/disk", host.images);
+    sh("mkdir '%s/real'", host.images);
+    sh("mv '%s' '%s'", host.disks[0].path, real);
+    assert_int_equal(symlink(real, host.disks[0].path), 0);
+    host_reboot();
+
+    layer = xls_asprintf("%s.s1", real);
+    if (snapshot_xvda_as(layer))
+        fail_msg("%s", vm_logged());
+    guest_writes(3, 3);
+    guest_reads_its_data();
+    assert_true(is_protected(layer));
+    assert_int_equal(lstat(host.disks[0].path, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    if (commit(NULL, layer, 0))
+        fail_msg("%s", vm_logged());
+    wait_until(LIBXL_DISK_JOB_PHASE_READY);
+    assert_int_equal(do_abort(LIBXL_DISK_JOB_ABORT_PIVOT), 0);
+    guest_reads_its_data();
+    assert_int_equal(lstat(host.disks[0].path, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_int_equal(access(layer, F_OK), -1);
+
+    assert_non_null(mkdtemp(elsewhere));
+    other = xls_asprintf("%s/s2", elsewhere);
+    if (!stat(elsewhere, &st) && !stat(host.images, &st_here) &&
+        st.st_dev != st_here.st_dev) {
+        refused(snapshot_xvda_as(other), "on another file system");
+        guest_reads_its_data();
+    }
+    assert_int_equal(rmdir(elsewhere), 0);
+    free(elsewhere);
+    free(other);
+    free(layer);
+    free(real);
+}
+
 /* --- what a killed process has left --- */
+
+/* Killed before it made anything: a file that a user makes then stays. */
+static void a_users_file_is_not_taken_for_what_was_killed(void **state)
+{
+    char *layer, *disk;
+    int status;
+    pid_t pid;
+
+    (void)state;
+    start();
+    layer = layer_path(1);
+    disk = xls_strdup(host.disks[0].path);
+    host_away();
+    fflush(NULL);
+    pid = fork();
+    if (!pid) {
+        host_kill_after(1);     /* the journal has its name */
+        _exit(snapshot(1) ? 1 : 0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(WEXITSTATUS(status), 99);
+    host_back(0);
+    sh("echo theirs > '%s'", layer);
+    assert_int_equal(snapshot(2), 0);
+    sh("grep -q theirs '%s'", layer);
+    guest_writes(3, 3);
+    assert_string_equal(disk, host.disks[0].path);
+    all_is_right(2);
+    free(disk);
+    free(layer);
+}
 
 /* Kills the snapshot after each of its changes; what it recorded is found. */
 static void second_names_are_found_again_after_a_kill(void **state)
@@ -243,6 +386,12 @@ int main(void)
             names_of_one_file_are_refused_before_anything, host_teardown),
         cmocka_unit_test_teardown(an_administrators_protection_is_not_lifted,
                                   host_teardown),
+        cmocka_unit_test_teardown(without_hard_links_nothing_is_done,
+                                  host_teardown),
+        cmocka_unit_test_teardown(
+            a_snapshot_of_a_symlinked_disk_is_beside_its_file, host_teardown),
+        cmocka_unit_test_teardown(
+            a_users_file_is_not_taken_for_what_was_killed, host_teardown),
         cmocka_unit_test_teardown(second_names_are_found_again_after_a_kill,
                                   host_teardown),
     };

@@ -2,12 +2,15 @@
 /* Names of files: how one takes another's place, and what is never removed. */
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -22,6 +25,7 @@ static char dir[] = "/tmp/xls-files-XXXXXX";
 static int make_dir(void **state)
 {
     (void)state;
+    test_logged[0] = '\0';
     strcpy(strrchr(dir, '-'), "-XXXXXX");
     return mkdtemp(dir) ? 0 : -1;
 }
@@ -87,17 +91,17 @@ static void a_path_is_taken_and_no_second_name_is_left(void **state)
     put("top.xls-tmp", "theirs");
     name = xls_file_second_name(at("top"));
     assert_int_equal(xls_file_take_path_prepare(&test_log, at("layer"),
-                                                name), 0);
+                                                name, NULL), 0);
     assert_true(xls_is_second_name(name, at("layer")));
     assert_int_equal(xls_file_take_path(&test_log, at("layer"), at("top"),
-                                        name), 0);
+                                        name, NULL), 0);
     assert_true(has("top", "layer"));
     assert_true(has("layer", "layer"));
     assert_true(has("top.xls-tmp", "theirs"));
     assert_int_equal(access(name, F_OK), -1);
     /* Once more, as recovery does. */
     assert_int_equal(xls_file_take_path(&test_log, at("layer"), at("top"),
-                                        name), 0);
+                                        name, NULL), 0);
     assert_int_equal(access(name, F_OK), -1);
     free(name);
 }
@@ -124,7 +128,7 @@ static void a_file_that_has_the_second_name_is_no_obstacle_to_be_removed(
     put("top", "top");
     put("name", "theirs");
     assert_int_equal(xls_file_take_path(&test_log, at("layer"), at("top"),
-                                        name), ERROR_SNAPSHOT_EXISTS);
+                                        name, NULL), ERROR_SNAPSHOT_EXISTS);
     assert_true(has("name", "theirs"));
     assert_true(has("top", "top"));
 }
@@ -173,6 +177,212 @@ static void the_name_of_earlier_versions_is_found(void **state)
     free(name);
 }
 
+/* --- which file it is --- */
+
+static void another_file_is_not_taken(void **state)
+{
+    struct xls_file_id id;
+
+    (void)state;
+    put("layer", "layer");
+    put("top", "top");
+    assert_int_equal(xls_identify(at("layer"), &id), 0);
+    assert_int_equal(rename(at("layer"), at("away")), 0);
+    put("layer", "another");
+    assert_int_equal(xls_file_take_path(&test_log, at("layer"), at("top"),
+                                        at("name"), &id),
+                     ERROR_SNAPSHOT_STORAGE);
+    assert_non_null(strstr(test_logged, "not the file any more"));
+    assert_true(has("top", "top"));
+    assert_true(has("layer", "another"));
+    assert_false(is_there("name"));
+    assert_int_equal(xls_file_check_id(&test_log, at("away"), &id), 0);
+    assert_int_equal(xls_file_check_id(&test_log, at("layer"), &id),
+                     ERROR_SNAPSHOT_STORAGE);
+}
+
+static void a_layer_behind_a_symlink_takes_a_path(void **state)
+{
+    char *name;
+
+    (void)state;
+    put("real", "layer");
+    put("top", "top");
+    assert_int_equal(symlink("real", at("layer")), 0);
+    name = xls_file_second_name(at("top"));
+    assert_int_equal(xls_file_take_path_prepare(&test_log, at("layer"), name,
+                                                NULL), 0);
+    assert_int_equal(xls_file_take_path(&test_log, at("layer"), at("top"),
+                                        name, NULL), 0);
+    assert_true(has("top", "layer"));
+    assert_int_equal(xls_file_drop_former(&test_log, at("layer"), at("top")),
+                     0);
+    assert_false(is_there("layer") || is_there("real"));
+    assert_true(has("top", "layer"));
+    free(name);
+}
+
+/* --- directories of another user --- */
+
+#define USER 12345
+
+/* The user's directory "u", with a symlink of his as he likes. */
+static void users_link(const char *target, const char *name)
+{
+    if (!is_there("u"))
+        assert_int_equal(mkdir(at("u"), 0755), 0);
+    assert_int_equal(chown(at("u"), USER, USER), 0);
+    assert_int_equal(symlink(target, at(name)), 0);
+    assert_int_equal(lchown(at(name), USER, USER), 0);
+}
+
+static void a_users_symlink_leads_nowhere(void **state)
+{
+    int fd;
+
+    (void)state;
+    assert_int_equal(mkdir(at("etc"), 0755), 0);
+    put("etc/shadow", "secret");
+    users_link("../etc/shadow", "u/disk");
+    users_link("../etc", "u/dir");
+
+    assert_int_equal(xls_file_link(&test_log, at("u/disk"), at("copy"), NULL),
+                     ERROR_SNAPSHOT_STORAGE);
+    assert_non_null(strstr(test_logged, "symlink of another user"));
+    assert_int_equal(xls_file_link(&test_log, at("u/dir/shadow"), at("copy"),
+                                   NULL), ERROR_SNAPSHOT_STORAGE);
+    assert_false(is_there("copy"));
+    assert_int_equal(xls_file_create(&test_log, at("u/dir/new"), NULL, &fd),
+                     ERROR_SNAPSHOT_STORAGE);
+    assert_int_equal(xls_file_create(&test_log, at("u/disk"), NULL, &fd),
+                     ERROR_SNAPSHOT_EXISTS);
+    assert_false(is_there("etc/new"));
+    assert_int_equal(xls_file_headroom(&test_log, at("u/disk"), 1 << 20),
+                     ERROR_SNAPSHOT_STORAGE);
+    assert_int_equal(xls_file_unlink(&test_log, at("u/dir/shadow")),
+                     ERROR_SNAPSHOT_STORAGE);
+    put("etc/own", "own");
+    assert_int_equal(xls_file_rename(&test_log, at("etc/own"),
+                                     at("u/dir/shadow")),
+                     ERROR_SNAPSHOT_STORAGE);
+    assert_int_equal(xls_file_take_path(&test_log, at("etc/own"),
+                                        at("u/disk"), at("etc/second"), NULL),
+                     ERROR_SNAPSHOT_STORAGE);
+    assert_true(has("etc/shadow", "secret"));
+    /* The link itself may go. */
+    assert_int_equal(xls_file_unlink(&test_log, at("u/disk")), 0);
+    assert_true(has("etc/shadow", "secret"));
+}
+
+static void a_symlink_is_followed_where_its_owner_may(void **state)
+{
+    (void)state;
+    /* Of the user's own file, … */
+    users_link("real", "u/disk");
+    put("u/real", "layer");
+    assert_int_equal(chown(at("u/real"), USER, USER), 0);
+    assert_int_equal(xls_file_link(&test_log, at("u/disk"), at("u/copy"),
+                                   NULL), 0);
+    assert_true(has("u/copy", "layer"));
+    /* … and one that root made there. */
+    put("elsewhere", "root's");
+    assert_int_equal(symlink("../elsewhere", at("u/roots")), 0);
+    assert_int_equal(xls_file_link(&test_log, at("u/roots"), at("u/copy2"),
+                                   NULL), 0);
+    assert_true(has("u/copy2", "root's"));
+}
+
+/* Swaps names as fast as it can while root works; nothing of root's changes. */
+static void a_user_who_swaps_names_gets_nothing(void **state)
+{
+    int i, fd, status;
+    pid_t pid;
+
+    (void)state;
+    assert_int_equal(mkdir(at("etc"), 0755), 0);
+    put("etc/shadow", "secret");
+    users_link("../etc", "u/evil");
+    assert_int_equal(mkdir(at("u/dir"), 0755), 0);
+    assert_int_equal(chown(at("u/dir"), USER, USER), 0);
+    fflush(NULL);
+    pid = fork();
+    if (!pid) {
+        const char *a = xls_strdup(at("u/dir")), *b = xls_strdup(at("u/evil"));
+
+        for (;;)
+            renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE);
+    }
+    for (i = 0; i < 2000; i++) {
+        if (!xls_file_create(&test_log, at("u/dir/new"), NULL, &fd))
+            close(fd);
+        xls_file_unlink(&test_log, at("u/dir/new"));
+        xls_file_unlink(&test_log, at("u/dir/shadow"));
+        xls_file_freeze(&test_log, at("u/dir/shadow"));
+        test_logged[0] = '\0';
+        assert_true(has("etc/shadow", "secret"));
+        assert_false(is_there("etc/new"));
+    }
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+    assert_int_equal(unlink(at("etc/shadow")), 0);     /* not immutable */
+}
+
+/* --- a file like another --- */
+
+static void a_new_file_is_like_the_other(void **state)
+{
+    /* user::rw-, user:12345:rw-, group::---, mask::rw-, other::--- */
+    static const unsigned char acl[] = {
+        2, 0, 0, 0,
+        0x01, 0, 6, 0, 0xff, 0xff, 0xff, 0xff,
+        0x02, 0, 6, 0, 0x39, 0x30, 0, 0,
+        0x04, 0, 0, 0, 0xff, 0xff, 0xff, 0xff,
+        0x10, 0, 6, 0, 0xff, 0xff, 0xff, 0xff,
+        0x20, 0, 0, 0, 0xff, 0xff, 0xff, 0xff,
+    };
+    static const char label[] = "system_u:object_r:xen_image_t:s0";
+    char got[sizeof(label)];
+    unsigned char got_acl[sizeof(acl)];
+    struct stat st;
+    int fd;
+
+    (void)state;
+    put("model", "");
+    assert_int_equal(chmod(at("model"), 0600), 0);
+    if (setxattr(at("model"), "system.posix_acl_access", acl, sizeof(acl), 0) ||
+        setxattr(at("model"), "security.selinux", label, sizeof(label), 0)) {
+        print_message("/tmp: no ACLs or labels\n");
+        skip();
+    }
+    assert_int_equal(chown(at("model"), USER, USER + 1), 0);
+    assert_int_equal(xls_file_create(&test_log, at("new"), at("model"), &fd),
+                     0);
+    assert_int_equal(fstat(fd, &st), 0);
+    close(fd);
+    assert_int_equal(st.st_uid, USER);
+    assert_int_equal(st.st_gid, USER + 1);
+    assert_int_equal(st.st_mode & 07777, 0660);
+    assert_int_equal(getxattr(at("new"), "security.selinux", got, sizeof(got)),
+                     sizeof(label));
+    assert_memory_equal(got, label, sizeof(label));
+    assert_int_equal(getxattr(at("new"), "system.posix_acl_access", got_acl,
+                              sizeof(got_acl)), sizeof(acl));
+    assert_memory_equal(got_acl, acl, sizeof(acl));
+
+    /* Nothing that the directory gives its files by default. */
+    assert_int_equal(setxattr(dir, "system.posix_acl_default", acl,
+                              sizeof(acl), 0), 0);
+    assert_int_equal(removexattr(at("model"), "system.posix_acl_access"), 0);
+    assert_int_equal(chmod(at("model"), 0640), 0);
+    assert_int_equal(xls_file_create(&test_log, at("new2"), at("model"), &fd),
+                     0);
+    assert_int_equal(fstat(fd, &st), 0);
+    close(fd);
+    assert_int_equal(st.st_mode & 07777, 0640);
+    assert_int_equal(getxattr(at("new2"), "system.posix_acl_access", NULL, 0),
+                     -1);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
 
 int main(void)
@@ -182,6 +392,12 @@ int main(void)
         TEST(two_second_names_are_different_ones),
         TEST(a_file_that_has_the_second_name_is_no_obstacle_to_be_removed),
         TEST(only_a_second_name_is_dropped),
+        TEST(another_file_is_not_taken),
+        TEST(a_layer_behind_a_symlink_takes_a_path),
+        TEST(a_users_symlink_leads_nowhere),
+        TEST(a_symlink_is_followed_where_its_owner_may),
+        TEST(a_user_who_swaps_names_gets_nothing),
+        TEST(a_new_file_is_like_the_other),
         TEST(the_name_of_earlier_versions_is_found),
     };
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/freeze.h"
+#include "storage/image.h"
 #include "storage/protect.h"
 
 enum { LAYER, TOP, LIVE, PENDING, NUM };
@@ -132,6 +133,44 @@ static void only_what_is_protected_is_marked(void **state)
     assert_false(image_frozen(paths[LAYER]));
 }
 
+/* As a revert makes one. */
+static void an_overlay_has_the_label_and_acl_of_its_layer(void **state)
+{
+    /* user::rw-, user:12345:rw-, group::---, mask::rw-, other::--- */
+    static const unsigned char acl[] = {
+        2, 0, 0, 0,
+        0x01, 0, 6, 0, 0xff, 0xff, 0xff, 0xff,
+        0x02, 0, 6, 0, 0x39, 0x30, 0, 0,
+        0x04, 0, 0, 0, 0xff, 0xff, 0xff, 0xff,
+        0x10, 0, 6, 0, 0xff, 0xff, 0xff, 0xff,
+        0x20, 0, 0, 0, 0xff, 0xff, 0xff, 0xff,
+    };
+    static const char label[] = "system_u:object_r:xen_image_t:s0";
+    char *overlay = xls_asprintf("%s/overlay", dir);
+    struct error e = { 0 };
+    char got[sizeof(acl)];
+
+    (void)state;
+    if (setxattr(paths[LAYER], "system.posix_acl_access", acl, sizeof(acl),
+                 0) ||
+        setxattr(paths[LAYER], "security.selinux", label, sizeof(label), 0)) {
+        print_message("/tmp: no ACLs or labels\n");
+        skip();
+    }
+    assert_int_equal(truncate(paths[LAYER], 1 << 20), 0);
+    if (image_create_overlay(overlay, paths[LAYER], LIBXL_DISK_FORMAT_RAW,
+                             &e))
+        fail_msg("%s", e.text);
+    assert_int_equal(getxattr(overlay, "system.posix_acl_access", got,
+                              sizeof(got)), sizeof(acl));
+    assert_memory_equal(got, acl, sizeof(acl));
+    assert_int_equal(getxattr(overlay, "security.selinux", got, sizeof(got)),
+                     sizeof(label));
+    assert_string_equal(got, label);
+    assert_int_equal(unlink(overlay), 0);
+    free(overlay);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -139,6 +178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(frozen_layers_are_and_active_ones_are_not),
         TEST(none_is_while_layers_are_being_written),
+        TEST(an_overlay_has_the_label_and_acl_of_its_layer),
         TEST(only_what_is_protected_is_marked),
     };
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/names.h"
 #include "base/percent.h"
 #include "storage/fold_internal.h"
 #include "storage/image_copy.h"
@@ -214,7 +215,7 @@ static int make_files(struct chain_copy *c, struct error *e)
                                                       : NULL, e)) {
             /* Nobody but this process knows them yet. */
             while (i--)
-                unlink(c->layers[i].to);
+                xls_unlink(c->layers[i].to, true);
             return -1;
         }
     return 0;

@@ -2,14 +2,13 @@
 #include "storage/fold_internal.h"
 
 #include <errno.h>
-#include <libgen.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/names.h"
 #include "storage/identity.h"
 #include "store/tree.h"
 
@@ -108,25 +107,16 @@ int fold_follow(struct store *st, const char *from, const char *to,
 
 int fold_sync_directory(const char *path, struct error *e)
 {
-    char *copy = xls_strdup(path);
-    int fd, ret = 0;
-
-    fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd))
-        ret = error_errno(e, "cannot sync the directory of %s", path);
-    if (fd >= 0)
-        close(fd);
-    free(copy);
-    return ret;
+    return xls_sync_directory(path)
+        ? error_errno(e, "cannot sync the directory of %s", path) : 0;
 }
 
 static int unlink_synced(const char *path, struct error *e)
 {
     if (image_thaw(path, e))
         return -1;
-    if (unlink(path))
-        return error_errno(e, "cannot remove %s", path);
-    return fold_sync_directory(path, e);
+    return xls_unlink(path, true)
+        ? error_errno(e, "cannot remove %s", path) : 0;
 }
 
 int fold_discard(struct fold *f, const char *path,

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "base/names.h"
 #include "storage/space.h"
 
 /*
@@ -111,9 +112,8 @@ static int forward(struct fold *f, xl_snapshot_record *rec,
 
 static int take_name(const char *from, const char *to, struct error *e)
 {
-    if (rename(from, to))
-        return error_errno(e, "cannot rename %s to %s", from, to);
-    return fold_sync_directory(to, e);
+    return xls_rename(from, to, XLS_RENAME_OVER, true)
+        ? error_errno(e, "cannot rename %s to %s", from, to) : 0;
 }
 
 static int backward(struct fold *f, enum direction direction,

@@ -9,6 +9,9 @@
 
 #include "base/alloc.h"
 #include "base/format.h"
+#include "base/like.h"
+#include "base/names.h"
+#include "base/place.h"
 #include "json/json.h"
 #include "storage/run.h"
 
@@ -162,7 +165,7 @@ int image_check_data_files(const struct image *layers, int num,
 
 int image_sync(const char *path, struct error *e)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = xls_open(path, O_RDONLY);
     int ret = fd < 0 || fsync(fd) ? error_errno(e, "cannot sync %s", path) : 0;
 
     if (fd >= 0)
@@ -174,22 +177,15 @@ int image_sync(const char *path, struct error *e)
  * first: exclusively, and with the rights of its backing file. */
 int image_reserve(const char *path, const char *like, struct error *e)
 {
-    struct stat st = { 0 };
-    int fd, ret = 0;
+    struct xls_failed failed;
+    int fd = xls_create_like(path, like, &failed);
 
-    if (like && stat(like, &st))
-        return error_errno(e, "cannot look at %s", like);
-    fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
-        return error_errno(e, "cannot create %s", path);
-    if (S_ISREG(st.st_mode) &&
-        (fchown(fd, st.st_uid, st.st_gid) ||
-         fchmod(fd, (st.st_mode & 0666) | S_IRUSR | S_IWUSR)))
-        ret = error_errno(e, "cannot set owner and mode of %s", path);
+        return error_errno(e, "cannot %s %s", failed.what, failed.path);
     close(fd);
-    if (ret)
-        unlink(path);
-    return ret;
+    /* What refers to it is written after it. */
+    return xls_sync_directory(path)
+        ? error_errno(e, "cannot sync the directory of %s", path) : 0;
 }
 
 int image_create_overlay(const char *path, const char *backing,
@@ -203,7 +199,7 @@ int image_create_overlay(const char *path, const char *backing,
         check_format(backing, backing_format, e) || image_reserve(path, backing, e))
         return -1;
     if (run(argv, NULL, NULL, e) || image_sync(path, e)) {
-        unlink(path);
+        xls_unlink(path, true);
         return -1;
     }
     return 0;

@@ -71,8 +71,8 @@ struct image_check {
 int image_check(const char *path, libxl_disk_format format,
                 struct image_check *found, struct error *e);
 
-/* A new empty file at path, which must not exist, with the owner and mode of
- * like (NULL, or none: 0600). */
+/* A new empty file at path, which must not exist, as xls_create_like makes
+ * it. */
 int image_reserve(const char *path, const char *like, struct error *e);
 int image_sync(const char *path, struct error *e);
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/names.h"
 #include "storage/run.h"
 
 #define DIGITS "0123456789"
@@ -128,7 +129,7 @@ int image_internal_extract(const char *path, const char *name,
     argv[9] = which;
     ret = run(argv, NULL, NULL, e) || image_sync(new_path, e) ? -1 : 0;
     if (ret)
-        unlink(new_path);
+        xls_unlink(new_path, true);
 
 out:
     free(which);

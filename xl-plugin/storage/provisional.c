@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/names.h"
 #include "storage/fold_internal.h"
 #include "store/outside.h"
 
@@ -164,7 +165,7 @@ static int refuse_unused(const struct store *st, const struct live *live,
 static int put_in_place(const xl_snapshot_disk *d, const char *overlay,
                         struct error *e)
 {
-    if (access(d->layer_path, F_OK) && link(d->overlay_path, d->layer_path))
+    if (access(d->layer_path, F_OK) && xls_link(d->overlay_path, d->layer_path, NULL))
         return error_errno(e, "cannot link %s to %s", d->overlay_path,
                            d->layer_path);
     if (!access(d->overlay_path, F_OK) &&
@@ -172,12 +173,10 @@ static int put_in_place(const xl_snapshot_disk *d, const char *overlay,
         return error_set(e, "%s is neither the layer %s nor the overlay %s; "
                          "rename the overlay to it once it is in order",
                          d->overlay_path, d->layer_path, overlay);
-    if (fold_sync_directory(d->layer_path, e))
-        return -1;
-    if (rename(overlay, d->overlay_path))
+    if (xls_rename(overlay, d->overlay_path, XLS_RENAME_OVER, true))
         return error_errno(e, "cannot rename %s to %s", overlay,
                            d->overlay_path);
-    return fold_sync_directory(d->overlay_path, e);
+    return 0;
 }
 
 static int complete_disk(struct store *st, uint32_t domid,
