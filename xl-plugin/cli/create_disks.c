@@ -8,17 +8,23 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/place.h"
 
 char *free_path(const char *path, const char *stem, const char *extension)
 {
-    char *candidate = xls_asprintf("%s%s%s", path, stem, extension);
+    char *real = xls_real_path(path);
+    char *candidate;
     struct stat st;
     int i;
 
+    if (!real)
+        real = xls_strdup(path);
+    candidate = xls_asprintf("%s%s%s", real, stem, extension);
     for (i = 1; !lstat(candidate, &st) && i < 10000; i++) {
         free(candidate);
-        candidate = xls_asprintf("%s%s.%d%s", path, stem, i, extension);
+        candidate = xls_asprintf("%s%s.%d%s", real, stem, i, extension);
     }
+    free(real);
     return candidate;
 }
 
@@ -88,15 +94,18 @@ static int check_regular(const libxl_disk_snapshot *d, struct error *e)
                      d->disk.pdev_path, d->disk.vdev, d->disk.vdev);
 }
 
-/* Beside the disk's path, by the snapshot's name; a deleted snapshot of that
+/* Beside the disk's file, by the snapshot's name; a deleted snapshot of that
  * name may have its layer there still. */
 static char *frozen_path(const struct session *s,
                          const struct create_options *o,
                          const libxl_disk_snapshot *d)
 {
-    char *path = xls_asprintf("%s.%s", d->disk.pdev_path, o->name), *stem;
+    char *real = xls_real_path(d->disk.pdev_path), *stem;
+    char *path = xls_asprintf("%s.%s", real ? real : d->disk.pdev_path,
+                              o->name);
     int i, j;
 
+    free(real);
     for (i = 0; i < s->store->num_records; i++)
         for (j = 0; j < s->store->records[i]->num_disks; j++) {
             if (!s->store->records[i]->hidden ||

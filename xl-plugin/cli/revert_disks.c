@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/format.h"
+#include "base/names.h"
 #include "cli/create_options.h"
 #include "cli/users.h"
 #include "storage/fold_internal.h"
@@ -32,7 +33,7 @@ static int keep_internal(struct session *s, const char *top, struct error *e)
     if (!fold_referred(s->store, top, LIBXL_SNAPSHOT_METHOD_INTERNAL, NULL))
         return 0;
     kept = free_path(top, ".kept", "");
-    if (link(top, kept))
+    if (xls_link(top, kept, NULL))
         ret = error_errno(e, "cannot keep %s, which holds internal snapshots, "
                           "as %s", top, kept);
     else
