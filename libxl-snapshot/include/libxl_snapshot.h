@@ -189,6 +189,12 @@ int libxl_snapshot_memory_rebase(libxl_ctx *ctx, const char *path,
  * With keep_path, a frozen layer whose header names its backing file relatively
  * names it absolutely from then on, if external_path is in another directory;
  * where QEMU cannot write that (the two are of different formats), ERROR_INVAL.
+ * external_path is then on the file system of the file that the disk's path
+ * leads to, ERROR_INVAL otherwise, and that file system has hard links,
+ * ERROR_SNAPSHOT_STORAGE otherwise.
+ *
+ * The files that are made (external_path, memory_path) are different ones, and
+ * none is a layer of one of the domain's disks: ERROR_INVAL.
  *
  * On failure nothing has changed (but for such a name): the domain runs on its
  * old chain, no new file is left, and the log says which disk or file and why.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /* Names of files: how one takes another's place, and what is never removed. */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -222,6 +224,75 @@ static void a_layer_behind_a_symlink_takes_a_path(void **state)
     free(name);
 }
 
+/* --- what is on the disk --- */
+
+static struct xls_file_id synced[8];
+static int num_synced;
+static bool no_fsync;
+
+int fsync(int fd)
+{
+    struct stat st;
+
+    if (!fstat(fd, &st) && num_synced < 8)
+        synced[num_synced++] = (struct xls_file_id){ st.st_dev, st.st_ino };
+    if (no_fsync) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fsync, fd);
+}
+
+/* Since it was last asked. */
+static bool was_synced(const char *path)
+{
+    int i;
+
+    for (i = 0; i < num_synced; i++)
+        if (xls_is_file(path, &synced[i]))
+            return true;
+    return false;
+}
+
+static void a_change_of_a_name_is_on_the_disk(void **state)
+{
+    (void)state;
+    put("a", "a");
+    assert_int_equal(mkdir(at("d"), 0755), 0);
+    num_synced = 0;
+    assert_int_equal(xls_file_link(&test_log, at("a"), at("d/b"), NULL), 0);
+    assert_true(was_synced(at("d")));
+    num_synced = 0;
+    assert_int_equal(xls_file_rename(&test_log, at("a"), at("d/a")), 0);
+    assert_true(was_synced(at("d")) && was_synced(dir));
+    num_synced = 0;
+    assert_int_equal(xls_file_rename_new(&test_log, at("d/a"), at("d/c")), 0);
+    assert_true(was_synced(at("d")));
+    num_synced = 0;
+    assert_int_equal(xls_file_unlink(&test_log, at("d/c")), 0);
+    assert_true(was_synced(at("d")));
+    /* While a guest waits, nothing is. */
+    num_synced = 0;
+    assert_int_equal(xls_file_rename_now(&test_log, at("d/b"), at("d/e")), 0);
+    assert_int_equal(xls_file_unlink_now(&test_log, at("d/e")), 0);
+    assert_int_equal(num_synced, 0);
+}
+
+static void what_does_not_get_there_is_told(void **state)
+{
+    (void)state;
+    put("a", "a");
+    no_fsync = true;
+    assert_int_equal(xls_file_link(&test_log, at("a"), at("b"), NULL),
+                     ERROR_SNAPSHOT_STORAGE);
+    assert_false(is_there("b"));
+    assert_int_equal(xls_file_rename(&test_log, at("a"), at("c")),
+                     ERROR_SNAPSHOT_STORAGE);
+    assert_int_equal(xls_file_unlink(&test_log, at("c")),
+                     ERROR_SNAPSHOT_STORAGE);
+    no_fsync = false;
+}
+
 /* --- directories of another user --- */
 
 #define USER 12345
@@ -394,6 +465,8 @@ int main(void)
         TEST(only_a_second_name_is_dropped),
         TEST(another_file_is_not_taken),
         TEST(a_layer_behind_a_symlink_takes_a_path),
+        TEST(a_change_of_a_name_is_on_the_disk),
+        TEST(what_does_not_get_there_is_told),
         TEST(a_users_symlink_leads_nowhere),
         TEST(a_symlink_is_followed_where_its_owner_may),
         TEST(a_user_who_swaps_names_gets_nothing),
