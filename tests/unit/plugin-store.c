@@ -380,6 +380,7 @@ static void memory_files_half_made_are_swept(void **state)
 {
     static const char *const half[] = { "a.mem.xls-new-0123abcd",
                                         ".a.mem.new.xls-new-89abcdef",
+                                        "b.xls-new-1.mem.xls-new-0123abcd",
                                         "a.mem.new", ".a.mem.new",
                                         ".a.mem.new.new" };
     static const char *const whole[] = { "a.mem", "a.mem.xls-new-0123abcdx",

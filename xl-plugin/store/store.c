@@ -509,12 +509,13 @@ int store_remove_memory(struct store *st, const xl_snapshot_record *rec,
 static bool is_half_made(const char *file)
 {
     static const char mark[] = ".xls-new-";
-    const char *end = strstr(file, mark);
+    size_t len = strlen(file), suffix = strlen(mark) + 8;
+    const char *end = len > suffix ? file + len - suffix : NULL;
 
     return ends_with(file, MEMORY ".new") || ends_with(file, MEMORY
                                                        ".new.new") ||
-           (end && strspn(end + strlen(mark), "0123456789abcdef") == 8 &&
-            !end[strlen(mark) + 8]);
+           (end && !strncmp(end, mark, strlen(mark)) &&
+            strspn(end + strlen(mark), "0123456789abcdef") == 8);
 }
 
 static int remove_half_made(struct store *st, const char *file,
