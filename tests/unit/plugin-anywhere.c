@@ -135,7 +135,8 @@ static void check_files(void)
     while ((entry = readdir(d))) {
         char *path = image(entry->d_name, "");
 
-        if (entry->d_name[0] != '.' && !needed(path))
+        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
+            !needed(path))
             fail_msg("nothing needs %s", path);
         free(path);
     }

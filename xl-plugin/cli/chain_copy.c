@@ -177,13 +177,19 @@ static void say(void *user, const char *text)
     cli_say(user, "%s", text);
 }
 
+static int running(void *user, struct live *live, struct error *e)
+{
+    return cli_live(user, live, e);
+}
+
 /* Copies that are of no use to the job any more. What a domain or a snapshot
  * uses all the same stays. */
 static void discard_files(struct session *s, struct cli *cli,
                           const xl_snapshot_moved *layers, int num)
 {
     struct fold fold = { .st = s->store, .live = &s->live,
-                         .domid = s->domain.domid, .say = say, .user = cli };
+                         .domid = s->domain.domid, .running = running,
+                         .say = say, .user = cli };
     struct error e = { 0 };
     int i;
 

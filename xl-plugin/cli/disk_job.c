@@ -147,12 +147,18 @@ static void forget(struct store *st, int i)
             (info->num_jobs - i) * sizeof(*info->jobs));
 }
 
+static int running(void *user, struct live *live, struct error *e)
+{
+    return cli_live(user, live, e);
+}
+
 static int apply(struct session *s, struct cli *cli,
                  const xl_snapshot_job *noted, const libxl_disk_job *job,
                  struct error *e)
 {
     struct fold fold = { .st = s->store, .live = &s->live,
-                         .domid = s->domain.domid };
+                         .domid = s->domain.domid, .running = running,
+                         .user = cli };
     xl_snapshot_domain_disk *disk = store_disk(s->store, noted->vdev);
     bool moved = false;
     int i;

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/names.h"
 #include "storage/identity.h"
+#include "storage/open_files.h"
 #include "store/tree.h"
 
 void fold_say(struct fold *f, const char *fmt, ...)
@@ -105,12 +106,6 @@ int fold_follow(struct store *st, const char *from, const char *to,
     return top ? store_write_info(st, e) : 0;
 }
 
-int fold_sync_directory(const char *path, struct error *e)
-{
-    return xls_sync_directory(path)
-        ? error_errno(e, "cannot sync the directory of %s", path) : 0;
-}
-
 static int unlink_synced(const char *path, struct error *e)
 {
     if (image_thaw(path, e))
@@ -125,6 +120,7 @@ int fold_discard(struct fold *f, const char *path,
     const struct layer *layer, *child;
     struct error why = { 0 };
     struct layers l;
+    char *who;
     int ret = 0;
 
     if (access(path, F_OK) && errno == ENOENT)
@@ -133,8 +129,11 @@ int fold_discard(struct fold *f, const char *path,
         return -1;
     layer = layers_find(&l, path);
     child = layers_next_child(&l, path, NULL);
+    who = open_file_user(path, true);
     if (child)
         fold_say(f, "%s stays: %s is based on it", path, child->image.path);
+    else if (who)
+        fold_say(f, "%s stays: it is open for writing in %s", path, who);
     else if ((layer && (layer->live || layer->top || layer->foreign)) ||
              fold_referred(f->st, path, -1, except))
         fold_say(f, "%s stays: it is in use", path);
@@ -149,6 +148,7 @@ int fold_discard(struct fold *f, const char *path,
         ret = image_freeze(path, e);
     }
     error_clear(&why);
+    free(who);
     layers_free(&l);
     return ret;
 }

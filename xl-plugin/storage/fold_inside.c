@@ -22,11 +22,11 @@ static int remove_internal(struct fold *f, const struct layer *image,
     }
     if (fold_begin(f, path, LIBXL_DISK_FORMAT_QCOW2, e))
         return -1;
-    if (image_internal_delete(path, disk->internal_name, e)) {
+    if (image_internal_delete(fold_file(f, path), disk->internal_name, e)) {
         fold_abandon(f);
         return -1;
     }
-    return fold_protect(f, path, e) || fold_end(f, e) ? -1 : 1;
+    return fold_end(f, e) ? -1 : 1;
 }
 
 /* An image that was only kept for the snapshots inside it goes with the last

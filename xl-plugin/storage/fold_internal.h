@@ -23,22 +23,42 @@ bool fold_active(const struct fold *f, const char *path);
  * written, renamed over or removed. */
 int fold_unused(const struct fold *f, const char *path, struct error *e);
 
-/* The directory that path is in has what was done to it on disk. */
-int fold_sync_directory(const char *path, struct error *e);
-
 /* Lifts the protection of an active layer, sets that of any other. */
 int fold_protect(const struct fold *f, const char *path, struct error *e);
 
 /*
- * Around the merging of data into path by qemu-img: the first lifts its
- * protection and notes that it is written, the second takes the note back. In
- * between, fold_abandon after a failure, which puts all in order and keeps the
+ * Around the writing of a layer by qemu-img. fold_begin notes it, lifts its
+ * protection, and gives it a hidden name, so that no domain can be started on
+ * it by a configuration or through another layer; it fails when a domain, or
+ * any other process, has the layer open. fold_file is the name to use.
+ * fold_end gives it its own name again, protects it, and takes the note back.
+ * After a failure in between, fold_abandon puts all in order and keeps the
  * error that there is.
  */
 int fold_begin(struct fold *f, const char *path, libxl_disk_format format,
                struct error *e);
+const char *fold_file(const struct fold *f, const char *path);
 int fold_end(struct fold *f, struct error *e);
 void fold_abandon(struct fold *f);
+
+/* The same for a layer whose data goes into the one below it, into, which is
+ * then to have its name: the upper one is hidden. fold_end_into gives it that
+ * name and removes the upper one. */
+int fold_begin_into(struct fold *f, const char *path, const char *into,
+                    libxl_disk_format format, struct error *e);
+int fold_end_into(struct fold *f, struct error *e);
+
+/* The directories of both have it on disk; a file of that name is an error. */
+int fold_rename(const char *from, const char *to, struct error *e);
+
+/* In fold_hidden.c, for these: the file gets its noted hidden name, or its own
+ * one again. What is no regular file keeps its name. */
+int fold_put_aside(struct fold *f, struct error *e);
+int fold_put_back(struct fold *f, struct error *e);
+/* No running domain has the file in a chain, and no process has it open; path
+ * is its own name. */
+int fold_check_unused(struct fold *f, const char *path, const char *file,
+                      struct error *e);
 
 /*
  * The data of child has been merged into base, the deleted snapshot's layer:

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "storage/fold_internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include "base/alloc.h"
-#include "base/names.h"
 #include "storage/space.h"
 
 /*
@@ -93,12 +91,12 @@ static int copy_up(struct fold *f, const struct image *base,
     fold_say(f, "merging %s into %s", base->path, child->path);
     if (fold_begin(f, child->path, child->format, e))
         return -1;
-    if (image_rebase(child->path, base->backing, base->backing_format, false,
-                     e)) {
+    if (image_rebase(fold_file(f, child->path), base->backing,
+                     base->backing_format, false, e)) {
         fold_abandon(f);
         return -1;
     }
-    return fold_protect(f, child->path, e) || fold_end(f, e) ? -1 : 0;
+    return fold_end(f, e);
 }
 
 static int forward(struct fold *f, xl_snapshot_record *rec,
@@ -110,10 +108,40 @@ static int forward(struct fold *f, xl_snapshot_record *rec,
         fold_drop(f, rec, disk, e) ? -1 : 0;
 }
 
-static int take_name(const char *from, const char *to, struct error *e)
+/* base keeps its name, and is hidden meanwhile. That alone puts child, whose
+ * header names it, out of reach. */
+static int keep_base(struct fold *f, xl_snapshot_record *rec,
+                     xl_snapshot_disk *disk, const struct image *base,
+                     const struct image *child, struct error *e)
 {
-    return xls_rename(from, to, XLS_RENAME_OVER, true)
-        ? error_errno(e, "cannot rename %s to %s", from, to) : 0;
+    if (fold_begin(f, base->path, base->format, e))
+        return -1;
+    /* qemu-img opens the upper image for writing as well. */
+    if (fold_check_unused(f, child->path, child->path, e) ||
+        image_thaw(child->path, e) ||
+        image_commit(child->path, fold_file(f, base->path), base->format, e)) {
+        fold_abandon(f);
+        return -1;
+    }
+    return fold_merged(f, rec, disk->vdev, base, child->path, e);
+}
+
+static int keep_child(struct fold *f, xl_snapshot_record *rec,
+                      xl_snapshot_disk *disk, const struct image *base,
+                      const struct image *child, struct error *e)
+{
+    if (fold_begin_into(f, child->path, base->path, base->format, e))
+        return -1;
+    if (image_thaw(base->path, e) ||
+        image_commit(fold_file(f, child->path), base->path, base->format,
+                     e) ||
+        /* What a relative name would not lead to from there. */
+        (base->relative && image_rebase(base->path, base->backing,
+                                        base->backing_format, true, e))) {
+        fold_abandon(f);
+        return -1;
+    }
+    return fold_end_into(f, e) || fold_drop(f, rec, disk, e) ? -1 : 0;
 }
 
 static int backward(struct fold *f, enum direction direction,
@@ -122,29 +150,8 @@ static int backward(struct fold *f, enum direction direction,
                     struct error *e)
 {
     fold_say(f, "merging %s into %s", child->path, base->path);
-    if (fold_begin(f, base->path, base->format, e))
-        return -1;
-    /* qemu-img opens the upper image for writing as well. */
-    if (fold_unused(f, child->path, e) || image_thaw(child->path, e) ||
-        image_commit(child->path, base->path, e)) {
-        fold_abandon(f);
-        return -1;
-    }
-    if (direction == KEEP_BASE)
-        return fold_merged(f, rec, disk->vdev, base, child->path, e);
-    /* What a relative name would not lead to from there. */
-    if (base->relative && image_rebase(base->path, base->backing,
-                                      base->backing_format, true, e)) {
-        fold_abandon(f);
-        return -1;
-    }
-    if (fold_unused(f, child->path, e)) {
-        fold_abandon(f);
-        return -1;
-    }
-    return take_name(base->path, child->path, e) ||
-        fold_protect(f, child->path, e) || fold_end(f, e) ||
-        fold_drop(f, rec, disk, e) ? -1 : 0;
+    return direction == KEEP_BASE ? keep_base(f, rec, disk, base, child, e)
+                                  : keep_child(f, rec, disk, base, child, e);
 }
 
 int fold_offline(struct fold *f, const struct layers *l,

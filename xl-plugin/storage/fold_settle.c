@@ -6,27 +6,24 @@
 #include "storage/fold_internal.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
-
-int fold_begin(struct fold *f, const char *path, libxl_disk_format format,
-               struct error *e)
-{
-    if (fold_unused(f, path, e))
-        return -1;
-    str_replace(&f->st->info.writing, path);
-    f->st->info.writing_format = format;
-    return store_write_info(f->st, e) || image_thaw(path, e) ? -1 : 0;
-}
+#include "base/names.h"
 
 static void clear_writing(struct fold *f)
 {
-    str_replace(&f->st->info.writing, NULL);
-    f->st->info.writing_format = LIBXL_DISK_FORMAT_UNKNOWN;
+    xl_snapshot_domain *info = &f->st->info;
+
+    str_replace(&info->writing, NULL);
+    str_replace(&info->writing_as, NULL);
+    str_replace(&info->writing_into, NULL);
+    info->writing_format = LIBXL_DISK_FORMAT_UNKNOWN;
+    info->writing_inode = 0;
 }
 
-int fold_end(struct fold *f, struct error *e)
+static int forget_writing(struct fold *f, struct error *e)
 {
     clear_writing(f);
     return store_write_info(f->st, e);
@@ -56,55 +53,150 @@ static int protect_all(const struct fold *f, struct error *e)
     return ret;
 }
 
-/* Whether a domain runs on it, so that it is QEMU's to write. */
-static int is_open(const struct fold *f, const char *path, struct error *e)
+/* Nothing was written yet. */
+static void put_all_back(struct fold *f)
 {
-    const struct layer *layer;
-    struct layers l;
-    int ret;
+    struct error ignored = { 0 };
 
-    if (layers_load(&l, f->st, f->live, e))
+    if (!fold_put_back(f, &ignored) && !protect_all(f, &ignored))
+        forget_writing(f, &ignored);
+    error_clear(&ignored);
+}
+
+int fold_begin_into(struct fold *f, const char *path, const char *into,
+                    libxl_disk_format format, struct error *e)
+{
+    xl_snapshot_domain *info = &f->st->info;
+    struct stat st;
+
+    if (fold_unused(f, path, e))
         return -1;
-    layer = layers_find(&l, path);
-    ret = layer && layer->live;
-    layers_free(&l);
-    return ret;
+    clear_writing(f);
+    str_replace(&info->writing, path);
+    str_replace(&info->writing_into, into);
+    info->writing_format = format;
+    if (into && stat(into, &st)) {
+        clear_writing(f);
+        return error_errno(e, "cannot look at %s", into);
+    }
+    info->writing_inode = into ? st.st_ino : 0;
+    if (fold_put_aside(f, e) ||
+        fold_check_unused(f, path, fold_file(f, path), e) ||
+        (into && fold_check_unused(f, into, into, e))) {
+        put_all_back(f);
+        return -1;
+    }
+    return 0;
+}
+
+int fold_begin(struct fold *f, const char *path, libxl_disk_format format,
+               struct error *e)
+{
+    return fold_begin_into(f, path, NULL, format, e);
+}
+
+const char *fold_file(const struct fold *f, const char *path)
+{
+    const xl_snapshot_domain *info = &f->st->info;
+
+    return str_same(info->writing, path) && !str_none(info->writing_as)
+        ? info->writing_as : path;
+}
+
+int fold_end(struct fold *f, struct error *e)
+{
+    return fold_put_back(f, e) || fold_protect(f, f->st->info.writing, e) ||
+        forget_writing(f, e) ? -1 : 0;
+}
+
+/* The layer below has the name of the one that was merged into it, which is
+ * not needed any more. */
+static int remove_hidden(struct fold *f, struct error *e)
+{
+    const xl_snapshot_domain *info = &f->st->info;
+
+    if (fold_protect(f, info->writing, e) || image_thaw(info->writing_as, e))
+        return -1;
+    if (xls_unlink(info->writing_as, true))
+        return error_errno(e, "cannot remove %s", info->writing_as);
+    return forget_writing(f, e);
+}
+
+int fold_end_into(struct fold *f, struct error *e)
+{
+    const xl_snapshot_domain *info = &f->st->info;
+
+    if (fold_check_unused(f, info->writing_into, info->writing_into, e) ||
+        fold_rename(info->writing_into, info->writing, e)) {
+        fold_abandon(f);
+        return -1;
+    }
+    return remove_hidden(f, e);
+}
+
+/* Whether an interrupted fold_end_into had come that far. */
+static bool took_name(const xl_snapshot_domain *info)
+{
+    struct stat st;
+
+    return !str_none(info->writing_into) &&
+        access(info->writing_into, F_OK) && !stat(info->writing, &st) &&
+        st.st_ino == info->writing_inode;
+}
+
+/* Nobody had them open when qemu-img began: a layer that is open now is a
+ * domain's. */
+static bool may_repair(struct fold *f)
+{
+    const xl_snapshot_domain *info = &f->st->info;
+    const char *file = fold_file(f, info->writing);
+    struct error why = { 0 };
+    bool may;
+
+    may = !fold_check_unused(f, info->writing, file, &why) &&
+        (str_none(info->writing_into) ||
+         !fold_check_unused(f, info->writing_into, info->writing_into, &why));
+    error_clear(&why);
+    return may;
 }
 
 /* What cannot be freed is only space. */
-static int free_leaks(struct fold *f, const char *path, struct error *e)
+static int free_leaks(struct fold *f, const char *path, const char *file,
+                      struct error *e)
 {
     struct error why = { 0 };
 
-    if (image_thaw(path, e))
+    if (access(file, F_OK) || !may_repair(f))
+        return 0;
+    if (image_thaw(file, e))
         return -1;
-    if (image_repair_leaks(path, &why))
+    if (image_repair_leaks(file, &why))
         fold_say(f, "%s, which was being written, may be larger than it need "
                  "be: %s", path, why.text);
     error_clear(&why);
-    return fold_protect(f, path, e);
+    return 0;
 }
 
 static int settle_writing(struct fold *f, struct error *e)
 {
     const xl_snapshot_domain *info = &f->st->info;
-    struct error why = { 0 };
-    int open;
 
     if (str_none(info->writing))
         return 0;
-    if (info->writing_format == LIBXL_DISK_FORMAT_QCOW2 &&
-        !access(info->writing, F_OK)) {
-        open = is_open(f, info->writing, e);
-        if (!open && fold_unused(f, info->writing, &why)) {
-            fold_say(f, "%s is left as it is: %s", info->writing, why.text);
-            error_clear(&why);
-            open = 1;
-        }
-        if (open < 0 || (!open && free_leaks(f, info->writing, e)))
-            return -1;
+    if (took_name(info) && !str_none(info->writing_as) &&
+        !access(info->writing_as, F_OK))
+        return remove_hidden(f, e) || protect_all(f, e) ? -1 : 0;
+    if (info->writing_format == LIBXL_DISK_FORMAT_QCOW2) {
+        const char *written = str_none(info->writing_into)
+            ? info->writing : info->writing_into;
+
+        /* Where it has its own name, nothing was begun, or it was complete. */
+        if (str_none(info->writing_as) || !access(info->writing_as, F_OK))
+            if (free_leaks(f, written, fold_file(f, written), e))
+                return -1;
     }
-    return protect_all(f, e) || fold_end(f, e) ? -1 : 0;
+    return fold_put_back(f, e) || protect_all(f, e) || forget_writing(f, e)
+        ? -1 : 0;
 }
 
 void fold_abandon(struct fold *f)
@@ -122,6 +214,19 @@ static int clear_merged(struct fold *f, struct error *e)
     return store_write_info(f->st, e);
 }
 
+static int point_child(struct fold *f, const struct image *child,
+                       const char *to, libxl_disk_format format,
+                       struct error *e)
+{
+    if (fold_begin(f, child->path, child->format, e))
+        return -1;
+    if (image_rebase(fold_file(f, child->path), to, format, true, e)) {
+        fold_abandon(f);
+        return -1;
+    }
+    return fold_end(f, e);
+}
+
 /* Layers based on from show the same on to. */
 static int point_children(struct fold *f, const char *from, const char *to,
                           libxl_disk_format format, struct error *e)
@@ -135,10 +240,7 @@ static int point_children(struct fold *f, const char *from, const char *to,
     while (!ret && (child = layers_next_child(&l, from, child)))
         /* QEMU has done it for those that it has open. */
         if (!child->live)
-            ret = fold_unused(f, child->image.path, e) ||
-                  image_thaw(child->image.path, e) ||
-                  image_rebase(child->image.path, to, format, true, e) ||
-                  fold_protect(f, child->image.path, e);
+            ret = point_child(f, &child->image, to, format, e);
     layers_free(&l);
     return ret ? -1 : 0;
 }
@@ -182,22 +284,25 @@ int fold_merged(struct fold *f, const xl_snapshot_record *rec,
     str_replace(&m->to, base->path);
     m->to_format = base->format;
     str_replace(&m->from, child);
+    if (store_write_info(f->st, e) || fold_put_back(f, e))
+        return -1;
     clear_writing(f);
-    return store_write_info(f->st, e) || finish_merged(f, e) ? -1 : 0;
+    return finish_merged(f, e);
 }
 
 static int settle_merged(struct fold *f, struct error *e)
 {
     const char *from = f->st->info.merged.from;
-    int open;
+    struct error used = { 0 };
 
     if (str_none(from))
         return 0;
     /* Its protection was lifted, and a domain started on it since: what it
      * shows is right in any case. */
-    open = is_open(f, from, e);
-    if (open)
-        return open < 0 ? -1 : clear_merged(f, e);
+    if (!access(from, F_OK) && fold_check_unused(f, from, from, &used)) {
+        error_clear(&used);
+        return clear_merged(f, e);
+    }
     return protect_all(f, e) || finish_merged(f, e) ? -1 : 0;
 }
 

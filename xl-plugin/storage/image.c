@@ -229,13 +229,37 @@ int image_rebase(const char *path, const char *backing,
     return run(argv, NULL, NULL, e) || image_sync(path, e) ? -1 : 0;
 }
 
-int image_commit(const char *path, const char *backing, struct error *e)
+static struct xls_json *node(const char *path, libxl_disk_format format)
 {
-    const char *argv[] = { "qemu-img", "commit", "-q", "-d", "-f", "qcow2",
-                           "--", path, NULL };
+    struct xls_json *o = xls_json_object(), *file = xls_json_object();
 
-    return check_path(path, e) || run(argv, NULL, NULL, e) ||
-           image_sync(backing, e) ? -1 : 0;
+    xls_json_set_str(file, "driver", "file");
+    xls_json_set_str(file, "filename", path);
+    xls_json_set_str(o, "driver", xls_format_driver(format));
+    xls_json_set(o, "file", file);
+    return o;
+}
+
+int image_commit(const char *path, const char *backing,
+                 libxl_disk_format backing_format, struct error *e)
+{
+    struct xls_json *o;
+    char *text, *image;
+    int ret;
+
+    if (check_path(path, e) || check_path(backing, e) ||
+        check_format(backing, backing_format, e))
+        return -1;
+    o = node(path, LIBXL_DISK_FORMAT_QCOW2);
+    xls_json_set(o, "backing", node(backing, backing_format));
+    text = xls_json_print(o, false);
+    image = xls_asprintf("json:%s", text);
+    ret = run((const char *const[]){ "qemu-img", "commit", "-q", "-d", "--",
+                                     image, NULL }, NULL, NULL, e);
+    free(image);
+    free(text);
+    xls_json_free(o);
+    return ret || image_sync(backing, e) ? -1 : 0;
 }
 
 int image_repair_leaks(const char *path, struct error *e)

@@ -57,8 +57,10 @@ int image_create_overlay(const char *path, const char *backing,
 int image_rebase(const char *path, const char *backing,
                  libxl_disk_format backing_format, bool rename_only,
                  struct error *e);
-/* Writes the data of path (qcow2) into backing, its backing file. */
-int image_commit(const char *path, const char *backing, struct error *e);
+/* Writes the data of path (qcow2) into backing, the file that its header names
+ * as backing file, whatever name that has now. */
+int image_commit(const char *path, const char *backing,
+                 libxl_disk_format backing_format, struct error *e);
 /* Frees the space that an interrupted qemu-img has left unused in a qcow2. */
 int image_repair_leaks(const char *path, struct error *e);
 

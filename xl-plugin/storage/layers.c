@@ -168,8 +168,13 @@ static int add(struct layers *l, const char *path, libxl_disk_format format,
 static int add_store(struct layers *l, const struct store *st,
                      const char *foreign, struct error *e)
 {
+    const xl_snapshot_domain *info = &st->info;
     int i, j;
 
+    /* A layer that is being merged has another name meanwhile. */
+    if (add(l, info->writing_as, info->writing_format, NULL, false, foreign,
+            e))
+        return -1;
     for (i = 0; i < st->info.num_disks; i++) {
         const xl_snapshot_domain_disk *d = &st->info.disks[i];
 

@@ -2,6 +2,7 @@
 #include "store/store.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "store/device.h"
@@ -132,10 +133,32 @@ int store_move_layer(struct store *st, const char *from, const char *to,
     return leftover ? store_write_info(st, e) : 0;
 }
 
+/* A layer that is being merged has another name meanwhile. */
+static void use_hidden_name(struct store *st)
+{
+    const xl_snapshot_domain *info = &st->info;
+    int i, j;
+
+    if (str_none(info->writing_as) || access(info->writing_as, F_OK))
+        return;
+    for (i = 0; i < info->num_disks; i++)
+        if (str_same(info->disks[i].top_path, info->writing))
+            str_replace(&info->disks[i].top_path, info->writing_as);
+    for (i = 0; i < st->num_records; i++)
+        for (j = 0; j < st->records[i]->num_disks; j++) {
+            xl_snapshot_disk *d = &st->records[i]->disks[j];
+
+            if (str_same(d->layer_path, info->writing))
+                str_replace(&d->layer_path, info->writing_as);
+        }
+}
+
 void store_assume_merged(struct store *st)
 {
     const xl_snapshot_merged *m = &st->info.merged;
     int i;
+
+    use_hidden_name(st);
 
     for (i = 0; !str_none(m->from) && i < st->info.num_disks; i++)
         if (str_same(st->info.disks[i].top_path, m->from)) {

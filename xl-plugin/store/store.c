@@ -104,6 +104,12 @@ static int check_unfinished(struct store *st, const xl_snapshot_domain *info,
 
     if (!str_none(info->writing) && info->writing[0] != '/')
         return damaged(st, INFO, "writing is not absolute", info->writing, e);
+    if (!str_none(info->writing_as) && info->writing_as[0] != '/')
+        return damaged(st, INFO, "writing_as is not absolute",
+                       info->writing_as, e);
+    if (!str_none(info->writing_into) && info->writing_into[0] != '/')
+        return damaged(st, INFO, "writing_into is not absolute",
+                       info->writing_into, e);
     if (!str_none(m->from) && m->from[0] != '/')
         return damaged(st, INFO, "merged: from is not absolute", m->from, e);
     if (!str_none(m->from) && (str_none(m->to) || m->to[0] != '/'))

@@ -43,7 +43,8 @@ static int go_down(const struct layers *l, const struct layer *base,
     bool keep_child_path = base->image.format == child->image.format;
 
     if (image_thaw(base->image.path, e) || image_thaw(child->image.path, e) ||
-        image_commit(child->image.path, base->image.path, e))
+        image_commit(child->image.path, base->image.path, base->image.format,
+                     e))
         return -1;
     if (keep_child_path) {
         assert_int_equal(rename(base->image.path, child->image.path), 0);
