@@ -70,7 +70,7 @@ static int setup_spy(void **state)
 
 static int teardown_spy(void **state)
 {
-    fold.running = NULL;
+    fold.unused = NULL;
     live_free(&live);
     setenv("PATH", real_path, 1);
     return teardown(state);
@@ -211,15 +211,11 @@ static void a_layer_that_a_process_has_open_is_not_written(void **state)
     free(path);
 }
 
-/* Appears once the command has begun. */
-static int appears(void *user, struct live *now, struct error *e)
+/* A domain that appears once the command has begun. */
+static int appears(void *user, const char *path, struct error *e)
 {
     (void)user;
-    (void)e;
-    memset(now, 0, sizeof(*now));
-    live_add(now, "web1", DOMID, "xvda", st->info.disks[0].config_path,
-             LIBXL_DISK_FORMAT_QCOW2);
-    return 0;
+    return error_set(e, "%s is in use by domain web1", path);
 }
 
 static void a_domain_that_appears_stops_the_merge(void **state)
@@ -232,7 +228,7 @@ static void a_domain_that_appears_stops_the_merge(void **state)
     guest_writes();
     remember_tops();
     spy(starts(top(), "qcow2", top(), "qcow2"));
-    fold.running = appears;
+    fold.unused = appears;
     assert_good(fold_hide(st, store_find(st, "s0"), 0, &e), &e);
     assert_error(fold_all(&fold, &e), &e, "domain web1");
     assert_false(noted("written"));
@@ -247,11 +243,11 @@ static void a_file_that_a_domain_uses_by_now_is_not_removed(void **state)
     (void)state;
     add_disk("xvda", "a.qcow2", LIBXL_DISK_FORMAT_QCOW2);
     str_replace(&st->info.disks[0].top_path, NULL);
-    fold.running = appears;
+    fold.unused = appears;
     assert_good(fold_discard(&fold, st->info.disks[0].config_path, NULL, &e),
                 &e);
     assert_int_equal(access(st->info.disks[0].config_path, F_OK), 0);
-    fold.running = NULL;
+    fold.unused = NULL;
 }
 
 static void another_file_of_that_name_is_not_replaced(void **state)

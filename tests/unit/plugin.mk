@@ -10,7 +10,8 @@ UNIT_PLUGIN_OBJS := $(addprefix $(OBJ)/xl-plugin/,cli/disk_option.o \
 # A domain's snapshots without a host, for the tests of what becomes of them.
 UNIT_TREES := $(addprefix $(UNIT_OUT)/support/,trees.o running.o)
 UNIT_ON_TREES := $(addprefix $(UNIT_OUT)/,plugin-fold plugin-anywhere \
-    plugin-provisional plugin-copies plugin-relocate plugin-hidden)
+    plugin-provisional plugin-copies plugin-relocate plugin-hidden \
+    plugin-devices)
 $(UNIT_TREES): $(UNIT_OUT)/%.o: tests/unit/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)

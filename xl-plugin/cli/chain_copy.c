@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/names.h"
 #include "base/percent.h"
+#include "cli/users.h"
 #include "storage/fold_internal.h"
 #include "storage/image_copy.h"
 
@@ -177,9 +178,9 @@ static void say(void *user, const char *text)
     cli_say(user, "%s", text);
 }
 
-static int running(void *user, struct live *live, struct error *e)
+static int unused(void *user, const char *path, struct error *e)
 {
-    return cli_live(user, live, e);
+    return users_running(user, INVALID_DOMID, path, e);
 }
 
 /* Copies that are of no use to the job any more. What a domain or a snapshot
@@ -188,7 +189,7 @@ static void discard_files(struct session *s, struct cli *cli,
                           const xl_snapshot_moved *layers, int num)
 {
     struct fold fold = { .st = s->store, .live = &s->live,
-                         .domid = s->domain.domid, .running = running,
+                         .domid = s->domain.domid, .unused = unused,
                          .say = say, .user = cli };
     struct error e = { 0 };
     int i;

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "cli/chain_copy.h"
+#include "cli/users.h"
 #include "storage/fold_internal.h"
 #include "storage/identity.h"
 
@@ -147,9 +148,9 @@ static void forget(struct store *st, int i)
             (info->num_jobs - i) * sizeof(*info->jobs));
 }
 
-static int running(void *user, struct live *live, struct error *e)
+static int unused(void *user, const char *path, struct error *e)
 {
-    return cli_live(user, live, e);
+    return users_running(user, INVALID_DOMID, path, e);
 }
 
 static int apply(struct session *s, struct cli *cli,
@@ -157,7 +158,7 @@ static int apply(struct session *s, struct cli *cli,
                  struct error *e)
 {
     struct fold fold = { .st = s->store, .live = &s->live,
-                         .domid = s->domain.domid, .running = running,
+                         .domid = s->domain.domid, .unused = unused,
                          .user = cli };
     xl_snapshot_domain_disk *disk = store_disk(s->store, noted->vdev);
     bool moved = false;

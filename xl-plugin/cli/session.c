@@ -79,17 +79,14 @@ static int domain_live(struct cli *cli, uint32_t domid, struct live *live)
     rc = domid == 0 ? ERROR_INVAL
         : libxl_retrieve_domain_configuration(cli->ctx, domid, &config, NULL);
     for (i = 0; !rc && i < config.num_disks; i++)
-        if (config.disks[i].pdev_path)
-            live_add(live, name, domid, config.disks[i].vdev,
-                     config.disks[i].pdev_path, config.disks[i].format);
+        live_add_disk(live, name, domid, &config.disks[i],
+                      config.disks[i].format);
     libxl_domain_config_dispose(&config);
     /* A domain of another toolstack, or dom0: xenstore has its disks, but not
      * their formats. */
     disks = rc ? libxl_device_disk_list(cli->ctx, domid, &num) : NULL;
     for (i = 0; disks && i < num; i++)
-        if (disks[i].pdev_path)
-            live_add(live, name, domid, disks[i].vdev, disks[i].pdev_path,
-                     LIBXL_DISK_FORMAT_RAW);
+        live_add_disk(live, name, domid, &disks[i], LIBXL_DISK_FORMAT_RAW);
     if (disks)
         libxl_device_disk_list_free(disks, num);
     free(name);
@@ -127,7 +124,7 @@ int session_open(struct cli *cli, const char *domain, bool running,
                  struct session *s, struct error *e)
 {
     char *told = NULL;
-    int ret;
+    int i, ret;
 
     signals_ignore();
     memset(s, 0, sizeof(*s));
@@ -145,6 +142,10 @@ int session_open(struct cli *cli, const char *domain, bool running,
                          &s->store, e);
     if (!ret)
         run_hold(s->store->lock);
+    for (i = 0; !ret && i < s->store->healed.num; i++)
+        cli_say(cli, "%s", s->store->healed.v[i]);
+    if (!ret && s->store->healed.num)
+        ret = store_write_info(s->store, e);
     if (!ret)
         ret = store_sweep(s->store, e);
     if (!ret)

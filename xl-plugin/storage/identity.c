@@ -245,7 +245,7 @@ void identity_note_tops(struct store *st, const struct live *live,
         bool has_layers = false;
         int j;
 
-        if (l->domid != domid)
+        if (l->domid != domid || l->removable || !store_place_ok(l->path))
             continue;
         d = store_disk(st, l->vdev);
         for (j = 0; j < st->num_records; j++)

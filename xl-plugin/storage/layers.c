@@ -20,6 +20,18 @@ void live_add(struct live *live, const char *domain, uint32_t domid,
     d->vdev = xls_strdup(vdev);
     d->path = xls_strdup(path);
     d->format = format;
+    d->removable = false;
+}
+
+void live_add_disk(struct live *live, const char *domain, uint32_t domid,
+                   const libxl_device_disk *disk, libxl_disk_format format)
+{
+    if (str_none(disk->vdev) || str_none(disk->pdev_path) ||
+        disk->format == LIBXL_DISK_FORMAT_EMPTY ||
+        !str_none(disk->backend_domname) || disk->backend_domid)
+        return;
+    live_add(live, domain, domid, disk->vdev, disk->pdev_path, format);
+    live->v[live->num - 1].removable = disk->is_cdrom || disk->removable;
 }
 
 struct live_disk *live_find(const struct live *live, uint32_t domid,

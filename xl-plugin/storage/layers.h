@@ -18,6 +18,7 @@ struct live_disk {
     char *vdev;
     char *path;
     libxl_disk_format format;
+    bool removable;             /* its medium comes and goes: a CD-ROM drive */
 };
 
 /* The disks of all running domains. */
@@ -27,6 +28,10 @@ struct live {
 };
 void live_add(struct live *live, const char *domain, uint32_t domid,
               const char *vdev, const char *path, libxl_disk_format format);
+/* As libxl describes it. A drive without a medium, and what another domain
+ * serves, is on no file of this host and is left out. */
+void live_add_disk(struct live *live, const char *domain, uint32_t domid,
+                   const libxl_device_disk *disk, libxl_disk_format format);
 struct live_disk *live_find(const struct live *live, uint32_t domid,
                             const char *vdev);
 void live_free(struct live *live);

@@ -13,13 +13,12 @@
 
 #include "base/alloc.h"
 #include "json/json.h"
+#include "store/check.h"
 #include "store/files.h"
 #include "store/outside.h"
 #include "store/names.h"
 
 #define FORMAT_VERSION 1
-#define INFO "domain.json"
-#define RECORD ".snapshot.json"
 #define MEMORY ".mem"
 #define LOCK "lock"
 
@@ -50,120 +49,23 @@ static int check_version(const char *path, const char *name, const char *text,
     return ret;
 }
 
-static int damaged(struct store *st, const char *file, const char *what,
-                   const char *value, struct error *e)
-{
-    return error_set(e, "%s/%s is damaged: %s: \"%.200s\"", st->path, file,
-                     what, value ? value : "");
-}
-
-/* Paths go to qemu-img and unlink, names into file names: only what the
- * plugin itself would have written is taken. */
-static int check_disk(struct store *st, const char *file,
-                      const xl_snapshot_disk *d, struct error *e)
-{
-    if (str_none(d->vdev))
-        return damaged(st, file, "disks: a vdev is missing", "", e);
-    if (str_none(d->layer_path) || d->layer_path[0] != '/')
-        return damaged(st, file, "disks: layer_path is not absolute",
-                       d->layer_path, e);
-    if (!str_none(d->internal_name) && !snapshot_name_ok(d->internal_name))
-        return damaged(st, file, "disks: internal_name is no name",
-                       d->internal_name, e);
-    if (d->method == LIBXL_SNAPSHOT_METHOD_INTERNAL &&
-        str_none(d->internal_name))
-        return damaged(st, file, "disks: internal_name is missing", d->vdev,
-                       e);
-    return 0;
-}
-
-static int check_record(struct store *st, const char *file,
-                        const xl_snapshot_record *rec, struct error *e)
-{
-    char *own = xls_asprintf("%s" RECORD, rec->name ? rec->name : "");
-    int i, ret = 0;
-
-    if (strcmp(own, file) || !snapshot_name_ok(rec->name))
-        ret = damaged(st, file, "name does not match the file's", rec->name,
-                      e);
-    else if (!str_none(rec->parent) && !snapshot_name_ok(rec->parent))
-        ret = damaged(st, file, "parent is no name", rec->parent, e);
-    else if (!str_none(rec->memory_path) && rec->memory_path[0] != '/')
-        ret = damaged(st, file, "memory_path is not absolute",
-                      rec->memory_path, e);
-    for (i = 0; !ret && i < rec->num_disks; i++)
-        ret = check_disk(st, file, &rec->disks[i], e);
-    free(own);
-    return ret;
-}
-
-static int check_unfinished(struct store *st, const xl_snapshot_domain *info,
-                            struct error *e)
-{
-    const xl_snapshot_merged *m = &info->merged;
-
-    if (!str_none(info->writing) && info->writing[0] != '/')
-        return damaged(st, INFO, "writing is not absolute", info->writing, e);
-    if (!str_none(info->writing_as) && info->writing_as[0] != '/')
-        return damaged(st, INFO, "writing_as is not absolute",
-                       info->writing_as, e);
-    if (!str_none(info->writing_into) && info->writing_into[0] != '/')
-        return damaged(st, INFO, "writing_into is not absolute",
-                       info->writing_into, e);
-    if (!str_none(m->from) && m->from[0] != '/')
-        return damaged(st, INFO, "merged: from is not absolute", m->from, e);
-    if (!str_none(m->from) && (str_none(m->to) || m->to[0] != '/'))
-        return damaged(st, INFO, "merged: to is not absolute", m->to, e);
-    return 0;
-}
-
-static bool is_place(const char *path)
-{
-    return !str_none(path) && (path[0] == '/' || is_nbd_uri(path));
-}
-
-static int check_job(struct store *st, const xl_snapshot_job *job,
-                     struct error *e)
-{
-    int i;
-
-    for (i = 0; i < job->num_layers; i++)
-        if (!is_place(job->layers[i].from) || !is_place(job->layers[i].to))
-            return damaged(st, INFO, "jobs: a layer is not absolute",
-                           job->layers[i].to, e);
-    return 0;
-}
-
 static int load_info(struct store *st, struct error *e)
 {
     char *text, *what = NULL;
     size_t len;
-    int i, ret;
+    int ret;
 
-    ret = store_file_read(st->dir, st->path, INFO, &text, &len, e);
+    ret = store_file_read(st->dir, st->path, STORE_INFO, &text, &len, e);
     if (ret || !text)
         return ret;
-    ret = check_version(st->path, INFO, text, len, e);
+    ret = check_version(st->path, STORE_INFO, text, len, e);
     if (!ret && xl_snapshot_domain_from_json(NULL, &st->info, text, &what))
-        ret = error_set(e, "%s/" INFO " is damaged: %s", st->path, what);
+        ret = error_set(e, "%s/" STORE_INFO " is damaged: %s", st->path, what);
     free(what);
     free(text);
     if (!ret && !str_same(st->info.name, st->domain))
-        ret = damaged(st, INFO, "name is not that of the directory",
+        ret = store_damaged(st, STORE_INFO, "name is not that of the directory",
                       st->info.name, e);
-    for (i = 0; !ret && i < st->info.num_disks; i++) {
-        const xl_snapshot_domain_disk *d = &st->info.disks[i];
-
-        if (str_none(d->vdev) || !is_place(d->top_path))
-            ret = damaged(st, INFO, "disks: top_path is not absolute",
-                          d->top_path, e);
-    }
-    for (i = 0; !ret && i < st->info.num_jobs; i++)
-        ret = check_job(st, &st->info.jobs[i], e);
-    for (i = 0; !ret && i < st->info.num_leftovers; i++)
-        ret = check_disk(st, INFO, &st->info.leftovers[i], e);
-    if (!ret)
-        ret = check_unfinished(st, &st->info, e);
     st->known = !ret;
     return ret;
 }
@@ -185,7 +87,7 @@ static int load_record(struct store *st, const char *file, struct error *e)
     if (!ret && xl_snapshot_record_from_json(NULL, rec, text, &what))
         ret = error_set(e, "%s/%s is damaged: %s", st->path, file, what);
     if (!ret)
-        ret = check_record(st, file, rec, e);
+        ret = store_check_record(st, file, rec, e);
     free(what);
     free(text);
     if (ret) {
@@ -243,7 +145,7 @@ static int each_file(struct store *st,
 static int load_if_record(struct store *st, const char *file,
                           struct error *e)
 {
-    return file[0] != '.' && ends_with(file, RECORD)
+    return file[0] != '.' && ends_with(file, STORE_RECORD)
         ? load_record(st, file, e) : 0;
 }
 
@@ -323,6 +225,10 @@ int store_open(const char *root, const char *domain, bool change, int wait_s,
         ret = load_info(st, e);
     if (!ret && st->dir >= 0)
         ret = load_records(st, e);
+    if (!ret)
+        store_heal_info(st);
+    if (!ret)
+        ret = store_check_info(st, e);
     if (ret) {
         store_close(st);
         st = NULL;
@@ -343,6 +249,7 @@ void store_close(struct store *st)
     }
     free(st->records);
     xl_snapshot_domain_dispose(&st->info);
+    strings_free(&st->healed);
     if (st->lock >= 0)
         close(st->lock);
     if (st->dir >= 0)
@@ -438,11 +345,14 @@ xl_snapshot_record *store_add(struct store *st, const char *name)
 int store_write(struct store *st, const xl_snapshot_record *rec,
                 struct error *e)
 {
-    char *file = xls_asprintf("%s" RECORD, rec->name);
+    char *file = xls_asprintf("%s" STORE_RECORD, rec->name);
     char *text = xl_snapshot_record_to_json(NULL, rec);
     int ret;
 
-    if (text)
+    ret = store_check_record(st, file, rec, e);
+    if (ret)
+        store_unreadable(e);
+    else if (text)
         ret = store_file_write(st->dir, st->path, file, text, e);
     else
         ret = error_set(e, "%s/%s cannot be written: a name or path in it is "
@@ -454,7 +364,7 @@ int store_write(struct store *st, const xl_snapshot_record *rec,
 
 int store_remove(struct store *st, xl_snapshot_record *rec, struct error *e)
 {
-    char *file = xls_asprintf("%s" RECORD, rec->name);
+    char *file = xls_asprintf("%s" STORE_RECORD, rec->name);
     int i, ret;
 
     ret = store_file_remove(st->dir, st->path, file, e);
@@ -479,11 +389,14 @@ int store_write_info(struct store *st, struct error *e)
     st->info.format_version = FORMAT_VERSION;
     str_replace(&st->info.name, st->domain);
     text = xl_snapshot_domain_to_json(NULL, &st->info);
-    if (text)
-        ret = store_file_write(st->dir, st->path, INFO, text, e);
+    ret = store_check_info(st, e);
+    if (ret)
+        store_unreadable(e);
+    else if (text)
+        ret = store_file_write(st->dir, st->path, STORE_INFO, text, e);
     else
-        ret = error_set(e, "%s/" INFO " cannot be written: a name or path in it "
-                        "is not UTF-8", st->path);
+        ret = error_set(e, "%s/" STORE_INFO " cannot be written: a name or path "
+                        "in it is not UTF-8", st->path);
     free(text);
     if (!ret)
         st->known = true;

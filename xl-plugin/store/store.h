@@ -24,6 +24,8 @@ struct store {
     xl_snapshot_domain info;
     xl_snapshot_record **records;       /* by time of creation, then name */
     int num_records;
+    struct strings healed;      /* what was left out of domain.json as it was
+                                 * read; a sentence for the user each */
 };
 
 /*
@@ -61,7 +63,11 @@ int store_remove(struct store *st, xl_snapshot_record *rec, struct error *e);
 int store_rename(struct store *st, const char *from, const char *to,
                  struct error *e);
 
+/* Each checks what it writes as it would be checked when it is read. */
 int store_write_info(struct store *st, struct error *e);
+/* Whether domain.json can name this as where a disk is: an absolute path or an
+ * NBD export. */
+bool store_place_ok(const char *path);
 /* The disk's entry of domain.json; NULL when there is none. */
 xl_snapshot_domain_disk *store_disk(const struct store *st, const char *vdev);
 xl_snapshot_domain_disk *store_disk_add(struct store *st, const char *vdev);

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/* Whatever disks a domain has: what is written of them can be read. */
+#include "support/trees.h"
+
+#include "storage/identity.h"
+
+#define DOMID 7
+
+struct kind {
+    const char *vdev, *path, *domname, *script;
+    libxl_disk_format format;
+    libxl_disk_backend backend;
+    bool cdrom, removable;
+    bool entry;                 /* domain.json gets one */
+};
+
+static const struct kind kinds[] = {
+    { "xvda", "/i/a.qcow2", NULL, NULL, LIBXL_DISK_FORMAT_QCOW2,
+      LIBXL_DISK_BACKEND_QDISK, false, false, true },
+    { "xvdb", "/dev/vg/b", NULL, NULL, LIBXL_DISK_FORMAT_RAW,
+      LIBXL_DISK_BACKEND_PHY, false, false, true },
+    { "xvdc", "nbd://host/c", NULL, NULL, LIBXL_DISK_FORMAT_RAW,
+      LIBXL_DISK_BACKEND_QDISK, false, false, true },
+    /* Drives: empty as libxl says it in its several ways, and full. */
+    { "hda", NULL, NULL, NULL, LIBXL_DISK_FORMAT_EMPTY,
+      LIBXL_DISK_BACKEND_QDISK, true, true, false },
+    { "hdb", "", NULL, NULL, LIBXL_DISK_FORMAT_EMPTY,
+      LIBXL_DISK_BACKEND_QDISK, true, true, false },
+    { "hdc", "", NULL, NULL, LIBXL_DISK_FORMAT_RAW,
+      LIBXL_DISK_BACKEND_UNKNOWN, true, true, false },
+    { "hdd", "/i/d.iso", NULL, NULL, LIBXL_DISK_FORMAT_RAW,
+      LIBXL_DISK_BACKEND_QDISK, true, true, false },
+    { "hde", "d.iso", NULL, NULL, LIBXL_DISK_FORMAT_RAW,
+      LIBXL_DISK_BACKEND_QDISK, true, true, false },
+    /* What is no path. */
+    { "xvdd", "rbd:pool/image", NULL, NULL, LIBXL_DISK_FORMAT_RAW,
+      LIBXL_DISK_BACKEND_QDISK, false, false, false },
+    { "xvde", "iqn=iqn.2001-05.com:x,portal=1.2.3.4", NULL, "block-iscsi",
+      LIBXL_DISK_FORMAT_RAW, LIBXL_DISK_BACKEND_PHY, false, false, false },
+    { "xvdf", "relative.img", NULL, NULL, LIBXL_DISK_FORMAT_RAW,
+      LIBXL_DISK_BACKEND_QDISK, false, false, false },
+    { "xvdg", "/dev/vg/there", "storage", NULL, LIBXL_DISK_FORMAT_RAW,
+      LIBXL_DISK_BACKEND_PHY, false, false, false },
+    { NULL, "/i/x", NULL, NULL, LIBXL_DISK_FORMAT_RAW,
+      LIBXL_DISK_BACKEND_QDISK, false, false, false },
+    { "", "/i/x", NULL, NULL, LIBXL_DISK_FORMAT_RAW,
+      LIBXL_DISK_BACKEND_QDISK, false, false, false },
+};
+#define NUM (sizeof(kinds) / sizeof(kinds[0]))
+
+static void add(const struct kind *k)
+{
+    libxl_device_disk disk;
+
+    libxl_device_disk_init(&disk);
+    disk.vdev = xls_strdup(k->vdev);
+    disk.pdev_path = xls_strdup(k->path);
+    disk.backend_domname = xls_strdup(k->domname);
+    disk.script = xls_strdup(k->script);
+    disk.format = k->format;
+    disk.backend = k->backend;
+    disk.is_cdrom = k->cdrom;
+    disk.removable = k->removable;
+    live_add_disk(&live, "web1", DOMID, &disk, disk.format);
+    libxl_device_disk_dispose(&disk);
+}
+
+static void every_kind_of_disk_leaves_a_store_that_can_be_read(void **state)
+{
+    struct error e = { 0 };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < NUM; i++)
+        add(&kinds[i]);
+    identity_note_tops(st, &live, DOMID);
+    assert_good(store_write_info(st, &e), &e);
+    live_free(&live);
+    store_let_go();
+    store_take_again();
+    for (i = 0; i < NUM; i++)
+        assert_int_equal(kinds[i].vdev && store_disk(st, kinds[i].vdev),
+                         kinds[i].entry);
+}
+
+static void what_cannot_be_read_is_not_written(void **state)
+{
+    xl_snapshot_record *rec;
+    struct error e = { 0 };
+
+    (void)state;
+    add_disk("xvda", "a.raw", LIBXL_DISK_FORMAT_RAW);
+    store_disk_add(st, "hdc")->top_path = xls_strdup("");
+    assert_error(store_write_info(st, &e), &e, "hdc");
+    rec = store_add(st, "s1");
+    record_disk_add(rec, "xvdd")->layer_path = xls_strdup("rbd:pool/x");
+    assert_error(store_write(st, rec, &e), &e, "rbd:pool/x");
+    store_let_go();
+    store_take_again();
+    assert_int_equal(st->info.num_disks, 1);
+    assert_int_equal(st->num_records, 0);
+}
+
+/* As an earlier version wrote it. */
+static void a_store_with_an_empty_drive_is_healed(void **state)
+{
+    char *command = xls_asprintf(
+        "sed -i 's|\"disks\": \\[|\"disks\": [ { \"vdev\": \"hdc\", "
+        "\"config_path\": \"\", \"top_path\": \"\" },|' "
+        "%s/web1/domain.json", root);
+    struct error e = { 0 };
+
+    (void)state;
+    add_disk("xvda", "a.raw", LIBXL_DISK_FORMAT_RAW);
+    store_let_go();
+    assert_int_equal(system(command), 0);
+    store_take_again();
+    assert_int_equal(st->healed.num, 1);
+    assert_non_null(strstr(st->healed.v[0], "hdc"));
+    assert_null(store_disk(st, "hdc"));
+    assert_non_null(store_disk(st, "xvda"));
+    assert_good(store_write_info(st, &e), &e);
+    store_let_go();
+    store_take_again();
+    assert_int_equal(st->healed.num, 0);
+    free(command);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(every_kind_of_disk_leaves_a_store_that_can_be_read),
+        TEST(what_cannot_be_read_is_not_written),
+        TEST(a_store_with_an_empty_drive_is_healed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
