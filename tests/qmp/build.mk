@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-only
-# Each tests/qmp/*.c but support.c is a cmocka program that starts a real QEMU
+# Each tests/qmp/*.c but those in QMP_PARTS is a cmocka program that starts a real QEMU
 # ($QEMU in the environment, or qemu-system-x86_64).
 QMP_OUT   := $(BUILD)/tests/qmp
 QMP_OBJS  := $(patsubst tests/qmp/%.c,$(QMP_OUT)/%.o,$(wildcard tests/qmp/*.c))
-QMP_PROGS := $(patsubst %.o,%,$(filter-out $(QMP_OUT)/support.o \
-                 $(QMP_OUT)/host.o,$(QMP_OBJS)))
-# tests/qmp/job-*.c call the library's public functions, with host.c in libxl's
-# place and these parts built to keep their files below the build directory.
+QMP_PARTS := $(patsubst %,$(QMP_OUT)/%.o,support host proxy guest)
+QMP_PROGS := $(patsubst %.o,%,$(filter-out $(QMP_PARTS),$(QMP_OBJS)))
+# tests/qmp/job-*.c and late-*.c call the library's public functions, with host.c
+# in libxl's place and these parts built to keep their files below the build directory.
 QMP_HOST  := $(abspath $(QMP_OUT))/host
 QMP_HOST_DIRS := -DHOST_DIR='"$(QMP_HOST)"' -DXLS_XEN_LIB_DIR='"$(QMP_HOST)/lib"' \
                  -DXLS_XEN_RUN_DIR='"$(QMP_HOST)/run"'
@@ -25,10 +25,12 @@ $(QMP_HOST_OBJS): $(QMP_OUT)/at/%.o: libxl-snapshot/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(XLS_CFLAGS) $(QMP_HOST_DIRS) -Ilibxl-snapshot -c $< -o $@
 
-$(filter $(QMP_OUT)/job-%,$(QMP_PROGS)): $(QMP_OUT)/host.o $(QMP_HOST_OBJS)
+QMP_HOST_PROGS := $(filter $(QMP_OUT)/job-% $(QMP_OUT)/late-%,$(QMP_PROGS))
+$(QMP_HOST_PROGS): $(filter-out %/support.o,$(QMP_PARTS)) $(QMP_HOST_OBJS)
 # What host.o stands in for, or listens to.
-QMP_HOST_WRAP := -Wl,--wrap=xls_block_query_disk,--wrap=xls_node_del
-$(filter $(QMP_OUT)/job-%,$(QMP_PROGS)): private LDFLAGS += $(QMP_HOST_WRAP)
+QMP_HOST_WRAP := -Wl,--wrap=xls_block_query_disk,--wrap=xls_node_del \
+                 -Wl,--wrap=xls_qmp__deadline
+$(QMP_HOST_PROGS): private LDFLAGS += $(QMP_HOST_WRAP)
 $(QMP_PROGS): %: %.o $(QMP_OUT)/support.o $(LIBOUT)/libxlsnapshot.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SAN) -pthread $(filter %.o,$^) $(filter %.a,$^) $(LDFLAGS) $(LIB_LIBS) -lcmocka -o $@

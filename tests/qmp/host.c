@@ -15,6 +15,8 @@
 #include "block/query.h"
 #include "block/vdev.h"
 #include "op.h"
+#include "qmp/guest.h"
+#include "qmp/proxy.h"
 #include "records/records.h"
 
 struct host host;
@@ -150,6 +152,7 @@ int libxl_domain_pause(libxl_ctx *c, uint32_t domid,
     (void)c, (void)domid, (void)how;
     host.paused = true;
     host.pauses++;
+    guest_pause(true);
     return 0;
 }
 
@@ -158,6 +161,7 @@ int libxl_domain_unpause(libxl_ctx *c, uint32_t domid,
 {
     (void)c, (void)domid, (void)how;
     host.paused = false;
+    guest_pause(false);
     return 0;
 }
 
@@ -200,12 +204,12 @@ static bool holds_removed_image(void)
     return false;
 }
 
-void __real_xls_node_del(struct xls_op *op, const char *node);
-void __wrap_xls_node_del(struct xls_op *op, const char *node);
-void __wrap_xls_node_del(struct xls_op *op, const char *node)
+int __real_xls_node_del(struct xls_op *op, const char *node);
+int __wrap_xls_node_del(struct xls_op *op, const char *node);
+int __wrap_xls_node_del(struct xls_op *op, const char *node)
 {
     host.holds_removed += holds_removed_image();
-    __real_xls_node_del(op, node);
+    return __real_xls_node_del(op, node);
 }
 
 static void lie(struct xls_disk *disk)
@@ -236,6 +240,17 @@ int __wrap_xls_block_query_disk(struct xls_op *op,
     }
     lie(disk);
     return 0;
+}
+
+/* Every deadline comes from here, but for those of vm_…, which are long. */
+uint64_t __real_xls_qmp__deadline(unsigned timeout_ms);
+uint64_t __wrap_xls_qmp__deadline(unsigned timeout_ms);
+uint64_t __wrap_xls_qmp__deadline(unsigned timeout_ms)
+{
+    bool shorter = host.patience_ms && host.patience_ms < timeout_ms &&
+                   timeout_ms != VM_TIMEOUT_MS;
+
+    return __real_xls_qmp__deadline(shorter ? host.patience_ms : timeout_ms);
 }
 
 /* --- the process --- */
@@ -319,6 +334,14 @@ static void attach(uint32_t domid)
     host.paused = false;
 }
 
+void host_proxy(void)
+{
+    char *path = xls_asprintf("%s/run/qmp-libxl-%u", HOST_DIR, host.domid);
+
+    proxy_start(path, host.vm->socket);
+    free(path);
+}
+
 void host_start(struct qmp_vm *vm)
 {
     int i;
@@ -356,6 +379,8 @@ void host_reboot(void)
 
 int host_teardown(void **state)
 {
+    guest_end();
+    proxy_stop();
     if (host.vm)
         sh("chattr -f -R -i '%s' 2>/dev/null || true", host.images);
     host.vm = NULL;

@@ -34,6 +34,8 @@ struct host {
     bool other_unrecorded;
     /* A QEMU that calls the first file by the other's name; "" for none. */
     char lies_about[320], lie[320];
+    unsigned patience_ms;       /* longest time that the library waits for
+                                 * QEMU; 0: its own */
 };
 extern struct host host;
 extern libxl_ctx *const host_ctx;
@@ -41,6 +43,8 @@ extern libxl_snapshot_how host_how;     /* logs to vm_logged() */
 
 /* Begins with an empty HOST_DIR and the domain of this QEMU. */
 void host_start(struct qmp_vm *vm);
+/* The library reaches QEMU through a proxy (see qmp/proxy.h) from here on. */
+void host_proxy(void);
 /* The same domain, by its uuid, in another QEMU, started from the records. */
 void host_reboot(void);
 /* A cmocka teardown: also lifts the protection of files. */

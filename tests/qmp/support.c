@@ -195,8 +195,8 @@ static char *blockdev_text(struct qmp_vm *vm, int i)
 static void exec_qemu(struct qmp_vm *vm, int listener)
 {
     const char *qemu = getenv("QEMU");
-    const char *argv[36 + 6 * VM_MAX_DISKS];
-    char chardev[64], iothread[VM_MAX_DISKS + 1][24];
+    const char *argv[40 + 6 * VM_MAX_DISKS];
+    char chardev[64], guest[128], iothread[VM_MAX_DISKS + 1][24];
     char bus[VM_MAX_DISKS + 1][64];
     int n = 0, i;
 
@@ -219,6 +219,12 @@ static void exec_qemu(struct qmp_vm *vm, int listener)
     argv[n++] = chardev;
     argv[n++] = "-mon";
     argv[n++] = "chardev=qmp,mode=control";
+    snprintf(guest, sizeof(guest), "socket,id=guest,path=%s,server=on,wait=off",
+             vm->guest);
+    argv[n++] = "-chardev";
+    argv[n++] = guest;
+    argv[n++] = "-mon";
+    argv[n++] = "chardev=guest,mode=control";
     /* One for each disk, and one for what is plugged in later. */
     for (i = 0; i <= vm->ndisks; i++) {
         snprintf(iothread[i], sizeof(iothread[i]), "iothread,id=xvd%c",
@@ -258,6 +264,7 @@ struct qmp_vm *vm_start(int ndisks, const struct vm_disk *disks)
     snprintf(vm->dir, sizeof(vm->dir), "%s", dir);
     start_guard(vm);
     snprintf(vm->socket, sizeof(vm->socket), "%s/qmp", dir);
+    snprintf(vm->guest, sizeof(vm->guest), "%s/guest", dir);
     snprintf(vm->lock, sizeof(vm->lock), "%s/lock", dir);
 
     assert_in_range(ndisks, 0, VM_MAX_DISKS);

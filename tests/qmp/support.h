@@ -37,6 +37,7 @@ struct vm_disk {
 struct qmp_vm {
     char dir[64];               /* for files of the test, too */
     char socket[80];
+    char guest[80];             /* of another monitor, for the guest */
     char lock[80];              /* for xls_qmp_open; not there at first */
     pid_t pid;
     struct xls_qmp *qmp;        /* open after vm_start, without the lock */
