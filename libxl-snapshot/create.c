@@ -170,6 +170,7 @@ static int check_internal(struct xls_create *c, struct xls_create_disk *d)
                   d->disk->layers[0].path, d->args->name);
         return ERROR_SNAPSHOT_EXISTS;
     }
+    d->base_path = xls_strdup(d->disk->rec->pdev_path);
     return 0;
 }
 
@@ -371,12 +372,30 @@ static const struct xls_step steps[] = {
     { "pause", leave_paused, NULL },
     { "name the layers", xls_create_names, NULL },
     { "protect the layers", xls_create_protect, NULL },
-    { "record the layers", xls_create_records, xls_create_undo_records },
+    { "record the layers", xls_create_records, NULL },
     { "finish the memory file", xls_create_finish_memory, NULL },
     { "close the journal", xls_create_close_journal, NULL },
 };
 
 #define NUM_STEPS ((int)(sizeof(steps) / sizeof(steps[0])))
+
+/* From a step that failed, with rc. Returns rc when all is as it was before. */
+static int take_back(struct xls_create *c, int step, int rc)
+{
+    int i;
+
+    if (!c->op.in_doubt)
+        XLS_INFO(&c->op.log, "undoing the snapshot of domain %s", c->op.name);
+    for (i = step; i >= 0 && !c->op.in_doubt; i--)
+        if (steps[i].undo)
+            steps[i].undo(c);
+    /* All else stays as it is then, but the guest runs. */
+    if (c->op.in_doubt) {
+        xls_create_undo_save(c);
+        undo_leave_paused(c);
+    }
+    return xls_create_is_undone(c) ? rc : ERROR_SNAPSHOT_INCOMPLETE;
+}
 
 static int run_steps(struct xls_create *c)
 {
@@ -388,13 +407,7 @@ static int run_steps(struct xls_create *c)
         if (rc)
             break;
     }
-    if (!rc)
-        return 0;
-    XLS_INFO(&c->op.log, "undoing the snapshot of domain %s", c->op.name);
-    for (; i >= 0; i--)
-        if (steps[i].undo)
-            steps[i].undo(c);
-    return rc;
+    return rc ? take_back(c, i, rc) : 0;
 }
 
 static void report(struct xls_create *c, libxl_domain_snapshot_result *result)
@@ -428,16 +441,20 @@ static void report(struct xls_create *c, libxl_domain_snapshot_result *result)
     }
 }
 
+void xls_create_disk_dispose(struct xls_create_disk *d)
+{
+    free(d->node);
+    free(d->base_path);
+    free(d->overlay_path);
+    free(d->second_name);
+}
+
 void xls_create_dispose(struct xls_create *c)
 {
     int i;
 
-    for (i = 0; i < c->num_todo; i++) {
-        free(c->todo[i].node);
-        free(c->todo[i].base_path);
-        free(c->todo[i].overlay_path);
-        free(c->todo[i].second_name);
-    }
+    for (i = 0; i < c->num_todo; i++)
+        xls_create_disk_dispose(&c->todo[i]);
     free(c->todo);
     xls_image_writer_free(c->image);
     xls_image_close(c->memory_parent);

@@ -25,6 +25,8 @@ struct xls_create_disk {
     bool linked;                /* base_path has its second name */
     bool moved;                 /* base_path names the overlay */
     bool switched;              /* the guest writes to the overlay */
+    bool merged;                /* … wrote to it, and that is in the layer
+                                 * below again */
     bool called;                /* the storage's own snapshot is taken */
     bool snapshotted;           /* the internal snapshot is taken */
 };
@@ -57,8 +59,9 @@ struct xls_step {
     void (*undo)(struct xls_create *c);
 };
 
-/* Frees what c holds, but for its op. */
+/* Frees what c, or d, holds, but for c's op. */
 void xls_create_dispose(struct xls_create *c);
+void xls_create_disk_dispose(struct xls_create_disk *d);
 
 /* create/paths.c: whether all names of files are different ones. */
 int xls_create_check_paths(struct xls_create *c);
@@ -68,9 +71,19 @@ void xls_create_undo_journal(struct xls_create *c);
 int xls_create_close_journal(struct xls_create *c);
 /* Undoes what a killed create has left, by its journal. */
 int xls_create_undo_killed(struct xls_op *op, const struct xls_json *journal);
-/* The same when the domain has been restarted since: removes what is in no
- * one's way. */
+/* create/tidy.c */
+/* The same when the domain has been restarted since. */
 int xls_create_tidy_killed(struct xls_op *op, const struct xls_json *journal);
+/* Of one disk of the journal that no longer runs as it did then. Only the files
+ * show what they are. An overlay that a domain uses, or that may hold what a
+ * guest wrote, stays, and so does what it is based on. */
+int xls_create_tidy_disk(struct xls_op *op, const struct xls_json *disk);
+/* The name that a disk's file bears while it takes its path back, where the
+ * disk was to keep its path; malloc'ed. */
+char *xls_create_second_name(const struct xls_json *disk);
+/* Whether there is a file; whether a layer is in it. NULL: no. */
+bool xls_create_exists(const char *path);
+bool xls_create_is_layer(const struct xls_layer *layer, const char *path);
 /* create/overlays.c: makes the overlays and adds them to QEMU. */
 int xls_create_overlays(struct xls_create *c);
 void xls_create_undo_overlays(struct xls_create *c);
@@ -91,12 +104,13 @@ int xls_create_window(struct xls_create *c);
 /* Makes durable that the frozen layers are protected. */
 int xls_create_protect(struct xls_create *c);
 void xls_create_undo_window(struct xls_create *c);
+/* Whether every disk is as it was before, for all that is known. */
+bool xls_create_is_undone(const struct xls_create *c);
 /* create/names.c: QEMU and libxl learn what is where. */
 /* base: the frozen layer as QEMU has it; below: the node under it, or NULL. */
 int xls_create_name(struct xls_create *c, struct xls_create_disk *d,
                     const struct xls_layer *base, const char *below);
 int xls_create_names(struct xls_create *c);
 int xls_create_records(struct xls_create *c);
-void xls_create_undo_records(struct xls_create *c);
 
 #endif

@@ -137,7 +137,7 @@ static int delete_external(struct xls_op *op, struct xls_disks *disks,
     rc = write_journal(op, t->disk, &fold);
     if (!rc) {
         rc = xls_fold_run(op, t->disk, &fold, "merge", &changed);
-        if (!rc || !changed)
+        if (!op->in_doubt && (!rc || !changed))
             done = xls_journal_remove(op);
     }
     if (!rc)

@@ -33,7 +33,7 @@ static int start(struct xls_op *op, const struct xls_disk *disk,
         goto out;
     }
     rc = xls_disk_job_go(op, disk, &j);
-    if (rc && !xls_disk_job_unknown(rc))
+    if (rc && !op->in_doubt)
         xls_target_undo(op, target);
 
 out:

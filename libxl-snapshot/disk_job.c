@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "base/clock.h"
 #include "block/job.h"
+#include "change.h"
 #include "files/files.h"
 #include "job/job.h"
 
@@ -57,15 +58,13 @@ int libxl_disk_job_set_speed(libxl_ctx *ctx, uint32_t domid, const char *vdev,
         rc = not_found(&op, vdev);
     if (!rc)
         rc = xls_disk_job_check_speed(&op, speed);
-    if (!rc)
-        rc = xls_op_qmp(&op);
     if (rc) {
         xls_json_free(args);
     } else {
         xls_json_set_str(args, "device", j.id);
         xls_json_set(args, "speed", xls_json_uint(speed));
-        rc = xls_qmp_must(op.qmp, "limiting the block job",
-                          "block-job-set-speed", args, XLS_QMP_FAST, NULL);
+        rc = xls_op_change(&op, "limiting the block job",
+                           "block-job-set-speed", args, NULL, NULL);
     }
     xls_disk_job_dispose(&j);
     xls_op_end(&op);

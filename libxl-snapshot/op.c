@@ -21,6 +21,7 @@
 static const libxl_snapshot_how no_how;
 
 #define LOCK_POLL_MS 50
+#define MAX_QMP_FAILURES 2
 
 /* flock, asked for again and again as long as op has patience. */
 static int lock_patiently(const struct xls_op *op, int fd)
@@ -190,11 +191,16 @@ int xls_op_qmp(struct xls_op *op)
     char *socket, *lock;
     int rc;
 
+    if (op->qmp && xls_qmp_dead(op->qmp))
+        xls_op_qmp_close(op);
     if (op->qmp)
         return 0;
+    if (op->qmp_failures >= MAX_QMP_FAILURES)
+        return ERROR_TIMEDOUT;
     socket = monitor_path(op);
     lock = xls_userdata_path(op, "l", "qmp-socket-lock");
     rc = xls_qmp_open(&op->log, socket, lock, XLS_QMP_SLOW, &op->qmp);
+    op->qmp_failures = rc ? op->qmp_failures + 1 : 0;
     free(socket);
     free(lock);
     return rc;

@@ -32,6 +32,8 @@ struct xls_op {
     int lock_fd;                        /* -1: not locked */
     unsigned patience_ms;               /* how long to wait for it */
     struct xls_qmp *qmp;                /* NULL: not connected */
+    int qmp_failures;                   /* connections in a row that failed */
+    bool in_doubt;                      /* see change.h */
 };
 
 /*
@@ -65,8 +67,9 @@ int xls_op_refresh(struct xls_op *op);
 char *xls_userdata_path(const struct xls_op *op, const char *kind,
                         const char *id);
 
-/* Connects to the domain's QEMU (nothing to do when connected). Must not be
- * connected while libxl is called: it uses the same socket. */
+/* Connects to the domain's QEMU (nothing to do when connected), anew where the
+ * connection has broken. After two failures in a row it is not tried again. Must
+ * not be connected while libxl is called: it uses the same socket. */
 int xls_op_qmp(struct xls_op *op);
 void xls_op_qmp_close(struct xls_op *op);
 /* Whether nobody is at QEMU's end of the socket: it has ended. To be asked when

@@ -37,7 +37,9 @@ const char *libxl_snapshot_strerror(int rc)
     case ERROR_SNAPSHOT_QMP:
         return "QEMU's monitor could not be reached or broke its protocol";
     case ERROR_SNAPSHOT_INCOMPLETE:
-        return "an earlier, interrupted operation must be recovered first";
+        return "this operation, or an interrupted one before it, is not complete "
+               "or its outcome is not known; the next one completes it or "
+               "rolls it back";
     case ERROR_NOMEM:
         return "not enough memory";
     case ERROR_INVAL:

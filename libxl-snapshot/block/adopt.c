@@ -26,10 +26,9 @@ static int add_frozen(struct xls_op *op, const struct xls_layer *layer,
 
     /* A file without it stays open for writing after a merge into it. */
     xls_json_set_bool(file, "auto-read-only", true);
-    rc = xls_qmp_must(op->qmp, what, "blockdev-add",
+    rc = xls_node_add(op, what,
                       xls_format_options(layer->driver, node, true, backing,
-                                         file, layer, discard),
-                      XLS_QMP_SLOW, NULL);
+                                         file, layer, discard));
     free(what);
     return rc;
 }

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "block/query.h"
+#include "change.h"
 #include "files/files.h"
 #include "job/job.h"
 
@@ -112,15 +113,27 @@ static void judge_record(struct xls_op *op, struct xls_disk *disk)
                                      libxl_disk_format_to_string(rec->format)));
 }
 
+/* Where no reply comes, on a new connection once more. */
+static int query_qemu(struct xls_op *op, struct xls_block_query *query)
+{
+    int tries, rc;
+
+    for (tries = 0; ; tries++) {
+        rc = xls_op_qmp(op);
+        if (!rc)
+            rc = xls_block_query(op->qmp, query);
+        if (!xls_unanswered(rc) || tries)
+            return rc;
+    }
+}
+
 int xls_disk_query(struct xls_op *op, struct xls_disk *disk)
 {
     struct xls_block_query query;
     char *why = NULL;
     int rc;
 
-    rc = xls_op_qmp(op);
-    if (!rc)
-        rc = xls_block_query(op->qmp, &query);
+    rc = query_qemu(op, &query);
     if (rc)
         return rc;
     xls_disk_drop_layers(disk);
@@ -166,10 +179,7 @@ int xls_disks_requery(struct xls_op *op, struct xls_disks *disks)
     struct xls_block_query query;
     int i, rc;
 
-    rc = xls_op_qmp(op);
-    if (rc)
-        return rc;
-    rc = xls_block_query(op->qmp, &query);
+    rc = query_qemu(op, &query);
     if (rc)
         return rc;
 

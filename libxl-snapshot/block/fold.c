@@ -11,6 +11,7 @@
 #include "block/node.h"
 #include "block/polling.h"
 #include "block/users.h"
+#include "change.h"
 #include "domain/domain.h"
 #include "files/files.h"
 #include "records/records.h"
@@ -23,25 +24,20 @@
  * layer goes; those in use refuse to be dropped. */
 static void sweep_file_nodes(struct xls_op *op)
 {
-    struct xls_json *nodes = NULL, *args;
+    static const char what[] = "closing images that are in no chain";
+    struct xls_json *nodes = NULL;
     const char *name;
     size_t i;
 
-    args = xls_json_set_bool(xls_json_object(), "flat", true);
-    if (xls_op_qmp(op)) {
-        xls_json_free(args);
-        return;
-    }
-    if (!xls_qmp_run(op->qmp, "query-named-block-nodes", args, XLS_QMP_FAST,
-                     &nodes)) {
-        for (i = 0; i < xls_json_len(nodes); i++) {
-            name = xls_json_get_str(xls_json_at(nodes, i), "node-name");
-            if (name && !strncmp(name, "xls-file-", 9))
-                xls_qmp_run(op->qmp, "blockdev-del",
-                            xls_json_set_str(xls_json_object(), "node-name",
-                                             name),
-                            XLS_QMP_FAST, NULL);
-        }
+    if (xls_op_ask(op, what, "query-named-block-nodes",
+                   xls_json_set_bool(xls_json_object(), "flat", true), &nodes))
+        xls_op_doubt(op, what);
+    for (i = 0; i < xls_json_len(nodes) && !op->in_doubt; i++) {
+        name = xls_json_get_str(xls_json_at(nodes, i), "node-name");
+        if (name && !strncmp(name, "xls-file-", 9))
+            xls_op_try(op, what, "blockdev-del",
+                       xls_json_set_str(xls_json_object(), "node-name", name),
+                       NULL, NULL);
     }
     xls_json_free(nodes);
 }
@@ -190,6 +186,8 @@ static void leave_nodes(struct xls_op *op, const struct xls_fold *fold)
 
 void xls_fold_give_up(struct xls_op *op, const struct xls_fold *fold)
 {
+    if (op->in_doubt)
+        return;
     if (fold->keep_child_path)
         xls_file_drop_second_name(&op->log, fold->second_name,
                                   fold->layer_path);
@@ -207,13 +205,16 @@ void xls_fold_give_up(struct xls_op *op, const struct xls_fold *fold)
 }
 
 /* Forward: the layer is in nobody's chain any more. */
-static void leave_layer(struct xls_op *op, const struct xls_fold *fold)
+static int leave_layer(struct xls_op *op, const struct xls_fold *fold)
 {
-    leave_nodes(op, fold);
-    if (fold->release)
-        xls_file_thaw(&op->log, fold->layer_path);
     if (!child_is_active(fold))
         xls_file_freeze(&op->log, fold->child_path);
+    leave_nodes(op, fold);
+    if (op->in_doubt)
+        return ERROR_SNAPSHOT_INCOMPLETE;
+    if (fold->release)
+        xls_file_thaw(&op->log, fold->layer_path);
+    return 0;
 }
 
 /*
@@ -290,18 +291,19 @@ static int settle(struct xls_op *op, const struct xls_disk *disk,
 }
 
 /* Backward: the child is in nobody's chain any more. */
-static void leave_child(struct xls_op *op, const struct xls_fold *fold)
+static int leave_child(struct xls_op *op, const struct xls_fold *fold)
 {
-    leave_nodes(op, fold);
-    if (child_is_active(fold)) {
-        if (!fold->keep_child_path)
-            xls_file_freeze(&op->log, fold->child_path);
-        return;
-    }
-    xls_file_freeze(&op->log, fold->keep_child_path ? fold->child_path
-                                                    : fold->layer_path);
+    if (!child_is_active(fold))
+        xls_file_freeze(&op->log, fold->keep_child_path ? fold->child_path
+                                                        : fold->layer_path);
     if (fold->above_frozen)
         xls_file_freeze(&op->log, fold->above_path);
+    leave_nodes(op, fold);
+    if (op->in_doubt)
+        return ERROR_SNAPSHOT_INCOMPLETE;
+    if (child_is_active(fold) && !fold->keep_child_path)
+        xls_file_freeze(&op->log, fold->child_path);
+    return 0;
 }
 
 /*
@@ -321,7 +323,7 @@ static int go_over(struct xls_op *op, const struct xls_disk *disk,
     if (paused)
         xls_domain_unpause(op);
     if (!rc)
-        leave_child(op, fold);
+        rc = leave_child(op, fold);
     if (replaced >= 0) {
         xls_op_qmp_close(op);       /* others need not wait for it, either */
         close(replaced);
@@ -349,6 +351,43 @@ int xls_fold_finalize(struct xls_op *op, const struct xls_disk *disk,
     return rc;
 }
 
+/* Whether QEMU has done its part, by the chain as it is now. */
+static bool is_done(const struct xls_disk *disk, const struct xls_fold *fold)
+{
+    bool layer = node_index(disk, fold->layer_node) >= 0;
+    bool child = node_index(disk, fold->child_node) >= 0;
+
+    return fold->backward ? layer && !child : !layer && child;
+}
+
+/*
+ * A job that was started has not done what it was to do, by an error or
+ * because QEMU did not answer. It ends here, whatever it has done; then the
+ * chain shows which way it went.
+ */
+static int find_out(struct xls_op *op, const struct xls_disk *disk,
+                    const struct xls_fold *fold, const char *job, int why,
+                    bool *changed)
+{
+    struct xls_disk after = { .rec = disk->rec, .devid = disk->devid };
+    int rc;
+
+    /* A job that does not answer may end well all the same. */
+    op->in_doubt = false;
+    rc = xls_job_cancel(op, job);
+    if (!rc) {
+        rc = xls_disk_query(op, &after);
+        if (rc)
+            rc = xls_op_doubt(op, "asking for the backing chain");
+    }
+    if (!rc)
+        rc = xls_fold_finish(op, &after, fold, changed);
+    if (!rc && !*changed)
+        rc = why == ERROR_SNAPSHOT_INCOMPLETE ? ERROR_SNAPSHOT_QMP : why;
+    xls_disk_drop_layers(&after);
+    return rc;
+}
+
 int xls_fold_pivot(struct xls_op *op, const struct xls_disk *disk,
                    const struct xls_fold *fold, const char *job, bool *changed)
 {
@@ -364,18 +403,24 @@ int xls_fold_pivot(struct xls_op *op, const struct xls_disk *disk,
                               fold->layer_path);
     if (!rc)
         rc = xls_domain_pause(op, &paused);
+    /* Told twice, QEMU does it once. */
     if (!rc)
-        rc = xls_op_qmp(op);
-    if (!rc)
-        rc = xls_qmp_must(op->qmp, what, "job-complete",
-                          xls_json_set_str(xls_json_object(), "id", job),
-                          XLS_QMP_SLOW, NULL);
+        rc = xls_op_change(op, what, "job-complete",
+                           xls_json_set_str(xls_json_object(), "id", job),
+                           NULL, NULL);
     if (!rc)
         rc = xls_job_wait(op, job, XLS_JOB_CONCLUDED, what, NULL, NULL);
     *changed = !rc;
-    if (!rc && fold->copy) {
-        rc = xls_disk_query(op, &after);
-        disk = &after;
+    /* The guest does not go on before it is known which side it writes to. */
+    if (rc ? xls_unanswered(rc) || op->in_doubt : fold->copy) {
+        if (!xls_disk_query(op, &after)) {
+            op->in_doubt = false;
+            *changed = is_done(&after, fold);
+            rc = *changed ? 0 : rc;
+            disk = &after;
+        } else {
+            rc = xls_op_doubt(op, what);
+        }
     }
     if (!rc)
         rc = go_over(op, disk, fold, paused);
@@ -396,31 +441,32 @@ int xls_fold_run(struct xls_op *op, const struct xls_disk *disk,
 
     *changed = false;
     rc = xls_fold_start(op, disk, fold, job, 0);
-    if (!rc)
-        rc = xls_job_wait(op, job, pivots ? XLS_JOB_READY
-                          : xls_fold_waits(fold) ? XLS_JOB_PENDING
-                                                 : XLS_JOB_CONCLUDED,
-                          what, phase, xls_fold_written(fold));
-    if (!rc && xls_fold_waits(fold)) {
-        rc = xls_fold_finalize(op, disk, fold, job);
-        if (rc)
-            xls_job_cancel(op, job);
+    if (rc) {
+        xls_fold_give_up(op, fold);
+        goto out;
     }
+    rc = xls_job_wait(op, job, pivots ? XLS_JOB_READY
+                      : xls_fold_waits(fold) ? XLS_JOB_PENDING
+                                             : XLS_JOB_CONCLUDED,
+                      what, phase, xls_fold_written(fold));
+    if (!rc && xls_fold_waits(fold))
+        rc = xls_fold_finalize(op, disk, fold, job);
     if (!pivots)
         xls_polling_restore(op, disk->rec->vdev);
     if (!rc && pivots) {
         rc = xls_fold_pivot(op, disk, fold, job, changed);
-        if (rc && !*changed)
-            xls_job_cancel(op, job);
     } else if (!rc) {
         *changed = true;
-        if (fold->backward)
-            rc = go_over(op, disk, fold, false);
-        else
-            leave_layer(op, fold);
+        rc = fold->backward ? go_over(op, disk, fold, false)
+                            : leave_layer(op, fold);
     }
     if (rc && !*changed)
-        xls_fold_give_up(op, fold);
+        rc = find_out(op, disk, fold, job, rc, changed);
+
+out:
+    /* What follows is for xls_fold_finish, later. */
+    if (op->in_doubt || (rc && *changed))
+        rc = ERROR_SNAPSHOT_INCOMPLETE;
     free(job);
     free(what);
     return rc;
@@ -429,24 +475,27 @@ int xls_fold_run(struct xls_op *op, const struct xls_disk *disk,
 int xls_fold_finish(struct xls_op *op, const struct xls_disk *disk,
                     const struct xls_fold *fold, bool *changed)
 {
-    int layer = node_index(disk, fold->layer_node);
-    int child = node_index(disk, fold->child_node);
     bool paused = false;
     int rc;
 
-    *changed = fold->backward ? layer >= 0 && child < 0
-                              : layer < 0 && child >= 0;
+    *changed = is_done(disk, fold);
+    /* A disk that is not shown is not one that has not changed. */
+    if (!disk->num_layers) {
+        XLS_ERROR(&op->log, "disk %s: QEMU does not show its backing chain, so "
+                  "whether %s and %s were merged is not known; their files "
+                  "stay as they are", disk->rec->vdev, fold->child_path,
+                  fold->layer_path);
+        return ERROR_SNAPSHOT_INCOMPLETE;
+    }
     if (!xls_fold_pivots(fold))
         xls_polling_restore(op, disk->rec->vdev);
     if (!*changed) {
-        if (child >= 0)
+        if (node_index(disk, fold->child_node) >= 0)
             xls_fold_give_up(op, fold);
-        return 0;
+        return op->in_doubt ? ERROR_SNAPSHOT_INCOMPLETE : 0;
     }
-    if (!fold->backward) {
-        leave_layer(op, fold);
-        return 0;
-    }
+    if (!fold->backward)
+        return leave_layer(op, fold);
     rc = fold->copy ? 0 : xls_file_thaw(&op->log, fold->layer_path);
     if (!rc && child_is_active(fold))
         rc = xls_domain_pause(op, &paused);

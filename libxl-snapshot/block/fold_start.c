@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "block/fold.h"
+#include "block/job.h"
 #include "block/node.h"
 #include "block/polling.h"
 #include "files/files.h"
@@ -40,6 +41,7 @@ static void have_heap_kept(struct xls_op *op)
     xls_json_set_str(node, "driver", "null-co");
     xls_json_set_str(node, "node-name", name);
     xls_json_set_str(read, "command-line", line);
+    /* Whether QEMU answers does not matter here. */
     xls_qmp_run(op->qmp, "blockdev-add", node, XLS_QMP_FAST, NULL);
     xls_qmp_run(op->qmp, "human-monitor-command", read, XLS_QMP_FAST, NULL);
     xls_node_del(op, name);
@@ -67,6 +69,8 @@ static int prepare_stream(struct xls_op *op, const struct xls_disk *disk,
     if (rc)
         return rc;
     have_heap_kept(op);
+    if (op->in_doubt)
+        return ERROR_SNAPSHOT_INCOMPLETE;
     return fold->above_path ? xls_file_thaw(&op->log, fold->child_path) : 0;
 }
 
@@ -117,15 +121,13 @@ int xls_fold_start(struct xls_op *op, const struct xls_disk *disk,
     if (!rc && fold->keep_child_path)
         rc = xls_file_take_path_prepare(&op->log, fold->layer_path,
                                         fold->second_name, &fold->layer_id);
-    if (!rc)
-        rc = xls_op_qmp(op);
     if (rc) {
         xls_json_free(args);
         goto out;
     }
     if (one_at_a_time && !speed)
         xls_polling_longer(op, disk->rec->vdev);
-    rc = xls_qmp_must(op->qmp, what, command, args, XLS_QMP_SLOW, NULL);
+    rc = xls_op_change(op, what, command, args, xls_job_is_there, job);
     if (rc && one_at_a_time)
         xls_polling_restore(op, disk->rec->vdev);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "change.h"
 
 static const struct xls_internal *find(const struct xls_disk *disk,
                                        const char *name)
@@ -46,18 +47,13 @@ int xls_internal_check(struct xls_op *op, const struct xls_disk *disk,
     return ERROR_SNAPSHOT_CHAIN_MISMATCH;
 }
 
-int xls_internal_delete(struct xls_op *op, struct xls_disk *disk,
-                        const char *name)
+static int delete_it(struct xls_op *op, const struct xls_disk *disk,
+                     const char *name)
 {
     struct xls_json *args;
     char *what;
     int rc;
 
-    rc = xls_disk_query(op, disk);
-    if (!rc)
-        rc = xls_internal_check(op, disk, name);
-    if (rc)
-        return rc;
     what = xls_asprintf("deleting the internal snapshot \"%s\" of disk %s",
                         name, disk->rec->vdev);
     args = xls_json_set_str(xls_json_object(), "device", disk->layers[0].node);
@@ -67,4 +63,25 @@ int xls_internal_delete(struct xls_op *op, struct xls_disk *disk,
                       args, XLS_QMP_SLOW, NULL);
     free(what);
     return rc;
+}
+
+int xls_internal_delete(struct xls_op *op, struct xls_disk *disk,
+                        const char *name)
+{
+    int tries, rc;
+
+    for (tries = 0; ; tries++) {
+        rc = xls_disk_query(op, disk);
+        /* QEMU did not answer, but did it. */
+        if (!rc && tries && !xls_internal_named(disk, name))
+            return 0;
+        if (!rc)
+            rc = xls_internal_check(op, disk, name);
+        if (!rc)
+            rc = delete_it(op, disk, name);
+        if (!xls_unanswered(rc))
+            return rc;
+        if (tries)
+            return xls_op_doubt(op, "deleting an internal snapshot");
+    }
 }

@@ -29,11 +29,7 @@ static int look(struct xls_op *op, const char *id, struct xls_json **jobs,
     int rc;
 
     *job = NULL;
-    rc = xls_op_qmp(op);
-    if (rc)
-        return rc;
-    rc = xls_qmp_must(op->qmp, "asking QEMU for its jobs", "query-jobs", NULL,
-                      XLS_QMP_FAST, jobs);
+    rc = xls_op_ask(op, "asking QEMU for its jobs", "query-jobs", NULL, jobs);
     if (rc)
         return rc;
     for (i = 0; i < xls_json_len(*jobs); i++) {
@@ -43,6 +39,30 @@ static int look(struct xls_op *op, const char *id, struct xls_json **jobs,
             *job = xls_json_at(*jobs, i);
     }
     return 0;
+}
+
+enum xls_done xls_job_is_there(struct xls_op *op, const char *id)
+{
+    struct xls_json *jobs = NULL;
+    const struct xls_json *job;
+    int rc = look(op, id, &jobs, &job);
+    bool there = job != NULL;
+
+    xls_json_free(jobs);
+    return rc ? XLS_CANNOT_TELL : there ? XLS_DONE : XLS_NOT_DONE;
+}
+
+/* For xls_op_change: it no longer waits for job-finalize. */
+static enum xls_done is_finalized(struct xls_op *op, const char *id)
+{
+    struct xls_job_state state;
+    bool pending;
+
+    if (xls_job_look(op, id, &state))
+        return XLS_CANNOT_TELL;
+    pending = state.pending;
+    xls_job_state_dispose(&state);
+    return pending ? XLS_NOT_DONE : XLS_DONE;
 }
 
 int xls_job_look(struct xls_op *op, const char *id,
@@ -55,10 +75,8 @@ int xls_job_look(struct xls_op *op, const char *id,
     int rc;
 
     memset(state, 0, sizeof(*state));
-    rc = xls_op_qmp(op);
-    if (!rc)
-        rc = xls_qmp_must(op->qmp, "asking QEMU for its block jobs",
-                          "query-block-jobs", NULL, XLS_QMP_FAST, &jobs);
+    rc = xls_op_ask(op, "asking QEMU for its block jobs", "query-block-jobs",
+                    NULL, &jobs);
     if (rc)
         return rc;
     for (i = 0; i < xls_json_len(jobs) && !job; i++) {
@@ -88,36 +106,39 @@ void xls_job_state_dispose(struct xls_job_state *state)
     state->error = NULL;
 }
 
-static int command(struct xls_op *op, const char *id, const char *name,
-                   const char *what)
-{
-    int rc = xls_op_qmp(op);
-
-    return rc ? rc : xls_qmp_must(op->qmp, what, name, id_arg(id),
-                                  XLS_QMP_SLOW, NULL);
-}
-
 int xls_job_finalize(struct xls_op *op, const char *id)
 {
-    return command(op, id, "job-finalize", "finishing a block job");
+    return xls_op_change(op, "finishing a block job", "job-finalize",
+                         id_arg(id), is_finalized, id);
+}
+
+/* For xls_op_change. */
+static enum xls_done is_dismissed(struct xls_op *op, const char *id)
+{
+    enum xls_done there = xls_job_is_there(op, id);
+
+    return there == XLS_DONE ? XLS_NOT_DONE
+           : there == XLS_NOT_DONE ? XLS_DONE : XLS_CANNOT_TELL;
 }
 
 int xls_job_dismiss(struct xls_op *op, const char *id)
 {
-    return command(op, id, "job-dismiss", "dismissing a block job");
+    return xls_op_change(op, "dismissing a block job", "job-dismiss",
+                         id_arg(id), is_dismissed, id);
+}
+
+static struct xls_json *stop_args(const char *id, bool force)
+{
+    struct xls_json *args = xls_json_object();
+
+    xls_json_set_str(args, "device", id);
+    return xls_json_set_bool(args, "force", force);
 }
 
 int xls_job_stop(struct xls_op *op, const char *id, bool force)
 {
-    struct xls_json *args;
-    int rc = xls_op_qmp(op);
-
-    if (rc)
-        return rc;
-    args = xls_json_set_str(xls_json_object(), "device", id);
-    xls_json_set_bool(args, "force", force);
-    return xls_qmp_must(op->qmp, "cancelling a block job", "block-job-cancel",
-                        args, XLS_QMP_FAST, NULL);
+    return xls_op_change(op, "cancelling a block job", "block-job-cancel",
+                         stop_args(id, force), NULL, NULL);
 }
 
 /* One look: 1 when the job is where it is wanted, 0 when not yet. */
@@ -144,9 +165,9 @@ static int check(struct xls_op *op, const char *id, enum xls_job_until until,
     if (status && !strcmp(status, "concluded")) {
         if (error)
             XLS_ERROR(&op->log, "%s: %s", what, error);
-        rc = xls_qmp_must(op->qmp, what, "job-dismiss", id_arg(id),
-                          XLS_QMP_FAST, NULL);
-        rc = error ? ERROR_SNAPSHOT_QEMU : rc ? rc : 1;
+        rc = xls_job_dismiss(op, id);
+        rc = op->in_doubt ? ERROR_SNAPSHOT_INCOMPLETE
+             : error ? ERROR_SNAPSHOT_QEMU : rc ? rc : 1;
         goto out;
     }
     if (status && ((until == XLS_JOB_READY && !strcmp(status, "ready")) ||
@@ -214,47 +235,52 @@ int xls_job_wait(struct xls_op *op, const char *id, enum xls_job_until until,
     for (;;) {
         rc = check(op, id, until, what, phase, &poll, &cancel);
         if (rc)
-            return rc > 0 ? 0 : rc;
+            return rc > 0 ? 0 : xls_unanswered(rc) ? xls_op_doubt(op, what)
+                                                   : rc;
         if (cancel) {
-            xls_job_cancel(op, id);
-            return ERROR_ABORTED;
+            rc = xls_job_cancel(op, id);
+            return rc ? rc : ERROR_ABORTED;
         }
         xls_job_pause(op, id, &poll, written);
     }
 }
 
-void xls_job_cancel(struct xls_op *op, const char *id)
+int xls_job_cancel(struct xls_op *op, const char *id)
 {
+    static const char what[] = "cancelling a block job";
     struct xls_poll poll = { .ms = POLL_FIRST_MS, .max_ms = POLL_MAX_MS };
     uint64_t until = xls_now_us() + CANCEL_MS * 1000ull;
     struct xls_json *jobs = NULL;
     const struct xls_json *job;
     bool told = false, gone;
     const char *status;
+    int rc;
 
     do {
         if (look(op, id, &jobs, &job))
-            return;
+            return xls_op_doubt(op, what);
         status = xls_json_get_str(job, "status");
         gone = !job;
         if (job && status && !strcmp(status, "concluded")) {
-            xls_qmp_run(op->qmp, "job-dismiss", id_arg(id), XLS_QMP_FAST,
-                        NULL);
-            gone = true;
+            rc = xls_job_dismiss(op, id);
+            gone = !rc;
         } else if (job && !told) {
-            /* A soft cancel of a ready mirror would complete it. */
-            xls_qmp_run(op->qmp, "block-job-cancel",
-                        xls_json_set_bool(xls_json_set_str(xls_json_object(),
-                                                           "device", id),
-                                          "force", true),
-                        XLS_QMP_FAST, NULL);
+            /* A soft cancel of a ready mirror would complete it. What refuses
+             * it has ended by itself, or is not a block job. */
+            rc = xls_op_try(op, what, "block-job-cancel", stop_args(id, true),
+                            NULL, NULL);
             told = true;
+        } else {
+            rc = 0;
         }
         xls_json_free(jobs);
         jobs = NULL;
         if (gone)
-            return;
+            return 0;
+        if (op->in_doubt || xls_unanswered(rc))
+            return xls_op_doubt(op, what);
         xls_job_pause(op, id, &poll, NULL);
     } while (xls_now_us() < until);
     XLS_WARN(&op->log, "block job %s does not end", id);
+    return xls_op_doubt(op, what);
 }

@@ -2,6 +2,7 @@
 #ifndef XLS_BLOCK_JOB_H
 #define XLS_BLOCK_JOB_H
 
+#include "change.h"
 #include "op.h"
 
 /*
@@ -21,9 +22,10 @@ enum xls_job_until {
 /*
  * Waits until the job is where it is wanted; a job that failed is an
  * ERROR_SNAPSHOT_QEMU, logged as "<what>: <QEMU's words>", and dismissed. A
- * concluded job is dismissed. phase (may be NULL) makes it report progress;
- * when that asks for an end, the job is cancelled, dismissed, and the result
- * is ERROR_ABORTED. written (may be NULL) is the file that it writes much into.
+ * concluded job is dismissed. Where QEMU does not answer, the operation is in
+ * doubt. phase (may be NULL) makes it report progress; when that asks for an
+ * end, the job is cancelled, dismissed, and the result is ERROR_ABORTED. written
+ * (may be NULL) is the file that it writes much into.
  */
 int xls_job_wait(struct xls_op *op, const char *id, enum xls_job_until until,
                  const char *what, const char *phase, const char *written);
@@ -57,7 +59,10 @@ int xls_job_dismiss(struct xls_op *op, const char *id);
 int xls_job_stop(struct xls_op *op, const char *id, bool force);
 
 /* Cancels a job, waits for its end and dismisses it. A job that is not there
- * is fine. */
-void xls_job_cancel(struct xls_op *op, const char *id);
+ * is fine. On failure it may be there, and the operation is in doubt. */
+int xls_job_cancel(struct xls_op *op, const char *id);
+
+/* For xls_op_change: whether QEMU knows a job of this id. */
+enum xls_done xls_job_is_there(struct xls_op *op, const char *id);
 
 #endif

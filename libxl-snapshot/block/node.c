@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "block/job.h"
 #include "block/options.h"
+#include "change.h"
 
 struct xls_json *xls_file_options(const char *path,
                                   const struct xls_layer *like)
@@ -85,6 +86,36 @@ struct xls_json *xls_file_node_options(const char *path, const char *node,
     return file;
 }
 
+/* For xls_op_change. */
+static enum xls_done is_there(struct xls_op *op, const char *node)
+{
+    struct xls_json *nodes = NULL;
+    enum xls_done done = XLS_NOT_DONE;
+    const char *name;
+    size_t i;
+
+    if (xls_op_ask(op, "asking QEMU for its block nodes",
+                   "query-named-block-nodes",
+                   xls_json_set_bool(xls_json_object(), "flat", true), &nodes))
+        return XLS_CANNOT_TELL;
+    for (i = 0; i < xls_json_len(nodes); i++) {
+        name = xls_json_get_str(xls_json_at(nodes, i), "node-name");
+        if (name && !strcmp(name, node))
+            done = XLS_DONE;
+    }
+    xls_json_free(nodes);
+    return done;
+}
+
+int xls_node_add(struct xls_op *op, const char *what, struct xls_json *options)
+{
+    char *node = xls_strdup(xls_json_get_str(options, "node-name"));
+    int rc = xls_op_change(op, what, "blockdev-add", options, is_there, node);
+
+    free(node);
+    return rc;
+}
+
 static int reopen(struct xls_op *op, const char *what,
                   struct xls_json *options)
 {
@@ -92,8 +123,7 @@ static int reopen(struct xls_op *op, const char *what,
 
     xls_json_append(list, options);
     xls_json_set(args, "options", list);
-    return xls_qmp_must(op->qmp, what, "blockdev-reopen", args, XLS_QMP_SLOW,
-                        NULL);
+    return xls_op_change(op, what, "blockdev-reopen", args, NULL, NULL);
 }
 
 int xls_reopen(struct xls_op *op, const char *what, struct xls_json *options,
@@ -111,7 +141,7 @@ int xls_reopen(struct xls_op *op, const char *what, struct xls_json *options,
     xls_json_set_str(args, "node-name", hold);
     xls_json_set_bool(args, "read-only", true);
     xls_json_set_str(args, "file", replaced);
-    rc = xls_qmp_must(op->qmp, what, "blockdev-add", args, XLS_QMP_SLOW, NULL);
+    rc = xls_node_add(op, what, args);
     if (!rc) {
         rc = reopen(op, what, options);
         xls_node_del(op, hold);
@@ -126,29 +156,30 @@ int xls_layer_flush(struct xls_op *op, const struct xls_disk *disk,
                     bool discard)
 {
     const struct xls_layer *top = &disk->layers[0];
-    int rc = xls_op_qmp(op);
 
-    return rc ? rc
-              : reopen(op, "flushing the active layer",
-                       xls_format_options(
-                           top->driver, top->node, top->read_only,
-                           disk->num_layers > 1 ? disk->layers[1].node : NULL,
-                           xls_json_string(top->file_node), top, discard));
+    return reopen(op, "flushing the active layer",
+                  xls_format_options(
+                      top->driver, top->node, top->read_only,
+                      disk->num_layers > 1 ? disk->layers[1].node : NULL,
+                      xls_json_string(top->file_node), top, discard));
 }
 
-void xls_node_del(struct xls_op *op, const char *node)
+int xls_node_del(struct xls_op *op, const char *node)
 {
     int rc;
 
-    if (xls_op_qmp(op))
-        return;
-    rc = xls_qmp_run(op->qmp, "blockdev-del",
-                     xls_json_set_str(xls_json_object(), "node-name", node),
-                     XLS_QMP_FAST, NULL);
-    if (rc == ERROR_SNAPSHOT_QEMU &&
-        !strstr(xls_qmp_error_desc(op->qmp), "Failed to find node"))
+    rc = xls_op_try(op, "closing an image in QEMU", "blockdev-del",
+                    xls_json_set_str(xls_json_object(), "node-name", node),
+                    NULL, NULL);
+    if (rc == ERROR_SNAPSHOT_QEMU) {
+        if (strstr(xls_qmp_error_desc(op->qmp), "Failed to find node"))
+            return 0;
         XLS_WARN(&op->log, "QEMU keeps its node %s: %s", node,
                  xls_qmp_error_desc(op->qmp));
+    }
+    /* It may have it open, whether the command was sent or not. */
+    return xls_unanswered(rc) ? xls_op_doubt(op, "closing an image in QEMU")
+                              : rc;
 }
 
 int xls_overlay_format(struct xls_op *op, const char *path, uint64_t size,
@@ -157,14 +188,11 @@ int xls_overlay_format(struct xls_op *op, const char *path, uint64_t size,
     struct xls_json *args, *options;
     char *node = xls_unique_name("new"), *job = xls_unique_name("create");
     char *what = xls_asprintf("making the overlay %s", path);
-    int rc;
+    int rc, rc_del;
 
-    rc = xls_op_qmp(op);
-    if (rc)
-        goto out;
     args = xls_file_options(path, NULL);
     xls_json_set_str(args, "node-name", node);
-    rc = xls_qmp_must(op->qmp, what, "blockdev-add", args, XLS_QMP_SLOW, NULL);
+    rc = xls_node_add(op, what, args);
     if (rc)
         goto out;
 
@@ -176,11 +204,13 @@ int xls_overlay_format(struct xls_op *op, const char *path, uint64_t size,
     xls_json_set_str(options, "backing-fmt", backing_driver);
     args = xls_json_set_str(xls_json_object(), "job-id", job);
     xls_json_set(args, "options", options);
-    rc = xls_qmp_must(op->qmp, what, "blockdev-create", args, XLS_QMP_SLOW,
-                      NULL);
+    rc = xls_op_change(op, what, "blockdev-create", args, xls_job_is_there,
+                       job);
     if (!rc)
         rc = xls_job_wait(op, job, XLS_JOB_CONCLUDED, what, NULL, NULL);
-    xls_node_del(op, node);
+    rc_del = xls_node_del(op, node);
+    if (!rc)
+        rc = rc_del;
 
 out:
     free(node);
@@ -195,13 +225,10 @@ int xls_overlay_add(struct xls_op *op, const char *node, const char *path,
     char *what = xls_asprintf("opening the overlay %s", path);
     int rc;
 
-    rc = xls_op_qmp(op);
-    if (!rc)
-        rc = xls_qmp_must(op->qmp, what, "blockdev-add",
-                          xls_format_options("qcow2", node, false, NULL,
-                                             xls_file_options(path, above),
-                                             above, discard),
-                          XLS_QMP_SLOW, NULL);
+    rc = xls_node_add(op, what,
+                      xls_format_options("qcow2", node, false, NULL,
+                                         xls_file_options(path, above), above,
+                                         discard));
     free(what);
     return rc;
 }
@@ -214,12 +241,8 @@ int xls_node_rename(struct xls_op *op, const struct xls_layer *layer,
     char *what = xls_asprintf("telling QEMU the new name %s of an image", path);
     int rc;
 
-    rc = xls_op_qmp(op);
-    if (rc)
-        goto out;
-    rc = xls_qmp_must(op->qmp, what, "blockdev-add",
-                      xls_file_node_options(path, node, layer, discard),
-                      XLS_QMP_SLOW, NULL);
+    rc = xls_node_add(op, what,
+                      xls_file_node_options(path, node, layer, discard));
     if (rc)
         goto out;
 

@@ -42,9 +42,12 @@ bool xls_layer_implicit(const struct xls_layer *layer);
 int xls_layer_flush(struct xls_op *op, const struct xls_disk *disk,
                     bool discard);
 
+/* Has QEMU open an image as a node, with these options, which are consumed. */
+int xls_node_add(struct xls_op *op, const char *what,
+                 struct xls_json *options);
 /* Drops a node. A node that is not there is fine; any other failure is
- * logged as a warning. */
-void xls_node_del(struct xls_op *op, const char *node);
+ * logged as a warning, and the image may still be open. */
+int xls_node_del(struct xls_op *op, const char *node);
 
 /*
  * Tells QEMU the new name of a layer's file: gives the layer a new `file`

@@ -323,6 +323,9 @@ int xls_block_query_disk(struct xls_op *op, struct xls_block_query *query,
             other = qdev;
         }
     }
+    /* A question that was not answered is not a device that is not there. */
+    if (xls_qmp_dead(op->qmp))
+        return ERROR_SNAPSHOT_QMP;
     if (!mine) {
         *why = xls_asprintf("QEMU has no xen-disk for it");
         return 0;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "change.h"
 
 static bool same_directory(const char *a, const char *b)
 {
@@ -40,12 +41,7 @@ int xls_layer_goes_to(struct xls_op *op, const struct xls_disk *disk,
                             disk->layers[0].node);
     xls_json_set_str(args, "image-node-name", layer->node);
     xls_json_set_str(args, "backing-file", layer->recorded);
-    rc = xls_op_qmp(op);
-    if (rc)
-        xls_json_free(args);
-    else
-        rc = xls_qmp_must(op->qmp, what, "change-backing-file", args,
-                          XLS_QMP_SLOW, NULL);
+    rc = xls_op_change(op, what, "change-backing-file", args, NULL, NULL);
     free(what);
     return rc;
 }

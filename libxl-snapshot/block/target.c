@@ -12,6 +12,7 @@
 #include "block/options.h"
 #include "block/query.h"
 #include "block/users.h"
+#include "change.h"
 #include "files/files.h"
 
 int xls_target_wrong(struct xls_op *op, const struct xls_target *target,
@@ -139,10 +140,9 @@ int xls_target_node_size(struct xls_op *op, const char *node,
     size_t i;
     int rc;
 
-    rc = xls_qmp_must(op->qmp, "asking QEMU for its block nodes",
-                      "query-named-block-nodes",
-                      xls_json_set_bool(xls_json_object(), "flat", true),
-                      XLS_QMP_FAST, &nodes);
+    rc = xls_op_ask(op, "asking QEMU for its block nodes",
+                    "query-named-block-nodes",
+                    xls_json_set_bool(xls_json_object(), "flat", true), &nodes);
     if (rc)
         return rc;
     rc = ERROR_SNAPSHOT_QMP;
@@ -202,9 +202,8 @@ static int open_nodes(struct xls_op *op, const struct xls_disk *disk,
     uint64_t size;
     int rc;
 
-    rc = xls_qmp_must(op->qmp, what, "blockdev-add",
-                      file_options(target, file_node, top, discard),
-                      XLS_QMP_SLOW, NULL);
+    rc = xls_node_add(op, what,
+                      file_options(target, file_node, top, discard));
     if (!rc)
         rc = xls_target_node_size(op, file_node, NULL, &size, NULL);
     if (rc)
@@ -213,11 +212,10 @@ static int open_nodes(struct xls_op *op, const struct xls_disk *disk,
      * that be one for libxl's records, nor a restart leave it at that. */
     if (raw && size != top->virtual_size)
         return xls_target_wrong_size(op, target, size, top->virtual_size);
-    rc = xls_qmp_must(op->qmp, what, "blockdev-add",
+    rc = xls_node_add(op, what,
                       xls_format_options(target->driver, node, false, below,
                                          xls_json_string(file_node), top,
-                                         discard),
-                      XLS_QMP_SLOW, NULL);
+                                         discard));
     if (!rc)
         rc = xls_target_node_size(op, node, file_node, &size, name);
     if (!rc && size != top->virtual_size)
@@ -258,7 +256,8 @@ int xls_target_open(struct xls_op *op, const struct xls_disk *disk,
     if (rc) {
         xls_node_del(op, node);
         xls_node_del(op, file_node);
-        xls_target_undo(op, target);
+        if (!op->in_doubt)
+            xls_target_undo(op, target);
     }
     free(below_node);
     free(file_node);

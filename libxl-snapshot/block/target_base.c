@@ -7,8 +7,10 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "block/node.h"
 #include "block/options.h"
 #include "block/query.h"
+#include "change.h"
 #include "files/files.h"
 
 static int check_base(struct xls_op *op, const struct xls_disks *disks,
@@ -73,11 +75,10 @@ static int add_export(struct xls_op *op, const struct xls_disk *disk,
     int rc;
 
     *node = xls_unique_name("file");
-    rc = xls_qmp_must(op->qmp, what, "blockdev-add",
+    rc = xls_node_add(op, what,
                       xls_format_options(base->driver, *node, true, below,
                                          xls_json_copy(base->nbd), like,
-                                         discard),
-                      XLS_QMP_SLOW, NULL);
+                                         discard));
     if (!rc)
         rc = xls_target_node_size(op, *node, NULL, &size, NULL);
     if (!rc && size != like->virtual_size)
@@ -184,10 +185,9 @@ int xls_target_verify_bases(struct xls_op *op, const struct xls_disk *disk,
     struct xls_json *nodes = NULL;
     int rc;
 
-    rc = xls_qmp_must(op->qmp, "asking QEMU for its block nodes",
-                      "query-named-block-nodes",
-                      xls_json_set_bool(xls_json_object(), "flat", true),
-                      XLS_QMP_FAST, &nodes);
+    rc = xls_op_ask(op, "asking QEMU for its block nodes",
+                    "query-named-block-nodes",
+                    xls_json_set_bool(xls_json_object(), "flat", true), &nodes);
     if (!rc)
         rc = verify(op, disk, target, node, nodes);
     xls_json_free(nodes);

@@ -7,12 +7,13 @@
  */
 #include "journal/journal.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "block/inside.h"
+#include "block/node.h"
 #include "create.h"
 #include "files/files.h"
 
@@ -57,13 +58,9 @@ int xls_create_journal(struct xls_create *c)
 
 void xls_create_undo_journal(struct xls_create *c)
 {
-    int i;
-
     /* A disk that could not be put back is for the next operation. */
-    for (i = 0; i < c->num_todo; i++)
-        if (c->todo[i].switched)
-            return;
-    xls_journal_remove(&c->op);
+    if (xls_create_is_undone(c))
+        xls_journal_remove(&c->op);
 }
 
 int xls_create_close_journal(struct xls_create *c)
@@ -71,47 +68,63 @@ int xls_create_close_journal(struct xls_create *c)
     return xls_journal_remove(&c->op);
 }
 
-static bool exists(const char *path)
+/* Whether the disk is still the one of the journal: on the layer that it was
+ * on, or on the overlay. */
+static bool is_recorded(const struct xls_create_disk *d)
 {
-    return path && !access(path, F_OK);
+    const struct xls_layer *top = &d->disk->layers[0];
+
+    return (d->node && !strcmp(top->node, d->node)) ||
+           xls_create_is_layer(top, d->base_path) ||
+           xls_create_is_layer(top, d->frozen_path);
+}
+
+/* Whether the overlay was merged into the layer that the disk is on. */
+static bool is_merged(const struct xls_create_disk *d,
+                      const struct xls_json *journal)
+{
+    const struct xls_json *fold = xls_json_get(journal, "fold");
+    const char *child = xls_json_get_str(fold, "child_node");
+    const char *layer = xls_json_get_str(fold, "layer_node");
+
+    return child && layer && !strcmp(child, d->node) &&
+           !strcmp(layer, d->disk->layers[0].node);
 }
 
 /* How far the killed process came with a disk. */
-static void look(struct xls_create_disk *d)
+static void look(struct xls_create_disk *d, const struct xls_json *journal)
 {
-    const struct xls_disk *disk = d->disk;
-
-    d->switched = disk->num_layers > 1 &&
-                  !strcmp(disk->layers[0].node, d->node);
+    d->switched = !strcmp(d->disk->layers[0].node, d->node);
+    d->merged = is_merged(d, journal);
     /* Dropping a node that is not there is fine. */
     d->added = true;
     if (d->args->keep_path) {
-        d->linked = exists(d->frozen_path) &&
+        d->linked = xls_create_exists(d->frozen_path) &&
                     xls_is_file(d->frozen_path, &d->base_id);
         d->moved = d->linked && !xls_same_file(d->frozen_path, d->base_path);
-        d->made = exists(d->overlay_path);
+        d->made = xls_create_exists(d->overlay_path);
     } else {
-        d->made = !d->args->reuse_external && exists(d->overlay_path);
+        d->made = !d->args->reuse_external &&
+                  xls_create_exists(d->overlay_path);
     }
 }
 
-/* The name that a disk's file bears while it takes its path back, where the
- * disk was to keep its path; malloc'ed. */
-static char *second_name(const struct xls_json *disk)
+/* A disk that is not there any more, or is another one by now. */
+static int leave_disk(struct xls_create *c, const struct xls_json *o,
+                      const struct xls_create_disk *d)
 {
-    const char *recorded = xls_json_get_str(disk, "second_name");
-    const char *base = xls_json_get_str(disk, "base_path");
-    const char *frozen = xls_json_get_str(disk, "frozen_path");
-
-    if (recorded)
-        return xls_strdup(recorded);
-    return base && frozen &&
-           xls_json_get_bool(xls_json_get(disk, "args"), "keep_path", false)
-               ? xls_file_second_name_unrecorded(frozen, base) : NULL;
+    XLS_NOTICE(&c->op.log, "disk %s of domain %s is no longer the one of which "
+               "a snapshot was interrupted; it is left as it is",
+               xls_json_get_str(o, "vdev"), c->op.name);
+    if (d->node && xls_node_del(&c->op, d->node))
+        return c->op.in_doubt ? ERROR_SNAPSHOT_INCOMPLETE : 0;
+    return xls_create_tidy_disk(&c->op, o);
 }
 
-static int load_disk(struct xls_create *c, const struct xls_json *o,
-                     struct xls_create_disk *d, libxl_disk_snapshot *args)
+/* *todo: it is one to take back. */
+static int load_disk(struct xls_create *c, const struct xls_json *journal,
+                     const struct xls_json *o, struct xls_create_disk *d,
+                     libxl_disk_snapshot *args, bool *todo)
 {
     char *text = xls_json_print(xls_json_get(o, "args"), false);
     char *error = NULL;
@@ -119,27 +132,51 @@ static int load_disk(struct xls_create *c, const struct xls_json *o,
 
     rc = libxl_disk_snapshot_from_json(c->op.ctx, args, text, &error);
     free(text);
+    *todo = false;
     d->args = args;
     d->node = xls_strdup(xls_json_get_str(o, "node"));
     d->base_path = xls_strdup(xls_json_get_str(o, "base_path"));
     d->base_id = xls_file_id_from_json(o, "base_id");
     d->overlay_path = xls_strdup(xls_json_get_str(o, "overlay_path"));
-    d->second_name = second_name(o);
+    d->second_name = xls_create_second_name(o);
     d->frozen_path = xls_json_get_str(o, "frozen_path");
     d->top_path = xls_json_get_str(o, "top_path");
     d->disk = xls_disks_find(&c->disks, xls_json_get_str(o, "vdev"));
-    if (rc || !d->disk) {
+    if (rc) {
         XLS_ERROR(&c->op.log, "the journal of an interrupted snapshot of "
-                  "domain %s: %s", c->op.name, error ? error : "a disk that "
-                  "it names is gone");
+                  "domain %s: %s", c->op.name, error ? error : "damaged");
         free(error);
         return ERROR_SNAPSHOT_INCOMPLETE;
     }
+    if (args->method == LIBXL_SNAPSHOT_METHOD_CALLER)
+        return 0;
+    if (!d->disk)
+        return leave_disk(c, o, d);
+    /* A disk that is not shown is not one that has not been switched. */
+    if (!d->disk->num_layers) {
+        XLS_ERROR(&c->op.log, "disk %s: an interrupted snapshot of it cannot be "
+                  "taken back, since QEMU does not show its backing chain: %s",
+                  d->disk->rec->vdev,
+                  d->disk->why_not ? d->disk->why_not : "it has none");
+        return ERROR_SNAPSHOT_INCOMPLETE;
+    }
+    if (!is_recorded(d))
+        return leave_disk(c, o, d);
+    *todo = true;
     d->discard = xls_disk_discards(d->disk);
-    if (args->method == LIBXL_SNAPSHOT_METHOD_EXTERNAL && d->node &&
-        d->base_path && d->overlay_path && d->frozen_path && d->top_path)
-        look(d);
+    if (args->method == LIBXL_SNAPSHOT_METHOD_INTERNAL)
+        /* create refuses a name that is there before it writes the journal. */
+        d->snapshotted = xls_internal_named(d->disk, args->name) == 1;
+    else if (d->node && d->base_path && d->overlay_path && d->frozen_path &&
+             d->top_path)
+        look(d, journal);
     return 0;
+}
+
+static void drop_disk(struct xls_create_disk *d)
+{
+    xls_create_disk_dispose(d);
+    memset(d, 0, sizeof(*d));
 }
 
 static int undo_all(struct xls_create *c, const struct xls_json *journal)
@@ -147,25 +184,31 @@ static int undo_all(struct xls_create *c, const struct xls_json *journal)
     const struct xls_json *list = xls_json_get(journal, "disks");
     size_t i, num = xls_json_len(list);
     libxl_disk_snapshot *args = xls_calloc(num, sizeof(*args));
+    bool todo;
     int rc = 0;
 
     c->todo = xls_calloc(num, sizeof(*c->todo));
-    for (i = 0; i < num && !rc; i++) {
+    for (i = 0; i < num; i++)
         libxl_disk_snapshot_init(&args[i]);
-        c->num_todo++;
-        rc = load_disk(c, xls_json_at(list, i), &c->todo[i], &args[i]);
+    for (i = 0; i < num && !rc; i++) {
+        struct xls_create_disk *d = &c->todo[c->num_todo];
+
+        rc = load_disk(c, journal, xls_json_at(list, i), d, &args[i], &todo);
+        if (!rc && todo)
+            c->num_todo++;
+        else
+            drop_disk(d);
     }
-    if (!rc) {
-        xls_create_undo_records(c);
+    if (!rc)
         xls_create_undo_window(c);
-        xls_create_undo_save(c);
+    xls_create_undo_save(c);
+    if (!rc && !c->op.in_doubt) {
         c->memory_made = c->memory_tmp != NULL;
         xls_create_undo_memory_file(c);
         xls_create_undo_overlays(c);
-        for (i = 0; i < num; i++)
-            if (c->todo[i].switched)
-                rc = ERROR_SNAPSHOT_INCOMPLETE;
     }
+    if (!rc && !xls_create_is_undone(c))
+        rc = ERROR_SNAPSHOT_INCOMPLETE;
     for (i = 0; i < num; i++)
         libxl_disk_snapshot_dispose(&args[i]);
     free(args);
@@ -194,38 +237,12 @@ int xls_create_undo_killed(struct xls_op *op, const struct xls_json *journal)
     rc = xls_disks_load(&c.op, &c.disks);
     if (!rc)
         rc = undo_all(&c, journal);
+    else
+        xls_create_undo_save(&c);
     if (!rc && finished)
         rc = xls_file_unlink(&op->log, args.memory_path);
     xls_op_qmp_close(&c.op);
     *op = c.op;
     xls_create_dispose(&c);
-    return rc;
-}
-
-int xls_create_tidy_killed(struct xls_op *op, const struct xls_json *journal)
-{
-    const struct xls_json *disks = xls_json_get(journal, "disks");
-    const char *path = xls_json_get_str(journal, "memory_tmp");
-    size_t i;
-    int rc;
-
-    rc = path ? xls_file_unlink(&op->log, path) : 0;
-    for (i = 0; i < xls_json_len(disks) && !rc; i++) {
-        const struct xls_json *d = xls_json_at(disks, i);
-        const struct xls_json *args = xls_json_get(d, "args");
-        char *second;
-
-        if (!xls_json_get_bool(args, "keep_path", false))
-            continue;
-        /* Under this name nothing was written by a guest. */
-        path = xls_json_get_str(d, "overlay_path");
-        if (path)
-            rc = xls_file_unlink(&op->log, path);
-        second = second_name(d);
-        path = xls_json_get_str(d, "frozen_path");
-        if (second && path)
-            xls_file_drop_second_name(&op->log, second, path);
-        free(second);
-    }
     return rc;
 }

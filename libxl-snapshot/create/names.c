@@ -39,7 +39,8 @@ int xls_create_names(struct xls_create *c)
     return 0;
 }
 
-static int set_records(struct xls_create *c, bool undo)
+/* To be taken back by the merge that takes the overlays away. */
+int xls_create_records(struct xls_create *c)
 {
     struct xls_record *records = xls_calloc(c->num_todo, sizeof(*records));
     int i, num = 0, rc;
@@ -52,22 +53,12 @@ static int set_records(struct xls_create *c, bool undo)
         records[num++] = (struct xls_record){
             .vdev = d->disk->rec->vdev,
             .devid = d->disk->devid,
-            .path = undo ? d->disk->rec->pdev_path : d->top_path,
-            .format = undo ? d->disk->rec->format : LIBXL_DISK_FORMAT_QCOW2,
+            .path = d->top_path,
+            .format = LIBXL_DISK_FORMAT_QCOW2,
         };
     }
     xls_op_qmp_close(&c->op);
     rc = num ? xls_records_set(&c->op, records, num) : 0;
     free(records);
     return rc;
-}
-
-int xls_create_records(struct xls_create *c)
-{
-    return set_records(c, false);
-}
-
-void xls_create_undo_records(struct xls_create *c)
-{
-    set_records(c, true);
 }

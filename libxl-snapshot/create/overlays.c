@@ -59,6 +59,9 @@ static int add_under_path(struct xls_create *c, struct xls_create_disk *d)
     added = xls_overlay_add(&c->op, d->node, d->top_path,
                             &d->disk->layers[0], d->discard);
     d->added = !added;
+    /* It may open that path yet. */
+    if (c->op.in_doubt)
+        return added;
     rc = xls_file_link(&c->op.log, d->base_path, d->overlay_path,
                        &d->overlay_id);
     if (!rc)
@@ -100,34 +103,50 @@ int xls_create_overlays(struct xls_create *c)
     return 0;
 }
 
+/* Whether the overlay may be removed: what a guest wrote to it is in no other
+ * file unless it was merged. */
+static bool is_needed(const struct xls_create *c,
+                      const struct xls_create_disk *d, const char *path)
+{
+    if (d->merged || !xls_image_written(path))
+        return false;
+    XLS_WARN(&c->op.log, "disk %s: the overlay %s holds data that the guest "
+             "wrote; it is kept", d->disk->rec->vdev, path);
+    return true;
+}
+
+static void undo_overlay(struct xls_create *c, struct xls_create_disk *d)
+{
+    /* Open in QEMU, for all that is known. */
+    if (d->added && xls_node_del(&c->op, d->node))
+        return;
+    if (d->moved && !xls_same_file(d->frozen_path, d->base_path)) {
+        if (is_needed(c, d, d->base_path) ||
+            xls_file_check_id(&c->op.log, d->frozen_path, &d->base_id) ||
+            xls_file_thaw(&c->op.log, d->frozen_path) ||
+            xls_file_rename(&c->op.log, d->frozen_path, d->base_path))
+            return;
+        d->linked = false;
+    }
+    if (d->linked && xls_same_file(d->frozen_path, d->base_path))
+        xls_file_unlink(&c->op.log, d->frozen_path);
+    /* Folding it back has protected it from being started on. */
+    if ((d->made || d->args->reuse_external) &&
+        !xls_file_thaw(&c->op.log, d->overlay_path) && d->made &&
+        !is_needed(c, d, d->overlay_path))
+        xls_file_unlink(&c->op.log, d->overlay_path);
+    if (d->second_name)
+        xls_file_drop_second_name(&c->op.log, d->second_name, d->base_path);
+    d->added = d->moved = d->linked = d->made = false;
+}
+
 void xls_create_undo_overlays(struct xls_create *c)
 {
     int i;
 
-    for (i = 0; i < c->num_todo; i++) {
-        struct xls_create_disk *d = &c->todo[i];
-
-        /* Still in use: the window could not be undone, and has said so. */
-        if (d->switched)
-            continue;
-        if (d->added)
-            xls_node_del(&c->op, d->node);
-        if (d->moved && !xls_same_file(d->frozen_path, d->base_path)) {
-            if (xls_file_check_id(&c->op.log, d->frozen_path, &d->base_id) ||
-                xls_file_thaw(&c->op.log, d->frozen_path) ||
-                xls_file_rename(&c->op.log, d->frozen_path, d->base_path))
-                continue;
-            d->linked = false;
-        }
-        if (d->linked)
-            xls_file_unlink(&c->op.log, d->frozen_path);
-        /* Folding it back has protected it from being started on. */
-        if ((d->made || d->args->reuse_external) &&
-            !xls_file_thaw(&c->op.log, d->overlay_path) && d->made)
-            xls_file_unlink(&c->op.log, d->overlay_path);
-        if (d->second_name)
-            xls_file_drop_second_name(&c->op.log, d->second_name,
-                                      d->base_path);
-        d->added = d->moved = d->linked = d->made = false;
-    }
+    /* One that is still in use: the window could not be undone, and has said
+     * so. */
+    for (i = 0; i < c->num_todo && !c->op.in_doubt; i++)
+        if (!c->todo[i].switched)
+            undo_overlay(c, &c->todo[i]);
 }

@@ -10,6 +10,7 @@
 #include "block/fold.h"
 #include "block/inside.h"
 #include "block/node.h"
+#include "change.h"
 #include "create.h"
 #include "files/files.h"
 
@@ -79,6 +80,46 @@ static int stage_switch(struct xls_create *c, bool *staged)
     return rc;
 }
 
+/* Whether the transaction has taken effect on a disk. */
+static enum xls_done is_switched(struct xls_create *c,
+                                 const struct xls_create_disk *d)
+{
+    struct xls_disk now = { .rec = d->disk->rec, .devid = d->disk->devid };
+    enum xls_done done = XLS_CANNOT_TELL;
+
+    if (!xls_disk_query(&c->op, &now) && now.num_layers) {
+        bool is = is_external(d)
+                      ? !strcmp(now.layers[0].node, d->node)
+                      : xls_internal_named(&now, d->args->name) > 0;
+
+        done = is ? XLS_DONE : XLS_NOT_DONE;
+    }
+    xls_disk_drop_layers(&now);
+    return done;
+}
+
+/* QEMU has not answered: 0 when it did it, rc when it did not and will not. */
+static int find_out(struct xls_create *c, int rc)
+{
+    enum xls_done all = XLS_CANNOT_TELL;
+    int i, num = 0;
+
+    for (i = 0; i < c->num_todo; i++) {
+        const struct xls_create_disk *d = &c->todo[i];
+        enum xls_done done;
+
+        if (d->args->method == LIBXL_SNAPSHOT_METHOD_CALLER)
+            continue;
+        done = is_switched(c, d);
+        /* It is one transaction. */
+        if (done == XLS_CANNOT_TELL || (num++ && done != all))
+            return xls_op_doubt(&c->op, "switching the disks to their "
+                                "overlays");
+        all = done;
+    }
+    return all == XLS_DONE ? 0 : rc;
+}
+
 static int switch_disks(struct xls_create *c)
 {
     int i, rc;
@@ -87,9 +128,12 @@ static int switch_disks(struct xls_create *c)
     if (rc == ERROR_SNAPSHOT_QEMU)
         XLS_ERROR(&c->op.log, "QEMU refused to snapshot the disks of domain "
                   "%s: %s", c->op.name, xls_qmp_error_desc(c->op.qmp));
+    else if (!rc)
+        c->window_us = xls_qmp_last_us(c->op.qmp);
+    if (xls_unanswered(rc))
+        rc = find_out(c, rc);
     if (rc)
         return rc;
-    c->window_us = xls_qmp_last_us(c->op.qmp);
     for (i = 0; i < c->num_todo; i++) {
         c->todo[i].switched = is_external(&c->todo[i]);
         c->todo[i].snapshotted =
@@ -161,8 +205,8 @@ int xls_create_window(struct xls_create *c)
         rc = switch_disks(c);
     if (!rc)
         rc = move_paths(c);
-    if (!rc)
-        freeze(c);
+    /* Before the guest goes on, whatever has failed. */
+    freeze(c);
     if (!rc)
         rc = call_storage(c);
     /* What QEMU was not told to do yet, it is not going to. */
@@ -219,7 +263,9 @@ static int fold_back(struct xls_create *c, struct xls_create_disk *d)
     if (rc || !d->args->keep_path)
         return rc ? rc : fold_top(c, disk, false);
     if (!d->moved) {
-        rc = xls_file_rename(&c->op.log, d->overlay_path, d->base_path);
+        rc = xls_file_thaw(&c->op.log, d->base_path);
+        if (!rc)
+            rc = xls_file_rename(&c->op.log, d->overlay_path, d->base_path);
         d->moved = !rc;
     }
     if (!rc && strcmp(disk->layers[1].path, d->frozen_path)) {
@@ -240,6 +286,7 @@ static void undo_external(struct xls_create *c, struct xls_create_disk *d)
         return;
     }
     d->switched = d->added = false;
+    d->merged = true;
     /* The layer took its path back, and with it went the other two names. */
     if (d->args->keep_path)
         d->moved = d->linked = d->made = false;
@@ -249,16 +296,27 @@ void xls_create_undo_window(struct xls_create *c)
 {
     int i;
 
-    for (i = c->num_todo - 1; i >= 0; i--) {
+    for (i = c->num_todo - 1; i >= 0 && !c->op.in_doubt; i--) {
         struct xls_create_disk *d = &c->todo[i];
 
         if (d->called)
             c->op.how->storage(c->op.how->user, LIBXL_SNAPSHOT_STORAGE_UNDO,
                                c->op.domid, d->args);
+        d->called = false;
         if (d->snapshotted)
-            xls_internal_delete(&c->op, d->disk, d->args->name);
+            d->snapshotted = xls_internal_delete(&c->op, d->disk,
+                                                 d->args->name) != 0;
         if (d->switched)
             undo_external(c, d);
-        d->called = d->snapshotted = false;
     }
+}
+
+bool xls_create_is_undone(const struct xls_create *c)
+{
+    int i;
+
+    for (i = 0; i < c->num_todo; i++)
+        if (c->todo[i].switched || c->todo[i].snapshotted)
+            return false;
+    return !c->op.in_doubt;
 }

@@ -89,6 +89,17 @@ typedef struct libxl_snapshot_how {
 } libxl_snapshot_how;
 
 /*
+ * QEMU may answer late, or not at all. A command of which it is not known
+ * whether QEMU executed it is not taken for one that failed: QEMU is asked on a
+ * new connection, and where it does not answer that either, the function returns
+ * ERROR_SNAPSHOT_INCOMPLETE. No file that this concerns has been removed, renamed
+ * or protected then, the guest runs if it did, and the next operation on the
+ * domain (libxl_domain_snapshot_recover is one) asks again, and completes what
+ * was done or rolls it back. After any other error of create, all is as it was
+ * before.
+ */
+
+/*
  * A sentence for any error code of libxl or of this library. Never NULL;
  * static.
  */

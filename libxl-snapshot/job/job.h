@@ -57,8 +57,8 @@ void xls_disk_job_files_free(char **paths);
 /*
  * job/start.c: begin writes the file of the job that the fold is, on a disk that
  * xls_disks_named gave, and takes the fold in every case; go starts it. When go
- * fails, or drop is called instead, nothing is left of it. j is to be disposed
- * of.
+ * fails, or drop is called instead, nothing is left of it, unless the operation
+ * is in doubt: then the next look finds out. j is to be disposed of.
  */
 int xls_disk_job_begin(struct xls_op *op, const struct xls_disk *disk,
                        libxl_disk_job_type type, struct xls_fold *fold,
@@ -79,10 +79,6 @@ int xls_disk_job_call(const char *func, libxl_ctx *ctx, uint32_t domid,
                       xls_disk_job_starter start, const void *args);
 /* Logged when it is more than QEMU takes. */
 int xls_disk_job_check_speed(struct xls_op *op, uint64_t speed);
-/* Whether after this error of go the job may have begun all the same: QEMU did
- * not answer. The next look finds out. */
-bool xls_disk_job_unknown(int rc);
-
 /* job/look.c */
 
 /* Brings j->job up to what QEMU says, for a job that is active by its file.

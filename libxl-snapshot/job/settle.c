@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "block/job.h"
 #include "block/users.h"
+#include "change.h"
 #include "domain/domain.h"
 #include "files/files.h"
 #include "journal/journal.h"
@@ -69,16 +70,13 @@ static int finalize(struct xls_op *op, const struct xls_disk *disk,
 {
     int rc;
 
-    if (j->cancelling) {
-        xls_job_cancel(op, j->id);
-        return 0;
-    }
+    if (j->cancelling)
+        return xls_job_cancel(op, j->id);
     rc = xls_fold_finalize(op, disk, &j->fold, j->id);
     if (rc == ERROR_SNAPSHOT_QEMU) {
         /* Nothing has changed then, and the reason is in the log. */
-        xls_job_cancel(op, j->id);
+        rc = xls_job_cancel(op, j->id);
         set_text(&j->job.error, "QEMU could not finish the job");
-        rc = 0;
     }
     return rc;
 }
@@ -143,10 +141,10 @@ static int pivot(struct xls_op *op, const struct xls_disk *disk,
             return rc;
     }
     rc = xls_fold_pivot(op, disk, &j->fold, j->id, changed);
-    if (!rc || *changed)
+    if (!rc || *changed || op->in_doubt)
         return rc;
     if (xls_job_look(op, j->id, &state))
-        return rc;
+        return xls_op_doubt(op, "asking for the block job after its pivot");
     *goes_on = state.there && !state.concluded;
     if (!state.there)
         set_text(&j->job.error, "QEMU could not go over to the other side");
@@ -181,14 +179,21 @@ int xls_disk_job_settle(struct xls_op *op, struct xls_disk_job *j,
     if (rc)
         goto out;
     disk = xls_disks_find(&disks, j->job.vdev);
-    if (!disk || !disk->num_layers) {
+    if (!disk) {
         rc = xls_disk_job_lost(op, j);
+        goto out;
+    }
+    if (!disk->num_layers) {
+        XLS_ERROR(&op->log, "disk %s: QEMU does not show its backing chain, so "
+                  "the outcome of its block job is not known (%s); no file is "
+                  "touched", j->job.vdev, disk->why_not ? disk->why_not : "");
+        rc = ERROR_SNAPSHOT_INCOMPLETE;
         goto out;
     }
     if (pivot_now)
         pivot_rc = pivot(op, disk, j, &changed, &goes_on);
     go_on(op, j);
-    if (goes_on) {
+    if (goes_on || op->in_doubt) {
         rc = pivot_rc;
         goto out;
     }

@@ -5,11 +5,6 @@
 #include "domain/domain.h"
 #include "files/files.h"
 
-bool xls_disk_job_unknown(int rc)
-{
-    return rc == ERROR_SNAPSHOT_QMP || rc == ERROR_TIMEDOUT;
-}
-
 int xls_disk_job_check_speed(struct xls_op *op, uint64_t speed)
 {
     if (speed <= INT64_MAX)
@@ -47,7 +42,8 @@ int xls_disk_job_begin(struct xls_op *op, const struct xls_disk *disk,
 void xls_disk_job_drop(struct xls_op *op, struct xls_disk_job *j)
 {
     xls_fold_give_up(op, &j->fold);
-    xls_file_unlink(&op->log, j->path);
+    if (!op->in_doubt)
+        xls_file_unlink(&op->log, j->path);
 }
 
 int xls_disk_job_go(struct xls_op *op, const struct xls_disk *disk,
@@ -55,7 +51,7 @@ int xls_disk_job_go(struct xls_op *op, const struct xls_disk *disk,
 {
     int rc = xls_fold_start(op, disk, &j->fold, j->id, j->job.speed);
 
-    if (rc && !xls_disk_job_unknown(rc))
+    if (rc)
         xls_disk_job_drop(op, j);
     return rc;
 }
@@ -94,6 +90,8 @@ int xls_disk_job_call(const char *func, libxl_ctx *ctx, uint32_t domid,
         rc = xls_disks_named(&op, &disks, &wanted, &disk);
     if (!rc)
         rc = start(&op, &disks, disk, args);
+    if (rc && op.in_doubt)
+        rc = ERROR_SNAPSHOT_INCOMPLETE;
     xls_disks_dispose(&disks);
     xls_op_end(&op);
     return rc;

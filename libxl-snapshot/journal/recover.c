@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "block/fold.h"
 #include "block/job.h"
+#include "change.h"
 #include "create.h"
 #include "domain/domain.h"
 #include "files/files.h"
@@ -34,22 +35,24 @@ static bool has_file(struct xls_op *op, const char *id)
 
 /* Jobs that a killed process waited for go on in QEMU; with the domain's lock
  * held, none of these has an owner. */
-static void drop_orphan_jobs(struct xls_op *op)
+static int drop_orphan_jobs(struct xls_op *op)
 {
     struct xls_json *jobs = NULL;
     size_t i;
+    int rc;
 
-    if (xls_op_qmp(op))
-        return;
-    if (!xls_qmp_run(op->qmp, "query-jobs", NULL, XLS_QMP_FAST, &jobs)) {
-        for (i = 0; i < xls_json_len(jobs); i++) {
-            const char *id = xls_json_get_str(xls_json_at(jobs, i), "id");
+    rc = xls_op_ask(op, "asking QEMU for its jobs", "query-jobs", NULL, &jobs);
+    /* Without a QEMU there are none. */
+    if (rc && xls_op_qemu_gone(op))
+        return 0;
+    for (i = 0; i < xls_json_len(jobs) && !rc; i++) {
+        const char *id = xls_json_get_str(xls_json_at(jobs, i), "id");
 
-            if (id && !strncmp(id, "xls-", 4) && !has_file(op, id))
-                xls_job_cancel(op, id);
-        }
+        if (id && !strncmp(id, "xls-", 4) && !has_file(op, id))
+            rc = xls_job_cancel(op, id);
     }
     xls_json_free(jobs);
+    return rc;
 }
 
 /* The journal of a killed operation on the domain as it runs now. */
@@ -57,16 +60,17 @@ static int recover(struct xls_op *op, const struct xls_json *journal)
 {
     const char *operation = xls_json_get_str(journal, "operation");
     bool paused = xls_json_get_bool(journal, "paused", false);
-    int rc;
+    int rc, rc_info;
 
     if (operation && !strcmp(operation, "create")) {
         XLS_NOTICE(&op->log,
                    "a snapshot of domain %s was interrupted; taking "
                    "back what was done of it",
                    op->name);
-        drop_orphan_jobs(op);
+        rc = drop_orphan_jobs(op);
         /* It may have been on its way back already. */
-        rc = xls_fold_recover(op, journal);
+        if (!rc)
+            rc = xls_fold_recover(op, journal);
         if (!rc)
             rc = xls_create_undo_killed(op, journal);
     } else if (operation && !strcmp(operation, "delete")) {
@@ -74,8 +78,9 @@ static int recover(struct xls_op *op, const struct xls_json *journal)
                    "the deletion of a snapshot of domain %s was "
                    "interrupted; putting its disks in order",
                    op->name);
-        drop_orphan_jobs(op);
-        rc = xls_fold_recover(op, journal);
+        rc = drop_orphan_jobs(op);
+        if (!rc)
+            rc = xls_fold_recover(op, journal);
     } else {
         XLS_ERROR(&op->log,
                   "the journal of an interrupted operation on "
@@ -84,10 +89,11 @@ static int recover(struct xls_op *op, const struct xls_json *journal)
                   op->name);
         rc = ERROR_SNAPSHOT_INCOMPLETE;
     }
-    if (!rc)
-        rc = xls_op_refresh(op);
+    if (xls_unanswered(rc))
+        rc = xls_op_doubt(op, "recovery");
+    rc_info = xls_op_refresh(op);
     /* The killed process may have paused it for the moment of the switch. */
-    if (!rc && op->info.paused && !paused)
+    if (!rc_info && op->info.paused && !paused)
         xls_domain_unpause(op);
     return rc ? rc : xls_op_refresh(op);
 }

@@ -129,6 +129,11 @@ void xls_qmp_close(struct xls_qmp *qmp)
     free(qmp);
 }
 
+bool xls_qmp_dead(const struct xls_qmp *qmp)
+{
+    return qmp->dead;
+}
+
 uint64_t xls_qmp_last_us(const struct xls_qmp *qmp)
 {
     return qmp->last_us;

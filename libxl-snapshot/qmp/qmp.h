@@ -2,6 +2,7 @@
 #ifndef XLS_QMP_H
 #define XLS_QMP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/log.h"
@@ -42,6 +43,8 @@ int xls_qmp_open(const struct xls_log *log, const char *socket_path,
                  const char *lock_path, unsigned timeout_ms,
                  struct xls_qmp **qmp);
 void xls_qmp_close(struct xls_qmp *qmp);        /* NULL is fine */
+/* Whether the connection is of no more use. */
+bool xls_qmp_dead(const struct xls_qmp *qmp);
 
 /*
  * Runs one command. args (may be NULL) is consumed in every case. ret (may be
