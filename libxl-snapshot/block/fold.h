@@ -124,5 +124,10 @@ int xls_fold_from_json(const struct xls_json *o, struct xls_fold *fold);
 void xls_fold_journal(struct xls_json *journal, const struct xls_disk *disk,
                       const struct xls_fold *fold);
 int xls_fold_recover(struct xls_op *op, const struct xls_json *journal);
+/* The same when the domain has ended since: its layers are protected again. */
+void xls_fold_tidy(struct xls_op *op, const struct xls_json *journal);
+/* Protects those files of it that are layers below an active one and are nobody's
+ * active layer by now, and drops its second name. */
+void xls_fold_protect(struct xls_op *op, const struct xls_fold *fold);
 
 #endif

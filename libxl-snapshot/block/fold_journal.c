@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "block/fold.h"
+#include "block/users.h"
 #include "files/files.h"
 
 struct xls_json *xls_fold_json(const struct xls_fold *fold)
@@ -124,4 +125,35 @@ out:
     xls_fold_dispose(&fold);
     xls_disks_dispose(&disks);
     return rc;
+}
+
+static void freeze_again(struct xls_op *op, const char *path)
+{
+    if (path && !xls_is_active(op, path))
+        xls_file_freeze(&op->log, path);
+}
+
+void xls_fold_protect(struct xls_op *op, const struct xls_fold *fold)
+{
+    if (fold->keep_child_path)
+        xls_file_drop_second_name(&op->log, fold->second_name,
+                                  fold->layer_path);
+    if (!fold->copy)
+        freeze_again(op, fold->layer_path);
+    if (fold->above_path)
+        freeze_again(op, fold->child_path);
+    if (fold->above_frozen)
+        freeze_again(op, fold->above_path);
+}
+
+void xls_fold_tidy(struct xls_op *op, const struct xls_json *journal)
+{
+    const struct xls_json *o = xls_json_get(journal, "fold");
+    struct xls_fold fold = { 0 };
+
+    if (!o)
+        return;
+    if (!xls_fold_from_json(o, &fold))
+        xls_fold_protect(op, &fold);
+    xls_fold_dispose(&fold);
 }

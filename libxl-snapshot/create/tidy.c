@@ -62,6 +62,36 @@ static int tidy_internal(struct xls_op *op, const struct xls_json *o)
     return rc;
 }
 
+/* Whether an overlay may be removed; says so if not. */
+static bool is_needed(struct xls_op *op, const char *vdev, const char *overlay,
+                      const char *base)
+{
+    bool used = xls_is_active(op, overlay) ||
+                xls_check_unused(op, XLS_NO_DOMID, vdev, overlay);
+
+    if (!used && !xls_image_written(overlay))
+        return false;
+    XLS_WARN(&op->log, "disk %s: %s, the overlay of an interrupted snapshot on "
+             "%s, is kept: it %s", vdev, overlay, base,
+             used ? "is in use" : "holds data that a guest wrote");
+    return true;
+}
+
+/* The overlay is at the disk's path, and what it is based on at frozen. */
+static int tidy_in_place(struct xls_op *op, const char *vdev, const char *base,
+                         const char *frozen)
+{
+    int rc;
+
+    if (is_needed(op, vdev, base, frozen)) {
+        if (!xls_is_active(op, frozen))
+            xls_file_freeze(&op->log, frozen);
+        return 0;
+    }
+    rc = xls_file_thaw(&op->log, frozen);
+    return rc ? rc : xls_file_rename(&op->log, frozen, base);
+}
+
 int xls_create_tidy_disk(struct xls_op *op, const struct xls_json *o)
 {
     const struct xls_json *args = xls_json_get(o, "args");
@@ -70,51 +100,36 @@ int xls_create_tidy_disk(struct xls_op *op, const struct xls_json *o)
     const char *base = xls_json_get_str(o, "base_path");
     const char *vdev = xls_json_get_str(o, "vdev");
     bool keep_path = xls_json_get_bool(args, "keep_path", false);
-    bool in_place = false;      /* the overlay is at the disk's path */
-    bool used;
-    char *second = xls_create_second_name(o);
+    bool reused = xls_json_get_bool(args, "reuse_external", false);
+    char *second;
     int rc = 0;
 
     if (!overlay && op->domid != XLS_NO_DOMID)
-        rc = tidy_internal(op, o);
-    if (!overlay || !frozen || !base ||
-        xls_json_get_bool(args, "reuse_external", false))
-        goto out;
+        return tidy_internal(op, o);
+    if (!overlay || !frozen || !base || !vdev)
+        return 0;
+    second = xls_create_second_name(o);
     if (second)
         xls_file_drop_second_name(&op->log, second, frozen);
-    if (keep_path) {
-        if (xls_same_file(overlay, base))
-            rc = xls_file_unlink(&op->log, overlay);
-        if (!rc && xls_same_file(frozen, base))
-            rc = xls_file_unlink(&op->log, frozen);
-        in_place = !rc && xls_create_exists(frozen) && xls_create_exists(base) && !xls_create_exists(overlay);
-    }
+    free(second);
+    /* Its second name, while it was opened. */
+    if (keep_path && xls_same_file(overlay, base))
+        rc = xls_file_unlink(&op->log, overlay);
     if (rc)
-        goto out;
-    if (in_place)
-        overlay = base;
-    if (!xls_create_exists(overlay))
-        goto out;
-    used = xls_is_active(op, overlay) ||
-           xls_check_unused(op, XLS_NO_DOMID, vdev, overlay);
-    if (used || xls_image_written(overlay)) {
-        XLS_WARN(&op->log, "disk %s: %s, the overlay of an interrupted snapshot "
-                 "on %s, is kept: it %s", vdev, overlay, in_place ? frozen : base,
-                 used ? "is in use" : "holds data that a guest wrote");
-        if (in_place && !xls_is_active(op, frozen))
-            xls_file_freeze(&op->log, frozen);
-    } else if (in_place) {
-        rc = xls_file_thaw(&op->log, frozen);
-        if (!rc)
-            rc = xls_file_rename(&op->log, frozen, base);
-    } else {
+        return rc;
+    if (keep_path && !xls_create_exists(overlay) &&
+        xls_create_exists(frozen) && !xls_same_file(frozen, base))
+        return tidy_in_place(op, vdev, base, frozen);
+    if (xls_create_exists(overlay)) {
+        if (reused || is_needed(op, vdev, overlay, base))
+            return 0;
         rc = xls_file_thaw(&op->log, overlay);
         if (!rc)
             rc = xls_file_unlink(&op->log, overlay);
     }
-
-out:
-    free(second);
+    /* What a kept overlay is based on keeps both its names. */
+    if (!rc && keep_path && xls_same_file(frozen, base))
+        rc = xls_file_unlink(&op->log, frozen);
     return rc;
 }
 

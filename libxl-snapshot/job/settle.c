@@ -8,7 +8,6 @@
 
 #include "base/alloc.h"
 #include "block/job.h"
-#include "block/users.h"
 #include "change.h"
 #include "domain/domain.h"
 #include "files/files.h"
@@ -224,13 +223,6 @@ out:
     return rc;
 }
 
-/* A file that is some running domain's active layer is not a frozen one. */
-static void freeze_again(struct xls_op *op, const char *path)
-{
-    if (path && !xls_is_active(op, path))
-        xls_file_freeze(&op->log, path);
-}
-
 /* Whether QEMU had done its part before the domain went, as its successor's
  * chain tells. Where the path was to be taken over it looks as before then, and
  * is as good. */
@@ -251,15 +243,7 @@ int xls_disk_job_lost(struct xls_op *op, struct xls_disk_job *j)
     struct xls_disk *disk = NULL;
     bool successor = op->domid != XLS_NO_DOMID && op->domid != j->domid;
 
-    if (fold->keep_child_path)
-        xls_file_drop_second_name(&op->log, fold->second_name,
-                                  fold->layer_path);
-    if (!fold->copy)
-        freeze_again(op, fold->layer_path);
-    if (fold->above_path)
-        freeze_again(op, fold->child_path);
-    if (fold->above_frozen)
-        freeze_again(op, fold->above_path);
+    xls_fold_protect(op, fold);
     if (successor && !xls_disks_load(op, &disks))
         disk = xls_disks_find(&disks, j->job.vdev);
     if (disk && disk->num_layers) {

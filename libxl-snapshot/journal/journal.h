@@ -39,6 +39,13 @@ int xls_journal_read(struct xls_op *op, const char *path,
                      struct xls_json **content);
 /* Whether it was written since the host was started. */
 bool xls_journal_of_this_boot(const struct xls_json *journal);
+/*
+ * journal/foreign.c: whether a journal or job file whose name, which begins with
+ * a uuid, is of another domain is op's business now: that domain has ended, and
+ * a file that the journal names is in a backing chain of op's.
+ */
+bool xls_journal_is_inherited(struct xls_op *op, const char *name,
+                              const struct xls_json *journal);
 /* Whether op's uuid is that of the running domain of this id. */
 bool xls_journal_lives(struct xls_op *op, uint64_t domid);
 

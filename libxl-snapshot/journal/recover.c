@@ -120,12 +120,15 @@ static bool alive(struct xls_op *op, const struct xls_json *journal)
 }
 
 /*
- * A journal of the domain's uuid. When the domain that it is about is gone
- * (the guest was restarted, or the host), the files may be in use by now in
- * another way, and only what nobody can use is removed.
+ * A journal of the domain's uuid, or of a domain that had its disks. When the
+ * domain that it is about is gone (the guest was restarted, or the host), the
+ * files may be in use by now in another way, and only what nobody can use is
+ * removed.
  */
 static int handle(struct xls_op *op, const char *path, bool mine)
 {
+    const char *name = strrchr(path, '/') + 1;
+    bool foreign = strncmp(name, op->uuid, strlen(op->uuid));
     struct xls_json *journal;
     const char *operation;
     int rc;
@@ -133,20 +136,24 @@ static int handle(struct xls_op *op, const char *path, bool mine)
     rc = xls_journal_read(op, path, &journal);
     if (rc)
         return mine ? rc : 0;
+    if (foreign && !xls_journal_is_inherited(op, name, journal))
+        goto out;
     operation = xls_json_get_str(journal, "operation");
     if (operation && !strcmp(operation, "revert")) {
         /* It is about two domains, whichever of them this is. */
-        if (xls_journal_of_this_boot(journal))
+        if (!foreign && xls_journal_of_this_boot(journal))
             rc = xls_revert_recover(op, journal);
         else
             xls_revert_aside_stale(op, journal);
-    } else if (alive(op, journal)) {
+    } else if (!foreign && alive(op, journal)) {
         /* Another one's is for the next operation on that domain. */
         if (!mine)
             goto out;
         rc = recover(op, journal);
     } else if (operation && !strcmp(operation, "create")) {
         rc = xls_create_tidy_killed(op, journal);
+    } else {
+        xls_fold_tidy(op, journal);
     }
     if (!rc)
         rc = xls_file_unlink(&op->log, path);
@@ -159,7 +166,6 @@ out:
 int xls_recover(struct xls_op *op)
 {
     char *mine = xls_journal_path(op->uuid, op->domid);
-    size_t len = strlen(op->uuid);
     struct dirent *entry;
     DIR *dir = opendir(XLS_STATE_DIR);
     int rc = 0;
@@ -168,8 +174,7 @@ int xls_recover(struct xls_op *op)
         const char *end = strrchr(entry->d_name, '.');
         char *path;
 
-        if (strncmp(entry->d_name, op->uuid, len) ||
-            entry->d_name[len] != '.' || !end || strcmp(end, ".json"))
+        if (!end || strcmp(end, ".json"))
             continue;
         path = xls_asprintf("%s/%s", XLS_STATE_DIR, entry->d_name);
         rc = handle(op, path, !strcmp(path, mine));

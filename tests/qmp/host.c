@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -32,7 +34,7 @@ libxl_snapshot_how host_how;
 static void set_info(libxl_dominfo *info, uint32_t domid)
 {
     info->domid = domid;
-    memset(info->uuid.uuid, domid == OTHER_DOMID ? 3 : 0x11, 16);
+    memset(info->uuid.uuid, domid == OTHER_DOMID ? 3 : host.uuid, 16);
     info->running = true;
     info->current_memkb = domid == host.domid ? host.memkb : 0;
     info->paused = domid == host.domid && host.paused;
@@ -316,10 +318,39 @@ static bool is_command(const struct msghdr *msg)
 ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
     ssize_t r = syscall(SYS_sendmsg, fd, msg, flags);
+    struct pollfd reply = { .fd = fd, .events = POLLIN };
 
     if (is_command(msg))
         changed();
+    /* The end of one that was staged: QEMU has done it when it replies. */
+    if (left == 1 && msg->msg_iov->iov_len == 1 && r == 1)
+        poll(&reply, 1, VM_TIMEOUT_MS);
+    if (msg->msg_iov->iov_len == 1)
+        changed();
     return r;
+}
+
+bool host_killed_in(void (*f)(void), long n)
+{
+    int status;
+    pid_t pid;
+
+    host_away();
+    pid = fork();
+    assert_int_not_equal(pid, -1);
+    if (!pid) {
+        host_kill_after(n);
+        f();
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    /* QEMU sends the reply to whoever is there: until it has seen that its
+     * client went. */
+    usleep(300000);
+    host_back(0);
+    assert_in_range(WEXITSTATUS(status), 0, 99);
+    return WEXITSTATUS(status) == 99;
 }
 
 /* --- the test --- */
@@ -349,6 +380,7 @@ void host_start(struct qmp_vm *vm)
     memset(&host, 0, sizeof(host));
     host_how = (libxl_snapshot_how){ .logger = vm_log.lg };
     host.vm = vm;
+    host.uuid = 0x11;
     strcpy(host.images, vm->dir);
     sh("rm -rf '%s' && mkdir -p '%s/run' '%s/lib'", HOST_DIR, HOST_DIR,
        HOST_DIR);
@@ -375,6 +407,12 @@ void host_reboot(void)
     vm_kill(old);
     host.vm = vm_start(old->ndisks, disks);
     attach(host.domid + 1);
+}
+
+void host_power_cycle(void)
+{
+    host.uuid++;
+    host_reboot();
 }
 
 int host_teardown(void **state)

@@ -16,6 +16,7 @@ struct host {
     struct qmp_vm *vm;
     char images[64];            /* the directory of the disks' first QEMU */
     uint32_t domid;             /* XLS_NO_DOMID: the domain is destroyed */
+    unsigned char uuid;         /* what each of its bytes is */
     bool paused;
     int pauses;                 /* how often it was */
     uint64_t memkb;             /* its memory */
@@ -47,6 +48,8 @@ void host_start(struct qmp_vm *vm);
 void host_proxy(void);
 /* The same domain, by its uuid, in another QEMU, started from the records. */
 void host_reboot(void);
+/* The same, but with a new uuid, as xl create gives one. */
+void host_power_cycle(void);
 /* A cmocka teardown: also lifts the protection of files. */
 int host_teardown(void **state);
 
@@ -59,5 +62,7 @@ int host_back(int rc);
 /* Ends the process that counts, by _exit(99), right after it has changed
  * something for the n-th time: a file's name or, by a command, QEMU. 0: never. */
 void host_kill_after(long n);
+/* Runs f in a process that is killed so; false: it was not. */
+bool host_killed_in(void (*f)(void), long n);
 
 #endif

@@ -2,34 +2,8 @@
 /* What becomes of block jobs whose process, QEMU or domain ends. */
 #include "qmp/job_support.h"
 
-#include <sys/wait.h>
-
 /* Bytes per second at which no job of these tests comes to an end. */
 #define SLOW 1000
-
-/* Runs f in a process that is killed after its n-th change; false: it was not. */
-static bool killed_in(void (*f)(void), long n)
-{
-    int status;
-    pid_t pid;
-
-    host_away();
-    pid = fork();
-    assert_int_not_equal(pid, -1);
-    if (!pid) {
-        host_kill_after(n);
-        f();
-        _exit(0);
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status));
-    /* QEMU sends the reply to whoever is there: until it has seen that its
-     * client went. */
-    usleep(300000);
-    host_back(0);
-    assert_in_range(WEXITSTATUS(status), 0, 99);
-    return WEXITSTATUS(status) == 99;
-}
 
 static void begin_commit_of_active(void)
 {
@@ -100,7 +74,7 @@ static void starting_is_killed(void (*begin)(void), int depth_after)
 
     for (n = 1, killed = true; killed; n++) {
         chain_start(1, 4);
-        killed = killed_in(begin, n);
+        killed = host_killed_in(begin, n);
         phase = comes_to_an_end();
         done[phase] = true;
         all_is_right(phase == LIBXL_DISK_JOB_PHASE_COMPLETED ? depth_after
@@ -140,7 +114,7 @@ static void a_pivot_is_killed_after_each_change(void **state)
         guest_writes(20, 0x20);
         /* The process's memory goes, and with it that it paused the guest; but
          * not the guest's state. */
-        killed = killed_in(begin_pivot, n);
+        killed = host_killed_in(begin_pivot, n);
         host.paused = killed;
         phase = comes_to_an_end();
         assert_int_equal(phase, LIBXL_DISK_JOB_PHASE_COMPLETED);
@@ -172,7 +146,7 @@ static void settling_is_killed_after_each_change(void **state)
         vm_wait_job(host.vm, xls_json_get_str(xls_json_at(jobs, 0), "id"),
                     "concluded");
         xls_json_free(jobs);
-        killed = killed_in(begin_info, n);
+        killed = host_killed_in(begin_info, n);
         wait_until(LIBXL_DISK_JOB_PHASE_COMPLETED);
         all_is_right(2);
         host_teardown(NULL);

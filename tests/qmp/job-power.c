@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * A command is killed after each of its changes; then an admin does what admins
+ * do, and only after that comes our next command: nothing that the guest wrote is
+ * lost.
+ */
+#include "qmp/job_support.h"
+
+/* What the guest writes after the kill. */
+#define LATER_BLOCK 20
+#define LATER 0x77
+
+static void create(void)
+{
+    libxl_domain_snapshot_args args;
+
+    libxl_domain_snapshot_args_init(&args);
+    args.num_disks = 1;
+    args.disks = xls_calloc(1, sizeof(*args.disks));
+    libxl_disk_snapshot_init(args.disks);
+    args.disks->disk.vdev = xls_strdup("xvda");
+    args.disks->method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
+    args.disks->external_path = layer_path(1);
+    args.disks->keep_path = true;
+    libxl_domain_snapshot_create(host_ctx, host.domid, &args, &host_how, NULL);
+    libxl_domain_snapshot_args_dispose(&args);
+}
+
+static void create_internal(void)
+{
+    libxl_domain_snapshot_args args;
+
+    libxl_domain_snapshot_args_init(&args);
+    args.num_disks = 1;
+    args.disks = xls_calloc(1, sizeof(*args.disks));
+    libxl_disk_snapshot_init(args.disks);
+    args.disks->disk.vdev = xls_strdup("xvda");
+    args.disks->method = LIBXL_SNAPSHOT_METHOD_INTERNAL;
+    args.disks->name = xls_strdup("s1");
+    libxl_domain_snapshot_create(host_ctx, host.domid, &args, &host_how, NULL);
+    libxl_domain_snapshot_args_dispose(&args);
+}
+
+static void delete(void)
+{
+    libxl_domain_snapshot_args args;
+
+    libxl_domain_snapshot_args_init(&args);
+    args.num_disks = 1;
+    args.disks = xls_calloc(1, sizeof(*args.disks));
+    libxl_disk_snapshot_init(args.disks);
+    args.disks->disk.vdev = xls_strdup("xvda");
+    args.disks->method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
+    args.disks->external_path = layer_path(1);
+    args.disks->merge = LIBXL_SNAPSHOT_MERGE_BACKWARD;
+    libxl_domain_snapshot_delete(host_ctx, host.domid, &args, &host_how, NULL);
+    libxl_domain_snapshot_args_dispose(&args);
+}
+
+/* --- what the user is warned of --- */
+
+static char warned[4096];
+
+static void keep_warning(xentoollog_logger *l, xentoollog_level level,
+                         int errnoval, const char *context, const char *format,
+                         va_list al)
+{
+    size_t at = strlen(warned);
+
+    (void)l, (void)errnoval, (void)context;
+    if (level == XTL_WARN)
+        vsnprintf(warned + at, sizeof(warned) - at, format, al);
+}
+
+static xentoollog_logger warnings = { .vmessage = keep_warning };
+
+static void recover_warned(void)
+{
+    libxl_snapshot_how how = { .logger = &warnings };
+
+    warned[0] = '\0';
+    if (host_call(libxl_domain_snapshot_recover(host_ctx, host.domid, &how)))
+        fail_msg("%s", warned);
+}
+
+static void recover(void)
+{
+    if (host_call(libxl_domain_snapshot_recover(host_ctx, host.domid,
+                                                &host_how)))
+        fail_msg("%s", vm_logged());
+}
+
+static int num_layers(void)
+{
+    libxl_disk_chain chain;
+    int n;
+
+    vm_chain(host.vm, "xvda", &chain);
+    n = chain.num_layers;
+    libxl_disk_chain_dispose(&chain);
+    return n;
+}
+
+/* Some image of the directory shows what was written after the kill. */
+static bool is_in_some_image(void)
+{
+    char *out = sh_output(
+        "for f in '%s'/*; do qemu-io -U -r -f qcow2 -c 'read -P %d %d %d' $f "
+        "2>&1 | grep -v failed | grep -q '^read ' && "
+        "! qemu-io -U -r -f qcow2 -c 'read -P %d %d %d' $f 2>&1 | "
+        "grep -q 'verification failed' && echo $f; done; true",
+        host.images, LATER, LATER_BLOCK * BLOCK, BLOCK, LATER,
+        LATER_BLOCK * BLOCK, BLOCK);
+    bool is = out[0] != '\0';
+
+    free(out);
+    return is;
+}
+
+static bool journal_is_there(void)
+{
+    char *out = sh_output("ls '%s/lib/xlsnapshot' 2>/dev/null | grep json || "
+                          "true", HOST_DIR);
+    bool is = out[0] != '\0';
+
+    free(out);
+    return is;
+}
+
+static void journals_are_gone(void)
+{
+    assert_false(journal_is_there());
+}
+
+static void an_admin_unpauses_after_a_kill(void **state)
+{
+    bool killed, complete;
+    long n;
+
+    (void)state;
+    for (n = 1, killed = true; killed; n++) {
+        chain_start(1, 1);
+        killed = host_killed_in(create, n);
+        complete = n > 1 && !journal_is_there();
+        guest_writes(LATER_BLOCK, LATER);
+        recover();
+        guest_writes(LATER_BLOCK + 1, LATER);
+        all_is_right(complete ? 2 : 1);
+        host_teardown(NULL);
+    }
+    assert_true(n > 8);
+}
+
+/* after: host_reboot or host_power_cycle. */
+static void power_cycle_after_a_kill(void (*after)(void))
+{
+    int kept = 0;
+    bool killed;
+    long n;
+
+    for (n = 1, killed = true; killed; n++) {
+        chain_start(1, 1);
+        killed = host_killed_in(create, n);
+        guest_writes(LATER_BLOCK, LATER);
+        after();
+        recover_warned();
+        if (!vm_holds(host.vm, "xvda", LATER_BLOCK * BLOCK, BLOCK, LATER)) {
+            written[LATER_BLOCK] = 0;
+            kept++;
+            if (!strstr(warned, "is kept: it holds data"))
+                fail_msg("change %ld: %s", n, warned);
+        }
+        if (!is_in_some_image())
+            fail_msg("change %ld: what the guest wrote is gone", n);
+        guest_writes(LATER_BLOCK + 1, LATER);
+        guest_reads_its_data();
+        journals_are_gone();
+        /* What is below the active layer is protected. */
+        if (num_layers() == 2) {
+            char *path = layer_path(1);
+
+            assert_true(is_protected(path));
+            free(path);
+        }
+        host_teardown(NULL);
+    }
+    assert_true(n > 8);
+    /* Between QEMU's switch and the change of names. */
+    assert_true(kept > 0);
+}
+
+static void a_domain_is_restarted_after_a_kill(void **state)
+{
+    (void)state;
+    power_cycle_after_a_kill(host_reboot);
+}
+
+static void a_domain_has_a_new_uuid_after_a_kill(void **state)
+{
+    (void)state;
+    power_cycle_after_a_kill(host_power_cycle);
+}
+
+static void a_merge_is_killed_and_the_domain_has_a_new_uuid(void **state)
+{
+    bool killed;
+    long n;
+
+    (void)state;
+    for (n = 1, killed = true; killed; n++) {
+        chain_start(1, 3);
+        killed = host_killed_in(delete, n);
+        guest_writes(LATER_BLOCK, LATER);
+        host_power_cycle();
+        recover();
+        guest_reads_its_data();
+        guest_writes(LATER_BLOCK + 1, LATER);
+        all_is_right(num_layers());
+        host_teardown(NULL);
+    }
+    assert_true(n > 4);
+}
+
+static void a_killed_internal_snapshot_is_deleted(void **state)
+{
+    void (*const after[])(void) = { NULL, host_reboot, host_power_cycle };
+    bool killed;
+    size_t i;
+    long n;
+
+    (void)state;
+    for (i = 0; i < sizeof(after) / sizeof(after[0]); i++) {
+        for (n = 1, killed = true; killed; n++) {
+            bool complete;
+            char *num;
+
+            chain_start(1, 1);
+            killed = host_killed_in(create_internal, n);
+            complete = n > 2 && !journal_is_there();
+            guest_writes(LATER_BLOCK, LATER);
+            if (after[i])
+                after[i]();
+            recover();
+            num = sh_output("qemu-img snapshot -U -l '%s' | grep -c s1 || true",
+                            host.disks[0].path);
+            if (strcmp(num, complete ? "1" : "0"))
+                fail_msg("case %zu, change %ld: %s internal snapshots", i, n,
+                         num);
+            free(num);
+            guest_reads_its_data();
+            journals_are_gone();
+            host_teardown(NULL);
+        }
+        assert_true(n > 3);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, host_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(an_admin_unpauses_after_a_kill),
+        TEST(a_domain_is_restarted_after_a_kill),
+        TEST(a_domain_has_a_new_uuid_after_a_kill),
+        TEST(a_merge_is_killed_and_the_domain_has_a_new_uuid),
+        TEST(a_killed_internal_snapshot_is_deleted),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
