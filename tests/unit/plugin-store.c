@@ -519,6 +519,99 @@ static void a_renamed_record_keeps_its_place_in_the_tree(void **state)
     store_close(st);
 }
 
+/* As if the process ended before or after the directory's rename. */
+static void is_the_same_under(struct fixture *f, const char *name,
+                              bool change)
+{
+    struct error e = { 0 };
+    struct store *st;
+    char *memory;
+
+    assert_good(store_open(f->root, name, change, 0, &st, &e), &e);
+    assert_int_equal(st->num_records, 2);
+    assert_string_equal(st->info.name, change ? name : st->info.name);
+    memory = store_memory_path(st, "a");
+    assert_string_equal(store_find(st, "a")->memory_path, memory);
+    assert_int_equal(access(memory, F_OK), 0);
+    assert_string_equal(store_find(st, "b")->memory_path, "/elsewhere/b.mem");
+    free(memory);
+    store_close(st);
+}
+
+static void a_store_follows_a_rename(void **state)
+{
+    static const char *const names[] = { "web 2/\xc3\xa4%", "web3" };
+    struct fixture *f = *state;
+    struct error e = { 0 };
+    struct store *st = open_store(f, true), *other;
+    char *line;
+
+    add(st, "a", "", 10);
+    add(st, "b", "a", 20);
+    store_find(st, "a")->memory = store_find(st, "b")->memory = true;
+    store_find(st, "a")->memory_path = store_memory_path(st, "a");
+    store_find(st, "b")->memory_path = xls_strdup("/elsewhere/b.mem");
+    put(f, "a.mem", "memory");
+    assert_good(store_write(st, store_find(st, "a"), &e), &e);
+    assert_good(store_write(st, store_find(st, "b"), &e), &e);
+    assert_good(store_write_info(st, &e), &e);
+
+    /* Not onto another's, but what is left of an empty one goes. */
+    assert_good(store_open(f->root, "web4", true, 0, &other, &e), &e);
+    add(other, "x", "", 1);
+    assert_good(store_write_info(other, &e), &e);
+    store_close(other);
+    assert_error(store_move(st, "web4", &e), &e, "web4");
+    assert_good(store_open(f->root, names[0], true, 0, &other, &e), &e);
+    assert_good(store_write_info(other, &e), &e);
+    store_close(other);
+    assert_good(store_move(st, names[0], &e), &e);
+    assert_string_equal(st->domain, names[0]);
+    store_close(st);
+    is_the_same_under(f, names[0], false);
+    is_the_same_under(f, names[0], true);
+    st = open_store(f, false);
+    assert_int_equal(st->num_records, 0);
+    store_close(st);
+
+    /* Killed before the directory has its new name, and after. */
+    assert_good(store_open(f->root, names[0], true, 0, &st, &e), &e);
+    str_replace(&st->info.moving, names[1]);
+    assert_good(store_write_info(st, &e), &e);
+    store_close(st);
+    is_the_same_under(f, names[0], false);
+    line = xls_asprintf("cd '%s' && mv web%%20* web3", f->root);
+    assert_int_equal(system(line), 0);
+    free(line);
+    is_the_same_under(f, names[1], false);
+    is_the_same_under(f, names[1], true);
+    is_the_same_under(f, names[1], false);
+}
+
+/* Whoever waited for the lock of a store does not go on in another's. */
+static void a_store_that_was_moved_meanwhile_is_not_locked(void **state)
+{
+    struct fixture *f = *state;
+    struct store *st = open_store(f, true), *late;
+    struct error e = { 0 };
+    int status;
+    pid_t pid;
+
+    add(st, "a", "", 10);
+    assert_good(store_write_info(st, &e), &e);
+    pid = fork();
+    if (!pid) {
+        close(st->lock);
+        _exit(store_open(f->root, "web1", true, 20, &late, &e) &&
+              strstr(e.text, "another name") ? 0 : 1);
+    }
+    usleep(300 * 1000);
+    assert_good(store_move(st, "web2", &e), &e);
+    store_close(st);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -539,6 +632,8 @@ int main(void)
         TEST(new_memory_takes_the_place_of_the_old),
         TEST(memory_is_kept_outside_of_the_store),
         TEST(a_renamed_record_keeps_its_place_in_the_tree),
+        TEST(a_store_follows_a_rename),
+        TEST(a_store_that_was_moved_meanwhile_is_not_locked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,6 +129,7 @@ int command_disk_copy(struct cli *cli, int argc, char **argv);
 int command_disk_job(struct cli *cli, int argc, char **argv);
 int command_help_run(struct cli *cli, int argc, char **argv);
 int command_exec_create(struct cli *cli, int argc, char **argv);
+int command_exec_rename(struct cli *cli, int argc, char **argv);
 int command_exec_detached(struct cli *cli, int argc, char **argv);
 int command_supervise(struct cli *cli, int argc, char **argv);
 

@@ -121,6 +121,7 @@ const struct command commands[] = {
     { "snapshot-help", "[COMMAND]", "Explain these commands", NULL,
       command_help_run, false },
     { "exec-create", "XL WORDS...", "", NULL, command_exec_create, true },
+    { "exec-rename", "XL WORDS...", "", NULL, command_exec_rename, true },
     { "exec-detached", "DOMAIN", "", NULL, command_exec_detached, true },
     { "supervise", "NAME DOMID", "", NULL, command_supervise, true },
     { 0 }

@@ -9,6 +9,7 @@
 #include "cli/disk_job.h"
 #include "cli/interrupted.h"
 #include "cli/libvirt.h"
+#include "cli/rename.h"
 #include "cli/signals.h"
 #include "storage/identity.h"
 #include "storage/protect.h"
@@ -129,6 +130,8 @@ int session_open(struct cli *cli, const char *domain, bool running,
     signals_ignore();
     memset(s, 0, sizeof(*s));
     ret = interrupted_domain(cli, domain, running, &s->domain, e);
+    if (!ret)
+        ret = rename_follow(cli, &s->domain, e);
     /* What is not there gets no directory. */
     if (!ret && !domain_runs(s->domain.domid))
         ret = store_open(STORE_ROOT, s->domain.name, false, 0, &s->store, e);
@@ -195,6 +198,8 @@ int session_look(struct cli *cli, const char *domain, struct session *s,
     if (ret && cli->ctx)
         return error_set(e, "there is no domain \"%s\", neither running nor "
                          "with snapshots", domain);
+    if (!ret)
+        ret = rename_follow(cli, &s->domain, e);
     return ret ? ret : store_open(STORE_ROOT, s->domain.name, false, 0,
                                   &s->store, e);
 }

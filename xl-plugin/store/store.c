@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -63,7 +64,8 @@ static int load_info(struct store *st, struct error *e)
         ret = error_set(e, "%s/" STORE_INFO " is damaged: %s", st->path, what);
     free(what);
     free(text);
-    if (!ret && !str_same(st->info.name, st->domain))
+    if (!ret && !str_same(st->info.name, st->domain) &&
+        !str_same(st->info.moving, st->domain))
         ret = store_damaged(st, STORE_INFO, "name is not that of the directory",
                       st->info.name, e);
     st->known = !ret;
@@ -162,8 +164,9 @@ static int load_records(struct store *st, struct error *e)
 static int take_lock(struct store *st, int wait_s, struct error *e)
 {
     const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
-    char who[64] = "";
-    int tries;
+    char who[64] = "", *path;
+    struct stat locked, now;
+    int tries, ret = 0;
 
     st->lock = openat(st->dir, LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
                       0600);
@@ -182,6 +185,15 @@ static int take_lock(struct store *st, int wait_s, struct error *e)
         }
         nanosleep(&pause, NULL);
     }
+    path = xls_asprintf("%s/" LOCK, st->path);
+    /* The domain may have been renamed while another one had it. */
+    if (fstat(st->lock, &locked) || fstatat(AT_FDCWD, path, &now, 0) ||
+        locked.st_ino != now.st_ino)
+        ret = error_set(e, "busy: the snapshots of %s got another name "
+                        "meanwhile; try again", st->domain);
+    free(path);
+    if (ret)
+        return ret;
     if (ftruncate(st->lock, 0) || dprintf(st->lock, "%d\n", getpid()) < 0)
         return error_errno(e, "cannot write %s/" LOCK, st->path);
     return 0;
@@ -229,6 +241,8 @@ int store_open(const char *root, const char *domain, bool change, int wait_s,
         store_heal_info(st);
     if (!ret)
         ret = store_check_info(st, e);
+    if (!ret && st->known && !str_same(st->info.name, st->domain))
+        ret = store_finish_move(st, e);
     if (ret) {
         store_close(st);
         st = NULL;

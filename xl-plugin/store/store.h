@@ -63,6 +63,14 @@ int store_remove(struct store *st, xl_snapshot_record *rec, struct error *e);
 int store_rename(struct store *st, const char *from, const char *to,
                  struct error *e);
 
+/*
+ * store/move.c: the store, which is locked, becomes that of a domain of another
+ * name, which has no snapshots yet. The second completes it for a store that
+ * is found under the new name; one that is not locked only in memory.
+ */
+int store_move(struct store *st, const char *domain, struct error *e);
+int store_finish_move(struct store *st, struct error *e);
+
 /* Each checks what it writes as it would be checked when it is read. */
 int store_write_info(struct store *st, struct error *e);
 /* Whether domain.json can name this as where a disk is: an absolute path or an
