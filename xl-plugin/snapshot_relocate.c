@@ -9,11 +9,6 @@
 #include "cli/users.h"
 #include "storage/relocate.h"
 
-static int unused(void *user, const char *path, struct error *e)
-{
-    return users_running(user, INVALID_DOMID, path, e);
-}
-
 /* No session: where images are missing, none can be opened. */
 static int open_store(struct cli *cli, const char *name, struct domain *domain,
                       struct store **st, struct error *e)
@@ -124,7 +119,7 @@ static void print_result(struct cli *cli, const struct relocate *r)
 
 int command_relocate(struct cli *cli, int argc, char **argv)
 {
-    struct relocate r = { .unused = unused, .user = cli };
+    struct relocate r = { .unused = users_unused, .user = cli };
     struct domain domain = { 0 };
     struct error e = { 0 };
     char *from = NULL, *to = NULL;

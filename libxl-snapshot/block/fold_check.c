@@ -87,15 +87,19 @@ static int check_own(struct xls_op *op, const struct xls_disks *disks,
 int xls_fold_check_running(struct xls_op *op, const struct xls_disks *disks,
                            const struct xls_disk *disk, int from, int to)
 {
+    struct xls_users users;
     int i, rc = 0;
 
+    xls_users_load(op, &users);
     for (i = from; i <= to && !rc; i++) {
         const char *path = disk->layers[i].path;
 
         rc = check_own(op, disks, disk, path);
         if (!rc)
-            rc = xls_check_unused(op, XLS_NO_DOMID, disk->rec->vdev, path);
+            rc = xls_users_check(op, &users, XLS_NO_DOMID, disk->rec->vdev,
+                                 path);
     }
+    xls_users_dispose(&users);
     return rc;
 }
 

@@ -283,19 +283,16 @@ const struct xls_unknown *xls_users_unknown(const struct xls_users *users,
     return NULL;
 }
 
-int xls_check_unused(struct xls_op *op, uint32_t also, const char *vdev,
-                     const char *path)
+int xls_users_check(struct xls_op *op, const struct xls_users *users,
+                    uint32_t also, const char *vdev, const char *path)
 {
     const struct xls_unknown *unknown = NULL;
     const struct xls_used *used;
-    struct xls_users users;
-    int rc = 0;
 
-    xls_users_load(op, &users);
-    used = xls_users_find(&users, path, op->domid, also);
+    used = xls_users_find(users, path, op->domid, also);
     /* In what is not there nothing can be lost. */
     if (!used && path[0] == '/' && (!access(path, F_OK) || errno != ENOENT))
-        unknown = xls_users_unknown(&users, op->domid, also);
+        unknown = xls_users_unknown(users, op->domid, also);
     if (used)
         XLS_ERROR(&op->log, "disk %s: %s is in use by domain %u too (disk "
                   "%s); detach it there, or shut that domain down", vdev,
@@ -304,8 +301,17 @@ int xls_check_unused(struct xls_op *op, uint32_t also, const char *vdev,
         XLS_ERROR(&op->log, "disk %s: cannot find out whether another domain "
                   "uses %s: %s; detach that disk, or shut the domain down",
                   vdev, path, unknown->why);
-    if (used || unknown)
-        rc = ERROR_SNAPSHOT_CHAIN_SHARED;
+    return used || unknown ? ERROR_SNAPSHOT_CHAIN_SHARED : 0;
+}
+
+int xls_check_unused(struct xls_op *op, uint32_t also, const char *vdev,
+                     const char *path)
+{
+    struct xls_users users;
+    int rc;
+
+    xls_users_load(op, &users);
+    rc = xls_users_check(op, &users, also, vdev, path);
     xls_users_dispose(&users);
     return rc;
 }

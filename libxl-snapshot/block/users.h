@@ -52,6 +52,9 @@ const struct xls_unknown *xls_users_unknown(const struct xls_users *users,
  */
 int xls_check_unused(struct xls_op *op, uint32_t also, const char *vdev,
                      const char *path);
+/* The same by what was loaded just before, for several files. */
+int xls_users_check(struct xls_op *op, const struct xls_users *users,
+                    uint32_t also, const char *vdev, const char *path);
 
 /* Whether the file is, or may be, the active layer of a running domain's
  * disk, op's included. */

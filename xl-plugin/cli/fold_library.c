@@ -178,7 +178,7 @@ static int unused(void *user, const char *path, struct error *e)
 {
     struct fold_library *f = user;
 
-    return users_running(f->cli, INVALID_DOMID, path, e);
+    return users_unused(f->cli, path, e);
 }
 
 static void say(void *user, const char *text)

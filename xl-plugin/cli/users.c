@@ -47,6 +47,11 @@ int users_running(struct cli *cli, uint32_t but, const char *path,
     return ret;
 }
 
+int users_unused(void *cli, const char *path, struct error *e)
+{
+    return users_running(cli, INVALID_DOMID, path, e);
+}
+
 int users_check(struct cli *cli, struct session *s, const char *path,
                 struct error *e)
 {
