@@ -37,6 +37,7 @@ static void set_info(libxl_dominfo *info, uint32_t domid)
     memset(info->uuid.uuid, domid == OTHER_DOMID ? 3 : host.uuid, 16);
     info->running = true;
     info->current_memkb = domid == host.domid ? host.memkb : 0;
+    info->paged_memkb = 0;
     info->paused = domid == host.domid && host.paused;
     info->domain_type = LIBXL_DOMAIN_TYPE_PV;
 }

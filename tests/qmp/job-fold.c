@@ -247,10 +247,10 @@ static void the_lowest_layer_may_be_of_any_format(void **state)
         host_start(vm_start(1, &disk));
         vm_write(host.vm, "xvda", 128 * KB, 64 * KB, 3);
         if (xls_qmp_version(host.vm->qmp) < 9000000) {
-            assert_int_equal(commit(NULL, mid, 0),
+            assert_int_equal(commit_forced(mid),
                              ERROR_SNAPSHOT_DISK_UNSUPPORTED);
         } else {
-            if (commit(NULL, mid, 0))
+            if (commit_forced(mid))
                 fail_msg("%s: %s", formats[i], vm_logged());
             wait_until(LIBXL_DISK_JOB_PHASE_READY);
             if (do_abort(LIBXL_DISK_JOB_ABORT_PIVOT))

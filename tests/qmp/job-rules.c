@@ -130,7 +130,7 @@ static void one_job_per_disk_and_no_snapshot_of_it_meanwhile(void **state)
 
     libxl_domain_snapshot_args_init(&args);
     args.num_disks = 1;
-    args.disks = xls_calloc(1, sizeof(*args.disks));
+    args.disks = xls_calloc(2, sizeof(*args.disks));
     libxl_disk_snapshot_init(args.disks);
     args.disks->disk.vdev = xls_strdup("xvda");
     args.disks->method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
@@ -140,6 +140,8 @@ static void one_job_per_disk_and_no_snapshot_of_it_meanwhile(void **state)
            ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE, "xvda");
     /* Memory goes with the state of all disks. */
     strcpy(args.disks->disk.vdev, "xvdb");
+    libxl_disk_snapshot_init(&args.disks[args.num_disks]);
+    args.disks[args.num_disks++].disk.vdev = xls_strdup("xvda");
     args.memory = true;
     args.memory_path = xls_asprintf("%s/memory", host.images);
     expect(host_call(libxl_domain_snapshot_create(host_ctx, host.domid, &args,

@@ -140,15 +140,6 @@ static void a_pivot_does_not_replace_what_another_has(void **state)
     all_is_right(2);
 }
 
-static int commit_forced(const char *base)
-{
-    libxl_disk_commit_args args = { .vdev = (char *)"xvda", .force = true,
-                                    .base = (char *)base };
-
-    return host_call(libxl_disk_commit(host_ctx, host.domid, &args,
-                                       &host_how));
-}
-
 /* The disk becomes a clone of a golden image, which nobody else has open. */
 static void a_golden_image_is_only_written_by_force(void **state)
 {

@@ -150,6 +150,16 @@ static UNUSED int commit(const char *top, const char *base, uint64_t speed)
                                        &host_how));
 }
 
+/* Into a base that no snapshot of ours has frozen. */
+static UNUSED int commit_forced(const char *base)
+{
+    libxl_disk_commit_args args = { .vdev = (char *)"xvda", .force = true,
+                                    .base = (char *)base };
+
+    return host_call(libxl_disk_commit(host_ctx, host.domid, &args,
+                                       &host_how));
+}
+
 static UNUSED bool is_protected(const char *path)
 {
     char *out = sh_output("lsattr -d '%s' 2>/dev/null | cut -c5;"

@@ -26,11 +26,12 @@ static bool has_uuid(struct cli *cli, const struct store *st, uint32_t domid)
     return has;
 }
 
-/* How many of the store's disks are the domain's; *others: not all are. */
+/* How many of the store's disks are the domain's, as the same devices; *others:
+ * not all are, or the domain has others. */
 static int count_disks(const struct store *st, const struct live *live,
                        uint32_t domid, bool *others)
 {
-    int i, num = 0;
+    int i, num = 0, has = 0;
 
     for (i = 0; i < st->info.num_disks; i++) {
         const xl_snapshot_domain_disk *d = &st->info.disks[i];
@@ -39,7 +40,9 @@ static int count_disks(const struct store *st, const struct live *live,
         num += disk && (str_same(disk->path, d->top_path) ||
                         image_same(disk->path, d->top_path));
     }
-    *others = num < st->info.num_disks;
+    for (i = 0; i < live->num; i++)
+        has += live->v[i].domid == domid;
+    *others = num < st->info.num_disks || has != num;
     return num;
 }
 

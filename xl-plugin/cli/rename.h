@@ -8,7 +8,7 @@
  * A running domain without snapshots under its name may have been renamed past
  * this package's xl: where the snapshots of a domain that does not run are of
  * its disks, they become this one's, which is said. Which domain that was is
- * known by the uuid and a disk, or by all disks.
+ * known by the uuid and a disk, or by all disks and no other.
  */
 int rename_follow(struct cli *cli, const struct domain *domain,
                   struct error *e);
