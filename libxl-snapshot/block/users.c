@@ -181,15 +181,21 @@ static void add_disk(struct walk *w, const libxl_device_disk *disk,
         cannot_examine(w, path, "it is no absolute path");
 }
 
+/* libxl takes what it finds in xenstore for FORMAT:PATH, so that of a path with
+ * a colon only the rest is left. */
 static bool recorded(const libxl_domain_config *config,
                      const libxl_device_disk *disk)
 {
     int i;
 
-    for (i = 0; disk->pdev_path && i < config->num_disks; i++)
-        if (config->disks[i].pdev_path &&
-            !strcmp(config->disks[i].pdev_path, disk->pdev_path))
+    for (i = 0; disk->pdev_path && i < config->num_disks; i++) {
+        const char *path = config->disks[i].pdev_path;
+        const char *colon = path ? strchr(path, ':') : NULL;
+
+        if (path && (!strcmp(path, disk->pdev_path) ||
+                     (colon && !strcmp(colon + 1, disk->pdev_path))))
             return true;
+    }
     return false;
 }
 

@@ -104,13 +104,11 @@ libxl_dominfo *libxl_list_domain(libxl_ctx *c, int *num)
     return list;
 }
 
-libxl_device_disk *libxl_device_disk_list(libxl_ctx *c, uint32_t domid,
-                                          int *num)
+static libxl_device_disk *disks_of(uint32_t domid, int *num)
 {
     libxl_device_disk *list;
     int i;
 
-    (void)c;
     *num = domid == OTHER_DOMID ? 1 : host.vm->ndisks;
     list = xls_calloc(*num, sizeof(*list));
     for (i = 0; i < *num; i++) {
@@ -119,6 +117,24 @@ libxl_device_disk *libxl_device_disk_list(libxl_ctx *c, uint32_t domid,
             free(list[i].pdev_path);
             list[i].pdev_path = xls_strdup(host.other_disk);
         }
+    }
+    return list;
+}
+
+/* As libxl, which takes it for FORMAT:PATH, and without the format. */
+libxl_device_disk *libxl_device_disk_list(libxl_ctx *c, uint32_t domid,
+                                          int *num)
+{
+    libxl_device_disk *list = disks_of(domid, num);
+    int i;
+
+    (void)c;
+    for (i = 0; i < *num; i++) {
+        char *colon = strchr(list[i].pdev_path, ':');
+
+        if (colon)
+            memmove(list[i].pdev_path, colon + 1, strlen(colon));
+        list[i].format = LIBXL_DISK_FORMAT_UNKNOWN;
     }
     return list;
 }
@@ -133,7 +149,7 @@ int libxl_userdata_retrieve(libxl_ctx *c, uint32_t domid, const char *id,
         (domid == OTHER_DOMID && host.other_unrecorded))
         return ERROR_NOTFOUND;
     libxl_domain_config_init(&config);
-    config.disks = libxl_device_disk_list(c, domid, &config.num_disks);
+    config.disks = disks_of(domid, &config.num_disks);
     json = libxl_domain_config_to_json(c, &config);
     assert_non_null(json);
     *data = (uint8_t *)json;

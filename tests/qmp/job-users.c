@@ -94,6 +94,13 @@ static void what_cannot_be_examined_may_use_anything(void **state)
     run_img("create -q -f qcow2 -u -b clone.qcow2 -F qcow2 round.qcow2 1M");
     run_img("rebase -q -u -f qcow2 -b round.qcow2 -F qcow2 clone.qcow2");
     is_unknown();
+    /* In xenstore, a path with a colon is no path any more. */
+    run_img("create -q -f qcow2 ./a:b.qcow2 1M");
+    other_has("a:b.qcow2");
+    assert_int_equal(commit(NULL, NULL, 0), 0);
+    wait_until(LIBXL_DISK_JOB_PHASE_READY);
+    assert_int_equal(do_abort(0), 0);
+    other_has("clone.qcow2");
     /* One that is elsewhere uses no file here. */
     run_img("rebase -q -u -f qcow2 -b nbd://localhost:1/x -F raw clone.qcow2");
     assert_int_equal(commit(NULL, NULL, 0), 0);
