@@ -2,7 +2,9 @@
 /*
  * xl-snapshot exec-create XL WORDS...: becomes "XL WORDS...", an xl create,
  * with the current layers of the domain's disks where its config file cannot
- * name them. Whatever is in the way, xl is run with the words as they are.
+ * name them. Words that xl would refuse are left to it. A domain that has
+ * snapshots is started once nothing works on them any more, and with what was
+ * interrupted put in order.
  */
 #include "cli/cli.h"
 
@@ -15,6 +17,7 @@
 
 #include "base/alloc.h"
 #include "exec/rewrite.h"
+#include "exec/start_lock.h"
 
 #define MAX_CONFIG (1 << 20)
 
@@ -42,51 +45,99 @@ static char *read_config(const char *path, const char *extra)
     return whole;
 }
 
-/* The word to add, or NULL. */
-static char *find_word(int num, const char *const words[])
+static bool has_store(const char *domain)
 {
-    char *file, *extra, *text, *name = NULL, *word = NULL;
-    struct strings notes = { 0 };
-    struct store *st = NULL;
-    struct error e = { 0 };
-    int i;
+    struct error ignored = { 0 };
+    struct store *st;
+    bool has;
 
-    if (!create_words(num, words, &file, &extra))
-        return NULL;
-    text = read_config(file, extra);
-    if (text)
-        name = config_name(text);
-    if (name && store_open(STORE_ROOT, name, false, 0, &st, &e))
-        fprintf(stderr, "xl create: the snapshots of %s are left out of "
-                "account: %s\n", name, e.text);
-    else if (name) {
-        store_assume_merged(st);
-        word = disk_assignment(text, st, &notes);
+    /* One that cannot be read is there. */
+    has = store_open(STORE_ROOT, domain, false, 0, &st, &ignored) ||
+        st->dir >= 0;
+    error_clear(&ignored);
+    store_close(st);
+    return has;
+}
+
+static int refuse(const char *name, const char *why)
+{
+    fprintf(stderr, "xl create: %s is not started: %s\n", name, why);
+    return -1;
+}
+
+/* The word to add, or NULL. -1: the domain must not be started. */
+static int prepare(struct cli *cli, const char *name, const char *text,
+                   char **word)
+{
+    struct strings notes = { 0 };
+    struct session s = { 0 };
+    struct error e = { 0 };
+    char *whole, *why;
+    int i, ret = 0;
+
+    if (has_store(name)) {
+        if (session_start(cli, name, &s, &e))
+            ret = refuse(name, e.text);
+        else if (s.store)
+            *word = disk_assignment(text, s.store, &notes);
     }
     for (i = 0; i < notes.num; i++)
         fprintf(stderr, "xl create: %s\n", notes.v[i]);
+    whole = xls_asprintf("%s\n%s\n", text, *word ? *word : "");
+    why = ret ? NULL : start_obstacle(whole, STORE_ROOT);
+    if (why)
+        ret = refuse(name, why);
+    if (!ret && s.store)
+        start_lock_hold(s.store->lock, name);
+    free(whole);
+    free(why);
     strings_free(&notes);
-    store_close(st);
+    session_close(&s);
+    error_clear(&e);
+    return ret;
+}
+
+/* The same for xl's words. */
+static int find_word(struct cli *cli, int num, const char *const words[],
+                     char **word)
+{
+    char *file, *extra, *text, *name = NULL;
+    struct error e = { 0 };
+    int ret = 0;
+
+    if (!create_words(num, words, &file, &extra))
+        return 0;
+    text = read_config(file, extra);
+    if (text)
+        name = config_name(text);
+    /* Without Xen, it is xl that says so. */
+    if (name && *name && !cli_libxl(cli, &e))
+        ret = prepare(cli, name, text, word);
     error_clear(&e);
     free(name);
     free(text);
     free(file);
     free(extra);
-    return word;
+    return ret;
 }
 
 int command_exec_create(struct cli *cli, int argc, char **argv)
 {
-    char **words;
+    struct command named = *cli->command;
+    char **words, *word = NULL;
     int i;
 
     if (argc < 3)
         return cli_usage(cli, "which xl, and what for?");
+    named.name = "create";
+    cli->command = &named;
+    if (find_word(cli, argc - 2, (const char *const *)argv + 2, &word))
+        return EXIT_FAILED;
     words = xls_calloc(argc + 1, sizeof(*words));
     words[0] = argv[1];
     for (i = 2; i < argc; i++)
         words[i - 1] = argv[i];
-    words[argc - 1] = find_word(argc - 2, (const char *const *)argv + 2);
+    words[argc - 1] = word;
     execv(argv[1], words);
     fprintf(stderr, "xl: cannot run %s: %s\n", argv[1], strerror(errno));
     return 126;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "plugin.h"
 
+#include <sys/wait.h>
+
 #include <libxlutil.h>
 
 #include "exec/rewrite.h"
+#include "exec/start_lock.h"
 
 #define WORDS(...) \
     (int)(sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *)), \
@@ -197,6 +200,101 @@ static void other_configurations_stay_as_they_are(void **state)
     test_dir_remove(root);
 }
 
+static void obstructed(const char *root, const char *text, const char *by)
+{
+    char *why = start_obstacle(text, root);
+
+    if (!by)
+        assert_null(why);
+    else if (!why || !strstr(why, by))
+        fail_msg("%s: \"%s\"", text, why ? why : "");
+    free(why);
+}
+
+static void a_start_that_would_write_a_frozen_layer_is_refused(void **state)
+{
+    char *root = test_dir_make();
+    struct store *st = make_store(root);
+    xl_snapshot_record *rec = store_add(st, "s1");
+    struct error e = { 0 };
+    xl_snapshot_disk *d;
+
+    (void)state;
+    d = record_disk_add(rec, "xvdb");
+    d->method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
+    d->layer_path = xls_strdup("/i/b's\\.raw");
+    d = record_disk_add(rec, "xvda");
+    d->method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
+    d->layer_path = xls_strdup("/i/a.qcow2.s1");
+    assert_good(store_write(st, rec, &e), &e);
+    assert_good(store_write_info(st, &e), &e);
+    store_close(st);
+
+    obstructed(root, "disk=['/i/a.qcow2.s1,qcow2,xvda,w']\n", "/i/a.qcow2 in");
+    obstructed(root, "disk=['/i/b\\'s\\\\.raw,raw,xvdb,w']\n", "s1 of web1");
+    obstructed(root, "disk=['/x,raw,xvda,w','/i/a.qcow2.s1,qcow2,xvdb,w']\n",
+               "xvdb");
+    obstructed(root, "disk=['/i/a.qcow2.s1,qcow2,xvda,r']\n", NULL);
+    obstructed(root, "disk=['/i/a.qcow2,qcow2,xvda,w']\n", NULL);
+    obstructed(root, "disk=['/i/b\\'s\\\\.raw.active.qcow2,qcow2,xvdb,w']\n",
+               NULL);
+    obstructed(root, "name='x'\n", NULL);
+    /* What is given last counts, as for xl. */
+    obstructed(root, "disk=['/i/a.qcow2.s1,qcow2,xvda,w']\n"
+               "disk=['/i/a.qcow2,qcow2,xvda,w']\n", NULL);
+    test_dir_remove(root);
+}
+
+static bool is_locked(const char *root)
+{
+    struct error e = { 0 };
+    struct store *st;
+    bool locked = store_open(root, "web1", true, 0, &st, &e) != 0;
+
+    error_clear(&e);
+    store_close(st);
+    return locked;
+}
+
+/* Stands for xl: it has none of the lock, and its caller's pipe closes. */
+static void the_lock_is_held_until_what_was_started_ends(void **state)
+{
+    char *root = test_dir_make();
+    struct error e = { 0 };
+    int ends[2], tries;
+    struct store *st;
+    char byte;
+    pid_t pid;
+
+    (void)state;
+    store_close(make_store(root));
+    assert_int_equal(pipe(ends), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        close(ends[0]);
+        dup2(ends[1], 1);
+        close(ends[1]);
+        if (store_open(root, "web1", true, 5, &st, &e))
+            _exit(1);
+        start_lock_hold(st->lock, "web1");
+        execl("/bin/sh", "sh", "-c", "for f in /proc/$$/fd/*; do "
+              "readlink $f | grep -q /lock && exit 3; done; echo; exec >&-; "
+              "sleep 2; exit 7", NULL);
+        _exit(1);
+    }
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &byte, 1), 1);
+    assert_int_equal(read(ends[0], &byte, 1), 0);
+    assert_true(is_locked(root));
+    assert_int_equal(waitpid(pid, &tries, 0), pid);
+    assert_true(WIFEXITED(tries) && WEXITSTATUS(tries) == 7);
+    for (tries = 0; tries < 50 && is_locked(root); tries++)
+        usleep(100000);
+    assert_false(is_locked(root));
+    test_dir_remove(root);
+}
+
 static void the_name_is_found(void **state)
 {
     char *name = config_name("a=1\nname = \"web 1\"\n\nname='web2'\n");
@@ -218,6 +316,8 @@ int main(void)
         cmocka_unit_test(a_raw_disk_starts_on_its_overlay),
         cmocka_unit_test(other_configurations_stay_as_they_are),
         cmocka_unit_test(the_name_is_found),
+        cmocka_unit_test(a_start_that_would_write_a_frozen_layer_is_refused),
+        cmocka_unit_test(the_lock_is_held_until_what_was_started_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

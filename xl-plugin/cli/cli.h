@@ -16,6 +16,8 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 /* How long a command waits for another one on the same domain, seconds. */
 #define LOCK_WAIT 5
+/* How long the start of a domain does. */
+#define START_WAIT 60
 
 struct command;
 
@@ -95,6 +97,10 @@ struct session {
 };
 int session_open(struct cli *cli, const char *domain, bool running,
                  struct session *s, struct error *e);
+/* The same for the start of a domain that has a store, by xl: waits longer for
+ * the lock. When the domain runs already, s->store is NULL. */
+int session_start(struct cli *cli, const char *domain, struct session *s,
+                  struct error *e);
 /* The same for commands that only look: no lock, and nothing but the store
  * where possible. */
 int session_look(struct cli *cli, const char *domain, struct session *s,

@@ -121,33 +121,17 @@ static void protect(const struct session *s, struct cli *cli)
     strings_free(&why);
 }
 
-int session_open(struct cli *cli, const char *domain, bool running,
-                 struct session *s, struct error *e)
+/* The store is locked: what is unfinished is put in order. */
+static int put_in_order(struct session *s, struct cli *cli, bool running,
+                        struct error *e)
 {
     char *told = NULL;
-    int i, ret;
+    int i, ret = 0;
 
-    signals_ignore();
-    memset(s, 0, sizeof(*s));
-    ret = interrupted_domain(cli, domain, running, &s->domain, e);
-    if (!ret)
-        ret = rename_follow(cli, &s->domain, e);
-    /* What is not there gets no directory. */
-    if (!ret && !domain_runs(s->domain.domid))
-        ret = store_open(STORE_ROOT, s->domain.name, false, 0, &s->store, e);
-    if (!ret && s->store && s->store->dir < 0)
-        ret = error_set(e, "there is no domain \"%s\", neither running nor "
-                        "with snapshots", domain);
-    store_close(s->store);
-    s->store = NULL;
-    if (!ret)
-        ret = store_open(STORE_ROOT, s->domain.name, true, LOCK_WAIT,
-                         &s->store, e);
-    if (!ret)
-        run_hold(s->store->lock);
-    for (i = 0; !ret && i < s->store->healed.num; i++)
+    run_hold(s->store->lock);
+    for (i = 0; i < s->store->healed.num; i++)
         cli_say(cli, "%s", s->store->healed.v[i]);
-    if (!ret && s->store->healed.num)
+    if (s->store->healed.num)
         ret = store_write_info(s->store, e);
     if (!ret)
         ret = store_sweep(s->store, e);
@@ -170,11 +154,63 @@ int session_open(struct cli *cli, const char *domain, bool running,
         ret = identity_settle(s->store, &s->live, s->domain.domid, &told, e);
     if (!ret && told)
         cli_say(cli, "%s", told);
+    free(told);
+    return ret;
+}
+
+int session_open(struct cli *cli, const char *domain, bool running,
+                 struct session *s, struct error *e)
+{
+    int ret;
+
+    signals_ignore();
+    memset(s, 0, sizeof(*s));
+    ret = interrupted_domain(cli, domain, running, &s->domain, e);
+    if (!ret)
+        ret = rename_follow(cli, &s->domain, e);
+    /* What is not there gets no directory. */
+    if (!ret && !domain_runs(s->domain.domid))
+        ret = store_open(STORE_ROOT, s->domain.name, false, 0, &s->store, e);
+    if (!ret && s->store && s->store->dir < 0)
+        ret = error_set(e, "there is no domain \"%s\", neither running nor "
+                        "with snapshots", domain);
+    store_close(s->store);
+    s->store = NULL;
+    if (!ret)
+        ret = store_open(STORE_ROOT, s->domain.name, true, LOCK_WAIT,
+                         &s->store, e);
+    if (!ret)
+        ret = put_in_order(s, cli, running, e);
     if (!ret)
         ret = identity_check(s->store, &s->live, s->domain.domid, e);
     if (!ret)
         protect(s, cli);
-    free(told);
+    return ret;
+}
+
+int session_start(struct cli *cli, const char *domain, struct session *s,
+                  struct error *e)
+{
+    struct error busy = { 0 };
+    int ret;
+
+    memset(s, 0, sizeof(*s));
+    if (interrupted_domain(cli, domain, false, &s->domain, e))
+        return -1;
+    if (domain_runs(s->domain.domid))
+        return 0;
+    ret = store_open(STORE_ROOT, s->domain.name, true, 0, &s->store, &busy);
+    if (ret && !strncmp(busy.text, "busy:", 5))
+        cli_say(cli, "%s; waiting for up to %d s", busy.text, START_WAIT);
+    if (ret)
+        ret = store_open(STORE_ROOT, s->domain.name, true, START_WAIT,
+                         &s->store, e);
+    error_clear(&busy);
+    if (!ret)
+        ret = put_in_order(s, cli, false, e);
+    if (!ret)
+        protect(s, cli);
+    run_hold(-1);
     return ret;
 }
 

@@ -35,4 +35,12 @@ char *config_name(const char *text);
 char *disk_assignment(const char *text, const struct store *st,
                       struct strings *notes);
 
+/*
+ * Why no domain must be started from the configuration, with the word in it: a
+ * disk that it writes is a frozen layer of a snapshot in a store under root.
+ * malloc'ed; NULL: it may. Where layers cannot be protected (NFS, block
+ * devices), nothing else would keep a start from writing them.
+ */
+char *start_obstacle(const char *text, const char *root);
+
 #endif

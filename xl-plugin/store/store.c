@@ -160,6 +160,20 @@ static int load_records(struct store *st, struct error *e)
     return ret;
 }
 
+static char *process_name(const char *pid)
+{
+    char *path = xls_asprintf("/proc/%s/comm", pid), name[32] = "";
+    FILE *file = *pid ? fopen(path, "re") : NULL;
+
+    free(path);
+    if (!file)
+        return NULL;
+    if (fgets(name, sizeof(name), file))
+        name[strcspn(name, "\n")] = 0;
+    fclose(file);
+    return *name ? xls_strdup(name) : NULL;
+}
+
 /* The lock file says who has it, for the message of those who wait. */
 static int take_lock(struct store *st, int wait_s, struct error *e)
 {
@@ -177,11 +191,15 @@ static int take_lock(struct store *st, int wait_s, struct error *e)
             return error_errno(e, "cannot lock %s/" LOCK, st->path);
         if (tries <= 0) {
             ssize_t len = pread(st->lock, who, sizeof(who) - 1, 0);
+            char *name;
 
             who[len > 0 ? strspn(who, "0123456789") : 0] = 0;
-            return error_set(e, "busy: another snapshot command (process %s) "
-                             "works on %s; try again when it is done",
-                             *who ? who : "unknown", st->domain);
+            name = process_name(who);
+            error_set(e, "busy: %s (process %s) works on %s; try again when it "
+                      "is done", name ? name : "another snapshot command",
+                      *who ? who : "unknown", st->domain);
+            free(name);
+            return -1;
         }
         nanosleep(&pause, NULL);
     }
