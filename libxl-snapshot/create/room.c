@@ -18,7 +18,9 @@
 
 uint64_t xls_create_memory_bound(const libxl_dominfo *info)
 {
-    uint64_t bytes = (info->current_memkb + info->paged_memkb) * 1024ull;
+    uint64_t paged = info->paged_memkb == LIBXL_MEMKB_DEFAULT
+                         ? 0 : info->paged_memkb;
+    uint64_t bytes = (info->current_memkb + paged) * 1024ull;
     uint64_t frames = bytes / PAGE;
 
     return bytes + (frames > FRAMES ? frames : FRAMES) * PER_FRAME + THE_REST;

@@ -36,6 +36,7 @@ static void set_info(libxl_dominfo *info, uint32_t domid)
     info->domid = domid;
     memset(info->uuid.uuid, domid == OTHER_DOMID ? 3 : host.uuid, 16);
     info->running = true;
+    info->paged_memkb = 0;
     info->current_memkb = domid == host.domid ? host.memkb : 0;
     info->paged_memkb = 0;
     info->paused = domid == host.domid && host.paused;
