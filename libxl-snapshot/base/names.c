@@ -32,6 +32,14 @@ int xls_identify(const char *path, struct xls_file_id *id)
     return r;
 }
 
+void xls_identify_fd(int fd, struct xls_file_id *id)
+{
+    struct stat st;
+
+    if (!fstat(fd, &st))
+        *id = (struct xls_file_id){ st.st_dev, st.st_ino };
+}
+
 static bool is_id(const struct stat *st, const struct xls_file_id *id)
 {
     return !id->ino || (st->st_dev == id->dev && st->st_ino == id->ino);

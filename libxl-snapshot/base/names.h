@@ -18,6 +18,7 @@ struct xls_file_id {
 };
 /* path is followed. */
 int xls_identify(const char *path, struct xls_file_id *id);
+void xls_identify_fd(int fd, struct xls_file_id *id);
 /* Whether path, followed, is that file; false also when it cannot be found
  * out. */
 bool xls_is_file(const char *path, const struct xls_file_id *id);

@@ -182,17 +182,40 @@ int xls_node_del(struct xls_op *op, const char *node)
                               : rc;
 }
 
-int xls_overlay_format(struct xls_op *op, const char *path, uint64_t size,
-                       const char *backing, const char *backing_driver)
+/* The file as a node; *fdset is for xls_qmp_remove_fd, -1: none. */
+static int add_file(struct xls_op *op, const char *what, const char *path,
+                    int fd, const char *node, int64_t *fdset)
+{
+    char *passed = NULL;
+    struct xls_json *args;
+    int rc = 0;
+
+    *fdset = -1;
+    if (fd >= 0)
+        rc = xls_qmp_add_fd(op->qmp, fd, path, fdset);
+    if (rc)
+        return rc;
+    if (fd >= 0)
+        passed = xls_asprintf("/dev/fdset/%lld", (long long)*fdset);
+    args = xls_file_options(passed ? passed : path, NULL);
+    xls_json_set_str(args, "node-name", node);
+    free(passed);
+    return xls_node_add(op, what, args);
+}
+
+int xls_overlay_format(struct xls_op *op, const char *path, int fd,
+                       uint64_t size, const char *backing,
+                       const char *backing_driver)
 {
     struct xls_json *args, *options;
     char *node = xls_unique_name("new"), *job = xls_unique_name("create");
     char *what = xls_asprintf("making the overlay %s", path);
+    int64_t fdset = -1;
     int rc, rc_del;
 
-    args = xls_file_options(path, NULL);
-    xls_json_set_str(args, "node-name", node);
-    rc = xls_node_add(op, what, args);
+    rc = xls_op_qmp(op);
+    if (!rc)
+        rc = add_file(op, what, path, fd, node, &fdset);
     if (rc)
         goto out;
 
@@ -213,6 +236,8 @@ int xls_overlay_format(struct xls_op *op, const char *path, uint64_t size,
         rc = rc_del;
 
 out:
+    if (fdset >= 0 && op->qmp)
+        xls_qmp_remove_fd(op->qmp, fdset);
     free(node);
     free(job);
     free(what);

@@ -12,10 +12,13 @@
 /*
  * Writes a qcow2 header for an overlay into the (empty, existing) file at
  * path, by QEMU itself: virtual size in bytes, and the backing file's name
- * and format as they are to be recorded; the backing file is not opened.
+ * and format as they are to be recorded; the backing file is not opened. fd:
+ * that file, open for reading and writing, so that QEMU writes no other one;
+ * -1: QEMU opens it by its path.
  */
-int xls_overlay_format(struct xls_op *op, const char *path, uint64_t size,
-                       const char *backing, const char *backing_driver);
+int xls_overlay_format(struct xls_op *op, const char *path, int fd,
+                       uint64_t size, const char *backing,
+                       const char *backing_driver);
 
 /*
  * Adds the image as a node without its backing chain, ready to be put above

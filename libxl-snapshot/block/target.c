@@ -2,12 +2,14 @@
 #include "block/target.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/place.h"
 #include "block/node.h"
 #include "block/options.h"
 #include "block/query.h"
@@ -111,21 +113,26 @@ int xls_target_check(struct xls_op *op, const struct xls_disks *disks,
 
 /* A file with nothing in it, or for raw of the disk's size. */
 static int make_file(struct xls_op *op, const struct xls_disk *disk,
-                     struct xls_target *target)
+                     struct xls_target *target, int *fd)
 {
     uint64_t size = disk->layers[0].virtual_size;
     const char *like = disk->layers[0].path;
-    int fd, rc = 0;
+    int rc = 0;
 
-    if (!target->was_empty) {
+    if (target->was_empty) {
+        *fd = xls_open(target->spec, O_RDWR);
+        if (*fd < 0) {
+            XLS_ERRORE(&op->log, "cannot open %s", target->spec);
+            return ERROR_SNAPSHOT_STORAGE;
+        }
+    } else {
         rc = xls_file_create(&op->log, target->spec,
-                             like[0] == '/' ? like : NULL, &fd);
+                             like[0] == '/' ? like : NULL, fd);
         if (rc)
             return rc;
         target->made = true;
-        close(fd);
     }
-    if (!strcmp(target->driver, "raw") && truncate(target->spec, size)) {
+    if (!strcmp(target->driver, "raw") && ftruncate(*fd, size)) {
         XLS_ERRORE(&op->log, "cannot make %s %llu bytes long", target->spec,
                    (unsigned long long)size);
         rc = ERROR_SNAPSHOT_STORAGE;
@@ -231,15 +238,18 @@ int xls_target_open(struct xls_op *op, const struct xls_disk *disk,
         args->shallow && disk->num_layers > 1 ? &disk->layers[1] : NULL;
     char *what = xls_asprintf("opening the target %s", target->spec);
     char *file_node = xls_unique_name("file"), *below_node = NULL;
-    int rc = 0;
+    int fd = -1, rc = 0;
 
     *name = NULL;
     if (!args->reuse_external && target->kind == XLS_TARGET_FILE)
-        rc = make_file(op, disk, target);
+        rc = make_file(op, disk, target, &fd);
     if (!rc && !args->reuse_external && !strcmp(target->driver, "qcow2"))
-        rc = xls_overlay_format(op, target->spec, disk->layers[0].virtual_size,
+        rc = xls_overlay_format(op, target->spec, fd,
+                                disk->layers[0].virtual_size,
                                 below ? below->path : NULL,
                                 below ? below->driver : NULL);
+    if (fd >= 0)
+        close(fd);
     if (!rc)
         rc = xls_op_qmp(op);
     if (!rc && target->num_bases)

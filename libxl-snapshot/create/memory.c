@@ -114,7 +114,7 @@ int xls_create_memory_file(struct xls_create *c)
     if (rc)
         return rc;
     c->memory_made = true;
-    xls_identify(c->memory_tmp, &c->memory_id);
+    xls_identify_fd(c->memory_fd, &c->memory_id);
     if (c->args->memory_format == LIBXL_SNAPSHOT_MEMORY_FORMAT_IMAGE) {
         const struct xls_image_write_how how = {
             .level = c->args->memory_level,

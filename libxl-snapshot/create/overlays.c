@@ -19,15 +19,17 @@ static int make_file(struct xls_create *c, struct xls_create_disk *d)
     if (rc)
         return rc;
     d->made = true;
-    xls_identify(d->overlay_path, &d->overlay_id);
-    rc = xls_overlay_format(&c->op, d->overlay_path, base->virtual_size,
+    xls_identify_fd(fd, &d->overlay_id);
+    rc = xls_overlay_format(&c->op, d->overlay_path, fd, base->virtual_size,
                             d->frozen_path, base->driver);
     if (!rc)
         rc = xls_fd_sync(&c->op.log, fd, d->overlay_path);
     close(fd);
     if (!rc)
         rc = xls_dir_sync(&c->op.log, d->overlay_path);
-    return rc;
+    /* From here on it is opened by its path. */
+    return rc ? rc : xls_file_check_id(&c->op.log, d->overlay_path,
+                                       &d->overlay_id);
 }
 
 /*

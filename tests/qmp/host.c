@@ -335,8 +335,15 @@ static bool is_command(const struct msghdr *msg)
 
 ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-    ssize_t r = syscall(SYS_sendmsg, fd, msg, flags);
+    void (*before)(void) = is_command(msg) ? host.before : NULL;
     struct pollfd reply = { .fd = fd, .events = POLLIN };
+    ssize_t r;
+
+    if (before) {
+        host.before = NULL;
+        before();
+    }
+    r = syscall(SYS_sendmsg, fd, msg, flags);
 
     if (is_command(msg))
         changed();

@@ -28,6 +28,7 @@ struct host {
         char path[320];         /* as libxl's records name it */
         libxl_disk_format format;
     } disks[VM_MAX_DISKS];
+    void (*before)(void);       /* called once, before QEMU's next command */
     bool no_links;              /* the file system has no hard links */
     /* What another running domain has as its disk; "" for none. */
     char other_disk[320];

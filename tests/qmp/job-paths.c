@@ -306,6 +306,34 @@ static void a_snapshot_of_a_symlinked_disk_is_beside_its_file(void **state)
     free(real);
 }
 
+/* Whoever may write the directory puts a symlink there. */
+static char *swapped, *victim;
+
+static void swap(void)
+{
+    if (!rename(swapped, xls_asprintf("%s.away", swapped)) &&
+        symlink(victim, swapped))
+        _exit(98);
+}
+
+static void an_overlay_that_is_swapped_leads_nowhere(void **state)
+{
+    (void)state;
+    start();
+    swapped = layer_path(1);
+    victim = beside_disk(".victim");
+    sh("echo victim > '%s'", victim);
+    host.before = swap;
+    assert_int_not_equal(snapshot_as_plain("xvda", swapped), 0);
+    assert_null(host.before);
+    sh("test \"$(cat '%s')\" = victim", victim);
+    assert_int_equal(unlink(victim), 0);
+    sh("rm -f '%s' '%s.away'", swapped, swapped);
+    all_is_right(1);
+    free(swapped);
+    free(victim);
+}
+
 /* --- what a killed process has left --- */
 
 /* Killed before it made anything: a file that a user makes then stays. */
@@ -390,6 +418,8 @@ int main(void)
                                   host_teardown),
         cmocka_unit_test_teardown(
             a_snapshot_of_a_symlinked_disk_is_beside_its_file, host_teardown),
+        cmocka_unit_test_teardown(an_overlay_that_is_swapped_leads_nowhere,
+                                  host_teardown),
         cmocka_unit_test_teardown(
             a_users_file_is_not_taken_for_what_was_killed, host_teardown),
         cmocka_unit_test_teardown(second_names_are_found_again_after_a_kill,
