@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/format.h"
+#include "store/device.h"
 
 /* More layers than QEMU can open. */
 #define MAX_IMAGES 4096
@@ -311,7 +312,11 @@ static int move_records(struct relocate *r, struct error *e)
         bool moved = move(r, &rec->memory_path);
 
         for (j = 0; j < rec->num_disks; j++) {
-            moved |= move(r, &rec->disks[j].layer_path);
+            if (move(r, &rec->disks[j].layer_path)) {
+                moved = true;
+                str_replace(&rec->disks[j].device, NULL);
+                device_note_disk(&rec->disks[j]);
+            }
             moved |= move(r, &rec->disks[j].overlay_path);
         }
         if (moved && store_write(r->st, rec, e))
