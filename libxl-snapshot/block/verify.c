@@ -119,6 +119,12 @@ int xls_disk_verify(struct xls_op *op, struct xls_disk *disk)
     bool end = false;
     int i, rc = 0;
 
+    if (!disk->num_layers) {
+        XLS_ERROR(&op->log, "disk %s of domain %s: %s", disk->rec->vdev,
+                  op->name, disk->why_not ? disk->why_not
+                                          : "QEMU has no image open for it");
+        return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
+    }
     if (xls_disk_layer(disk, disk->rec->pdev_path) != 0) {
         XLS_ERROR(&op->log, "QEMU has %s open as disk %s of domain %s, but "
                   "libxl's records name %s; tell libxl of the change "
