@@ -236,6 +236,8 @@ static void lie(struct xls_disk *disk)
 {
     int i;
 
+    if (host.lie[0] && host.truthful-- > 0)
+        return;
     for (i = 0; i < disk->num_layers; i++)
         if (host.lie[0] && !strcmp(disk->layers[i].path, host.lies_about)) {
             free(disk->layers[i].path);

@@ -36,6 +36,7 @@ struct host {
     bool other_unrecorded;
     /* A QEMU that calls the first file by the other's name; "" for none. */
     char lies_about[320], lie[320];
+    int truthful;               /* answers before the first lie */
     unsigned patience_ms;       /* longest time that the library waits for
                                  * QEMU; 0: its own */
 };

@@ -91,6 +91,23 @@ static void no_file_that_only_qemu_names_is_touched(void **state)
     }
 }
 
+/* The layer is named truly when the operation begins, and not when its plan is
+ * made. */
+static void the_first_answer_is_not_enough(void **state)
+{
+    (void)state;
+    start_lying(2);
+    host.truthful = 1;
+    nothing_happened(delete(honest, LIBXL_SNAPSHOT_MERGE_BACKWARD));
+    host.truthful = 1;
+    nothing_happened(delete(honest, LIBXL_SNAPSHOT_MERGE_FORWARD));
+    host.lie[0] = '\0';
+    all_is_right(4);
+    free(over);
+    free(victim);
+    free(honest);
+}
+
 static void below_what_is_elsewhere_no_file_is_known(void **state)
 {
     (void)state;
@@ -138,6 +155,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(no_file_that_only_qemu_names_is_touched),
+        TEST(the_first_answer_is_not_enough),
         TEST(below_what_is_elsewhere_no_file_is_known),
         TEST(other_names_of_the_same_file_are_the_same),
     };
