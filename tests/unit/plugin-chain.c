@@ -209,6 +209,45 @@ static void headers_are_read_afresh(void **state)
     test_dir_remove(dir);
 }
 
+static void a_copy_reads_what_the_headers_lead_to_only(void **state)
+{
+    char *dir = test_dir_make(), *top = xls_asprintf("%s/top", dir);
+    char *base = xls_asprintf("%s/base", dir);
+    char *other = xls_asprintf("%s/other", dir);
+    struct error e = { 0 };
+    libxl_disk_chain chain;
+
+    (void)state;
+    run_shell(dir, "qemu-img create -q -f raw base 1M && cp base other && "
+              "qemu-img create -q -f qcow2 -b base -F raw top");
+    start(&chain);
+    add(&chain, -1, NULL, "qcow2", top);
+    add(&chain, 0, "backing", "raw", base);
+    assert_good(headers_verify(&chain, top, LIBXL_DISK_FORMAT_QCOW2, &e), &e);
+    free(chain.layers[1].filename);
+    chain.layers[1].filename = xls_strdup(other);
+    assert_int_equal(headers_verify(&chain, top, LIBXL_DISK_FORMAT_QCOW2, &e),
+                     -1);
+    assert_non_null(strstr(e.text, other));
+    assert_non_null(strstr(e.text, base));
+    /* One more than the headers know; and another one at the top. */
+    free(chain.layers[1].filename);
+    chain.layers[1].filename = xls_strdup(base);
+    add(&chain, 1, "backing", "raw", other);
+    assert_int_equal(headers_verify(&chain, top, LIBXL_DISK_FORMAT_QCOW2, &e),
+                     -1);
+    assert_int_equal(headers_verify(&chain, other, LIBXL_DISK_FORMAT_RAW, &e),
+                     -1);
+    assert_int_equal(headers_verify(&chain, "nbd://h/x",
+                                    LIBXL_DISK_FORMAT_QCOW2, &e), -1);
+    error_clear(&e);
+    libxl_disk_chain_dispose(&chain);
+    free(other);
+    free(base);
+    free(top);
+    test_dir_remove(dir);
+}
+
 /* A link to a loop device, which is led to another one: as /dev/VG/LV to
  * another volume, or /dev/dm-0 after another order of activation. */
 static void a_changed_block_device_is_told(void **state)
@@ -274,6 +313,7 @@ int main(void)
         cmocka_unit_test(flat_list_names_the_parents),
         cmocka_unit_test(odd_chains_are_drawn),
         cmocka_unit_test(headers_are_read_afresh),
+        cmocka_unit_test(a_copy_reads_what_the_headers_lead_to_only),
         cmocka_unit_test(a_changed_block_device_is_told),
     };
 

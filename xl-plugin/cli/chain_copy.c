@@ -13,6 +13,7 @@
 #include "base/percent.h"
 #include "cli/users.h"
 #include "storage/fold_internal.h"
+#include "storage/headers.h"
 #include "storage/image_copy.h"
 
 /* What is known while the copies are made. */
@@ -110,6 +111,16 @@ static char *place(const char *to, const char *name)
                         at_root ? "///" : "/", coded, to + len);
     free(coded);
     return text;
+}
+
+static int verify(const struct chain_copy *c, uint32_t domid, struct error *e)
+{
+    const struct live_disk *live = live_find(&c->d->s.live, domid,
+                                             c->d->vdev);
+
+    if (!live)
+        return error_set(e, "the domain has no disk %s", c->d->vdev);
+    return headers_verify(&c->chain, live->path, live->format, e);
 }
 
 static int plan(struct chain_copy *c, struct error *e)
@@ -368,7 +379,8 @@ int chain_copy_start(struct disk_job *d, uint32_t domid, const char *to,
     rc = libxl_disk_chain_get(d->cli->ctx, domid, d->vdev, 0, how, &c.chain);
     if (rc)
         goto out;
-    rc = plan(&c, e) || check_place(&c, e) || make_files(&c, e) ? -1 : 0;
+    rc = verify(&c, domid, e) || plan(&c, e) || check_place(&c, e) ||
+         make_files(&c, e) ? -1 : 0;
     if (rc)
         goto out;
     progress_start(&d->progress);

@@ -135,3 +135,36 @@ void headers_check_devices(libxl_disk_chain *chain, const struct store *st)
         for (j = 0; j < st->num_records; j++)
             check_device(chain, &chain->layers[i], st->records[j]);
 }
+
+static bool is_local(const libxl_disk_layer *layer)
+{
+    return layer->filename && layer->filename[0] == '/';
+}
+
+int headers_verify(const libxl_disk_chain *chain, const char *top,
+                   libxl_disk_format format, struct error *e)
+{
+    struct image *images = NULL;
+    bool local = false;
+    int i, num = 0, ret = 0;
+
+    for (i = 0; i < chain->num_layers; i++)
+        local |= is_local(&chain->layers[i]);
+    if (!local)
+        return 0;
+    if (top[0] == '/' && image_chain(top, format, &images, &num, e))
+        return -1;
+    for (i = 0; !ret && i < chain->num_layers; i++) {
+        const char *opened = chain->layers[i].filename;
+        const char *named = i < num ? images[i].path : "no such layer";
+
+        if (is_local(&chain->layers[i]) && !str_same(opened, named) &&
+            !image_same(opened, named))
+            ret = error_set(e, "disk %s: QEMU has %s open as layer %d, but the "
+                            "headers of the images lead to %s; 'xl disk-chain "
+                            "--validate' shows the chain", chain->vdev, opened,
+                            i, named);
+    }
+    image_list_free(images, num);
+    return ret;
+}
