@@ -137,13 +137,13 @@ enum xls_frozen xls_freeze(const char *path, bool sync, int *why_not)
 }
 
 /* A lease for reading is refused while the file is open for writing, and as
- * long as it is held nobody can open it so. */
-static bool is_being_written(const struct protected *p)
+ * long as it is held nobody can open it so. Where there are no leases it may
+ * be open. */
+static bool may_be_written(const struct protected *p)
 {
     /* The signal to the lease's holder: this one is ignored by default. */
-    if (fcntl(p->fd, F_SETSIG, SIGURG) || !fcntl(p->fd, F_SETLEASE, F_RDLCK))
-        return false;
-    return errno == EAGAIN;
+    return fcntl(p->fd, F_SETSIG, SIGURG) ||
+           fcntl(p->fd, F_SETLEASE, F_RDLCK);
 }
 
 enum xls_frozen xls_freeze_again(const char *path)
@@ -154,7 +154,7 @@ enum xls_frozen xls_freeze_again(const char *path)
         return XLS_FROZEN_ERROR;
     if (p.fd < 0 || (is_immutable(&p) && p.marked))
         return finish(&p, XLS_FROZEN);
-    if (is_being_written(&p))
+    if (!is_immutable(&p) && may_be_written(&p))
         return finish(&p, XLS_FROZEN);
     if (!p.marked && !(p.st.st_mode & WRITE_BITS))
         p.st.st_mode |= S_IWUSR;

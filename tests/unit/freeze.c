@@ -31,7 +31,7 @@ static bool flags_and_marks;    /* both work in /tmp, for this user */
 /* --- what the kernel is asked for, in its order --- */
 
 static char calls[256];
-static bool no_marks, no_fsync;
+static bool no_marks, no_fsync, no_leases;
 
 static void called(const char *what)
 {
@@ -67,6 +67,24 @@ int ioctl(int fd, unsigned long request, ...)
         called(*(int *)arg & FS_IMMUTABLE_FL ? "set " : "lift ");
     return syscall(SYS_ioctl, fd, request, arg);
 }
+
+int fcntl64(int fd, int command, ...);
+int fcntl64(int fd, int command, ...)
+{
+    long arg;
+    va_list al;
+
+    va_start(al, command);
+    arg = va_arg(al, long);
+    va_end(al);
+    if (command == F_SETLEASE && no_leases) {
+        errno = EINVAL;
+        return -1;
+    }
+    return (int)syscall(SYS_fcntl, fd, command, arg);
+}
+
+int fcntl(int fd, int command, ...) __attribute__((alias("fcntl64")));
 
 int fsync(int fd)
 {
@@ -129,7 +147,7 @@ static int make(void **state)
     flags_and_marks = is_immutable() && flags_and_marks;
     set_immutable(false);
     calls[0] = test_logged[0] = '\0';
-    no_marks = no_fsync = false;
+    no_marks = no_fsync = no_leases = false;
     if (!flags_and_marks) {
         print_message("/tmp: no immutable flag, or no trusted attributes\n");
         skip();
@@ -227,6 +245,18 @@ static void a_layer_that_is_open_for_writing_is_left_alone(void **state)
     assert_true(is_immutable());
 }
 
+static void where_nothing_tells_a_layer_is_left_alone(void **state)
+{
+    (void)state;
+    no_leases = true;
+    assert_int_equal(xls_freeze_again(path), XLS_FROZEN);
+    assert_false(is_immutable() || is_marked());
+    /* One that is immutable is written by nobody. */
+    set_immutable(true);
+    assert_int_equal(xls_freeze_again(path), XLS_FROZEN);
+    assert_true(is_immutable() && is_marked());
+}
+
 static void without_marks_the_flag_is_not_set(void **state)
 {
     int why_not = 0;
@@ -275,6 +305,7 @@ int main(void)
         TEST(an_administrators_permissions_stay),
         TEST(a_layer_of_an_earlier_version_gets_its_mark),
         TEST(a_layer_that_is_open_for_writing_is_left_alone),
+        TEST(where_nothing_tells_a_layer_is_left_alone),
         TEST(without_marks_the_flag_is_not_set),
         TEST(a_symlink_of_another_user_is_not_followed),
     };
