@@ -204,9 +204,39 @@ void xls_fold_give_up(struct xls_op *op, const struct xls_fold *fold)
         xls_file_freeze(&op->log, fold->above_path);
 }
 
-/* Forward: the layer is in nobody's chain any more. */
-static int leave_layer(struct xls_op *op, const struct xls_fold *fold)
+/*
+ * QEMU ends a stream, and a commit below the active layer, by writing another
+ * backing file name into the header of the image above what leaves the chain, and
+ * flushes that only where the image becomes read-only after. Until it is on the
+ * disk, a power cut leaves a header that names an image which may be gone.
+ */
+static int sync_header(struct xls_op *op, const struct xls_disk *disk,
+                       const struct xls_fold *fold)
 {
+    const char *path = fold->backward ? fold->above_path : fold->child_path;
+    struct xls_disk now = { .rec = disk->rec, .devid = disk->devid };
+    int rc;
+
+    if (!path)
+        return 0;
+    if (path[0] == '/')
+        return xls_file_sync(&op->log, path);
+    rc = xls_disk_query(op, &now);
+    if (!rc)
+        rc = xls_layer_flush(op, &now, xls_disk_discards(disk));
+    xls_disk_drop_layers(&now);
+    return rc;
+}
+
+/* Forward: the layer is in nobody's chain any more. */
+static int leave_layer(struct xls_op *op, const struct xls_disk *disk,
+                       const struct xls_fold *fold)
+{
+    int rc;
+
+    rc = sync_header(op, disk, fold);
+    if (rc)
+        return rc;
     if (!child_is_active(fold))
         xls_file_freeze(&op->log, fold->child_path);
     leave_nodes(op, fold);
@@ -319,7 +349,9 @@ static int go_over(struct xls_op *op, const struct xls_disk *disk,
 
     if (fold->keep_child_path)
         replaced = open(fold->child_path, O_PATH | O_CLOEXEC);
-    rc = settle(op, disk, fold);
+    rc = sync_header(op, disk, fold);
+    if (!rc)
+        rc = settle(op, disk, fold);
     if (paused)
         xls_domain_unpause(op);
     if (!rc)
@@ -458,7 +490,7 @@ int xls_fold_run(struct xls_op *op, const struct xls_disk *disk,
     } else if (!rc) {
         *changed = true;
         rc = fold->backward ? go_over(op, disk, fold, false)
-                            : leave_layer(op, fold);
+                            : leave_layer(op, disk, fold);
     }
     if (rc && !*changed)
         rc = find_out(op, disk, fold, job, rc, changed);
@@ -495,7 +527,7 @@ int xls_fold_finish(struct xls_op *op, const struct xls_disk *disk,
         return op->in_doubt ? ERROR_SNAPSHOT_INCOMPLETE : 0;
     }
     if (!fold->backward)
-        return leave_layer(op, fold);
+        return leave_layer(op, disk, fold);
     rc = fold->copy ? 0 : xls_file_thaw(&op->log, fold->layer_path);
     if (!rc && child_is_active(fold))
         rc = xls_domain_pause(op, &paused);

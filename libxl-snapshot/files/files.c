@@ -194,6 +194,17 @@ int xls_fd_sync(const struct xls_log *log, int fd, const char *path)
     return fsync(fd) ? storage_error(log, "write", path) : 0;
 }
 
+int xls_file_sync(const struct xls_log *log, const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc;
+
+    if (fd < 0)
+        return storage_error(log, "open", path);
+    rc = xls_fd_sync(log, fd, path);
+    close(fd);
+    return rc;
+}
+
 void xls_file_begin_sync(const char *path)
 {
     int fd = xls_open(path, O_RDONLY);

@@ -108,6 +108,8 @@ int xls_fd_lend(const struct xls_log *log, int fd, const char *path,
 int xls_fd_read_at(const struct xls_log *log, int fd, const char *path,
                    void *data, size_t len, uint64_t offset);
 int xls_fd_sync(const struct xls_log *log, int fd, const char *path);
+/* fsync of a file that another process writes. */
+int xls_file_sync(const struct xls_log *log, const char *path);
 /*
  * Has the kernel begin to write what it holds of a file: whoever copies much
  * into it and then has it on the disk need not wait for all at the end, nor

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -326,6 +327,34 @@ int unlinkat(int dir, const char *path, int flags)
     return r;
 }
 
+static struct {
+    struct stat of[64];         /* since the last job-dismiss */
+    int num;
+} synced;
+
+int fsync(int fd)
+{
+    int r = (int)syscall(SYS_fsync, fd);
+
+    if (!r && synced.num < (int)(sizeof(synced.of) / sizeof(synced.of[0])) &&
+        !fstat(fd, &synced.of[synced.num]))
+        synced.num++;
+    return r;
+}
+
+bool host_synced_after_job(const char *path)
+{
+    struct stat st;
+    int i;
+
+    assert_int_equal(stat(path, &st), 0);
+    for (i = 0; i < synced.num; i++)
+        if (synced.of[i].st_dev == st.st_dev &&
+            synced.of[i].st_ino == st.st_ino)
+            return true;
+    return false;
+}
+
 static bool is_command(const struct msghdr *msg)
 {
     const struct iovec *v = msg->msg_iov;
@@ -347,6 +376,9 @@ ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
     }
     r = syscall(SYS_sendmsg, fd, msg, flags);
 
+    if (memmem(msg->msg_iov->iov_base, msg->msg_iov->iov_len,
+               "\"job-dismiss\"", 13))
+        synced.num = 0;
     if (is_command(msg))
         changed();
     /* The end of one that was staged: QEMU has done it when it replies. */

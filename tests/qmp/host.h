@@ -61,6 +61,10 @@ void host_away(void);
 int host_back(int rc);
 #define host_call(call) (host_away(), host_back(call))
 
+/* Whether the library has had a file written out (fsync) since it had QEMU
+ * dismiss a job last. */
+bool host_synced_after_job(const char *path);
+
 /* Ends the process that counts, by _exit(99), right after it has changed
  * something for the n-th time: a file's name or, by a command, QEMU. 0: never. */
 void host_kill_after(long n);
