@@ -273,6 +273,12 @@ static bool is_done(const struct xls_disk *disk, const struct xls_fold *fold)
     return fold->backward ? layer && !child : !layer && child;
 }
 
+bool xls_fold_is_before(const struct xls_disk *disk,
+                        const struct xls_fold *fold)
+{
+    return node_index(disk, fold->child_node) >= 0 && !is_done(disk, fold);
+}
+
 /*
  * A job that was started has not done what it was to do, by an error or
  * because QEMU did not answer. It ends here, whatever it has done; then the
@@ -403,7 +409,7 @@ int xls_fold_finish(struct xls_op *op, const struct xls_disk *disk,
     if (!xls_fold_pivots(fold))
         xls_polling_restore(op, disk->rec->vdev);
     if (!*changed) {
-        if (node_index(disk, fold->child_node) >= 0)
+        if (xls_fold_is_before(disk, fold))
             xls_fold_give_up(op, fold);
         return op->in_doubt ? ERROR_SNAPSHOT_INCOMPLETE : 0;
     }

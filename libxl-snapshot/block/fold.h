@@ -108,6 +108,10 @@ int xls_fold_run(struct xls_op *op, const struct xls_disk *disk,
  */
 int xls_fold_finish(struct xls_op *op, const struct xls_disk *disk,
                     const struct xls_fold *fold, bool *changed);
+/* Whether the disk, as QEMU has it, is on the child: with a job that has ended,
+ * the chain is as it was before. */
+bool xls_fold_is_before(const struct xls_disk *disk,
+                        const struct xls_fold *fold);
 /* As it was before. */
 void xls_fold_give_up(struct xls_op *op, const struct xls_fold *fold);
 

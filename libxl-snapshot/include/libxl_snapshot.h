@@ -548,7 +548,10 @@ int libxl_disk_copy(libxl_ctx *ctx, uint32_t domid,
  *
  * It also tells of a job whose domain was rebooted (asked for by the new
  * domid, if the uuid is the same) or destroyed (by the old domid) under it:
- * phase LOST. job is to be initialised by the caller.
+ * phase LOST, or COMPLETED where the disk's chain shows that it was. Where
+ * nothing shows it, error says so, and neither the files that were copied nor
+ * those that they were copied to are to be removed. job is to be initialised by
+ * the caller.
  *
  * Errors: ERROR_DOMAIN_NOTFOUND (and no job of that domid is known),
  * ERROR_SNAPSHOT_DISK_UNSUPPORTED (vdev is no disk's name),

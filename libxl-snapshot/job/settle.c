@@ -63,6 +63,21 @@ static void set_outcome(struct xls_disk_job *j, bool changed)
         set_text(&j->job.error, NULL);
 }
 
+static void set_lost(struct xls_disk_job *j, char *why)
+{
+    j->job.phase = LIBXL_DISK_JOB_PHASE_LOST;
+    free(j->job.error);
+    j->job.error = why;
+}
+
+/* Nothing shows on which side the disk is. */
+static void set_unknown(struct xls_disk_job *j, const char *why)
+{
+    set_lost(j, xls_asprintf("%s under the job, and it is not known whether the "
+                             "job had completed: keep the files of both sides",
+                             why));
+}
+
 /* A job that waits for its end comes to it. */
 static int finalize(struct xls_op *op, const struct xls_disk *disk,
                     struct xls_disk_job *j)
@@ -212,7 +227,10 @@ int xls_disk_job_settle(struct xls_op *op, struct xls_disk_job *j,
         rc = ERROR_SNAPSHOT_INCOMPLETE;
         goto out;
     }
-    set_outcome(j, changed);
+    if (changed || xls_fold_is_before(disk, &j->fold))
+        set_outcome(j, changed);
+    else
+        set_unknown(j, "the disk was exchanged for another one");
     set_top(j, disk);
     rc = xls_disk_job_write(op, j);
     if (!rc && !changed)
@@ -223,17 +241,42 @@ out:
     return rc;
 }
 
-/* Whether QEMU had done its part before the domain went, as its successor's
- * chain tells. Where the path was to be taken over it looks as before then, and
- * is as good. */
-static bool had_completed(const struct xls_disk *disk,
-                          const struct xls_fold *fold)
+/* Whether a file is in the chain, by what it was when that is recorded, or by
+ * its name. */
+static bool is_in_chain(const struct xls_disk *disk, const char *path,
+                        const struct xls_file_id *id)
 {
-    int layer = xls_disk_layer(disk, fold->layer_path);
-    int child = xls_disk_layer(disk, fold->child_path);
+    int i;
 
-    return fold->backward ? !fold->keep_child_path && layer >= 0 && child < 0
-                          : layer < 0 && child >= 0;
+    if (!id->ino)
+        return xls_disk_layer(disk, path) >= 0;
+    for (i = 0; i < disk->num_layers; i++)
+        if (xls_is_file(disk->layers[i].path, id))
+            return true;
+    return false;
+}
+
+/*
+ * Whether the job had completed before the domain went, by what its successor
+ * runs on. disk NULL: there is none.
+ */
+static enum xls_done had_completed(const struct xls_disk_job *j,
+                                   const struct xls_disk *disk)
+{
+    const struct xls_fold *fold = &j->fold;
+    bool layer, child;
+
+    if (!disk || !disk->num_layers)
+        return xls_fold_pivots(fold) && !j->pivoting ? XLS_NOT_DONE
+                                                     : XLS_CANNOT_TELL;
+    /* The names alone do not show who has taken whose. */
+    if (fold->keep_child_path && (!fold->layer_id.ino || !fold->child_id.ino))
+        return XLS_CANNOT_TELL;
+    layer = is_in_chain(disk, fold->layer_path, &fold->layer_id);
+    child = is_in_chain(disk, fold->child_path, &fold->child_id);
+    if (fold->backward ? layer && !child : !layer && child)
+        return XLS_DONE;
+    return child && (layer || fold->copy) ? XLS_NOT_DONE : XLS_CANNOT_TELL;
 }
 
 int xls_disk_job_lost(struct xls_op *op, struct xls_disk_job *j)
@@ -242,26 +285,29 @@ int xls_disk_job_lost(struct xls_op *op, struct xls_disk_job *j)
     struct xls_disks disks = { 0 };
     struct xls_disk *disk = NULL;
     bool successor = op->domid != XLS_NO_DOMID && op->domid != j->domid;
+    const char *why = successor ? "the domain was restarted"
+                      : op->domid == j->domid
+                          ? "the disk was detached or QEMU ended"
+                          : "the domain was destroyed";
+    enum xls_done done;
 
     xls_fold_protect(op, fold);
     if (successor && !xls_disks_load(op, &disks))
         disk = xls_disks_find(&disks, j->job.vdev);
-    if (disk && disk->num_layers) {
+    if (disk && disk->num_layers)
         set_top(j, disk);
-        if (had_completed(disk, fold))
-            set_outcome(j, true);
-    }
-    if (j->job.phase != LIBXL_DISK_JOB_PHASE_COMPLETED) {
-        j->job.phase = LIBXL_DISK_JOB_PHASE_LOST;
-        free(j->job.error);
-        j->job.error = xls_asprintf(
-            "%s under the job", successor ? "the domain was restarted"
-            : op->domid == j->domid ? "the disk was detached or QEMU ended"
-                                    : "the domain was destroyed");
-    }
+    done = had_completed(j, disk);
+    if (done == XLS_DONE)
+        set_outcome(j, true);
+    else if (done == XLS_NOT_DONE)
+        set_lost(j, xls_asprintf("%s under the job", why));
+    else
+        set_unknown(j, why);
     xls_disks_dispose(&disks);
     xls_op_qmp_close(op);
-    return xls_disk_job_write(op, j);
+    /* A successor's chain may show it yet. */
+    return done == XLS_CANNOT_TELL && !successor ? 0
+                                                 : xls_disk_job_write(op, j);
 }
 
 /* One of the domain as it runs now. */
@@ -308,15 +354,21 @@ static int inherit(struct xls_op *op, struct xls_disk_job *j, int devid)
     return rc;
 }
 
-static int handle(struct xls_op *op, const char *path)
+/* In the name of a job's file. */
+static int devid_of(const char *path)
 {
     const char *dot = strrchr(path, '.');
-    struct xls_disk_job j;
-    int devid, rc;
 
     while (dot > path && dot[-1] != '.')
         dot--;
-    devid = atoi(dot);
+    return atoi(dot);
+}
+
+static int handle(struct xls_op *op, const char *path)
+{
+    struct xls_disk_job j;
+    int rc;
+
     rc = xls_disk_job_read(op, path, &j);
     if (rc || !j.path)
         goto out;
@@ -325,7 +377,7 @@ static int handle(struct xls_op *op, const char *path)
             rc = op->info.dying ? xls_disk_job_lost(op, &j)
                                 : settle_mine(op, &j);
     } else if (!j.this_boot || !xls_journal_lives(op, j.domid)) {
-        rc = inherit(op, &j, devid);
+        rc = inherit(op, &j, devid_of(path));
     }
 
 out:
@@ -333,13 +385,33 @@ out:
     return rc;
 }
 
+/* A file of another uuid: of a domain that had this one's disks, maybe. */
+static int handle_foreign(struct xls_op *op, const char *path)
+{
+    struct xls_json *content = NULL;
+    struct xls_disk_job j;
+    int rc = 0;
+
+    if (!xls_journal_read(op, path, &content) &&
+        xls_journal_is_inherited(op, strrchr(path, '/') + 1, content)) {
+        rc = xls_disk_job_read(op, path, &j);
+        if (!rc && j.path)
+            rc = inherit(op, &j, devid_of(path));
+        xls_disk_job_dispose(&j);
+    }
+    xls_json_free(content);
+    return rc;
+}
+
 int xls_disk_jobs_settle(struct xls_op *op)
 {
-    char **paths = xls_disk_job_files(op->uuid, XLS_NO_DOMID, -1), **p;
+    char **paths = xls_disk_job_files(NULL, XLS_NO_DOMID, -1), **p;
+    size_t len = strlen(op->uuid);
     int rc = 0;
 
     for (p = paths; p && *p && !rc; p++)
-        rc = handle(op, *p);
+        rc = strncmp(strrchr(*p, '/') + 1, op->uuid, len)
+                 ? handle_foreign(op, *p) : handle(op, *p);
     xls_disk_job_files_free(paths);
     xls_op_qmp_close(op);
     return rc;
