@@ -252,6 +252,26 @@ static int say_what_exists(struct create *c, struct error *e)
     return cli_fail(c->cli, e);
 }
 
+/* Where nothing but the user's care keeps the layers as they are. */
+static void say_unprotected(struct create *c)
+{
+    int i;
+
+    for (i = 0; i < c->rec->num_disks; i++) {
+        const xl_snapshot_disk *d = &c->rec->disks[i];
+        char *why = d->method == LIBXL_SNAPSHOT_METHOD_EXTERNAL
+            ? image_unprotected(d->layer_path) : NULL;
+
+        if (why)
+            cli_say(c->cli, "%s, the frozen layer of disk %s, is not protected: "
+                    "%s. Whatever writes it destroys the snapshot and the "
+                    "layers above: start domains with the 'xl create' of this "
+                    "package only, which refuses to start one on it",
+                    d->layer_path, d->vdev, why);
+        free(why);
+    }
+}
+
 static void print_result(struct create *c)
 {
     struct xls_json *o;
@@ -353,6 +373,7 @@ static int create(struct create *c, const char *domain)
         return cli_fail(c->cli, &e);
     if (finish_record(c, &e))
         return say_what_exists(c, &e);
+    say_unprotected(c);
     print_result(c);
     return EXIT_OK;
 }

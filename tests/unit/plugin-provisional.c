@@ -5,6 +5,8 @@
  */
 #include "support/trees.h"
 
+#include <sys/mount.h>
+
 #include "storage/identity.h"
 #include "storage/run.h"
 
@@ -217,6 +219,27 @@ static void what_was_only_prepared_is_forgotten(void **state)
                         store_disk(st, "xvdb")->config_path);
 }
 
+static void a_layer_that_cannot_be_made_immutable_is_known(void **state)
+{
+    struct error e = { 0 };
+    char *why, *path;
+
+    (void)state;
+    add_disk("xvda", "a.raw", LIBXL_DISK_FORMAT_RAW);
+    assert_good(image_freeze(st->info.disks[0].top_path, &e), &e);
+    assert_null(image_unprotected(st->info.disks[0].top_path));
+
+    /* A file system without flags. */
+    assert_int_equal(mount("none", images, "ramfs", 0, NULL), 0);
+    add_disk("xvdb", "b.raw", LIBXL_DISK_FORMAT_RAW);
+    path = store_disk(st, "xvdb")->top_path;
+    assert_good(image_freeze(path, &e), &e);
+    why = image_unprotected(path);
+    assert_non_null(why);
+    assert_non_null(strstr(why, "ramfs"));
+    free(why);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -227,6 +250,7 @@ int main(void)
         TEST(a_base_that_was_written_after_the_overlay_is_not_passed_over),
         TEST(an_overlay_with_a_temporary_name_is_put_in_place),
         TEST(what_was_only_prepared_is_forgotten),
+        TEST(a_layer_that_cannot_be_made_immutable_is_known),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "storage/image.h"
 
+#include <sys/stat.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
 #include "base/freeze.h"
+#include "base/names.h"
 
 int image_freeze(const char *path, struct error *e)
 {
@@ -35,4 +41,22 @@ int image_thaw(const char *path, struct error *e)
 bool image_frozen(const char *path)
 {
     return xls_frozen(path);
+}
+
+char *image_unprotected(const char *path)
+{
+    char *type, *why;
+    struct stat st;
+    int error = 0;
+
+    if (!stat(path, &st) && S_ISBLK(st.st_mode))
+        return xls_strdup("a block device cannot be made immutable");
+    if (xls_freeze(path, false, &error) == XLS_FROZEN)
+        return NULL;
+    type = xls_file_system(path);
+    why = xls_asprintf("it cannot be made immutable on this file system (%s): "
+                       "%s", type ? type : "of unknown type",
+                       strerror(error));
+    free(type);
+    return why;
 }

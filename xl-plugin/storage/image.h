@@ -116,6 +116,9 @@ int image_mark(const char *path, struct error *e);
 /* An error for one that is immutable, but not by image_freeze. */
 int image_thaw(const char *path, struct error *e);
 bool image_frozen(const char *path);
+/* Why nothing keeps a program of root's, such as QEMU, from writing a frozen
+ * layer: a part of a sentence, malloc'ed. NULL: it is immutable. */
+char *image_unprotected(const char *path);
 
 /* Whether two paths lead to one file; false when one is missing. */
 bool image_same(const char *a, const char *b);
