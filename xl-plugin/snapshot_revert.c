@@ -68,6 +68,29 @@ static int check_left_out(struct revert *r, struct error *e)
     return num && !r->force ? -1 : 0;
 }
 
+/* Disks that are others now than the snapshot's of that vdev. */
+static int check_replaced(struct revert *r, struct error *e)
+{
+    const struct live_disk *d;
+    int i;
+
+    for (i = 0; i < r->rec->num_disks; i++) {
+        d = live_find(&r->s.live, r->s.domain.domid, r->rec->disks[i].vdev);
+        if (!d || !d->replaced)
+            continue;
+        if (!r->force)
+            return error_set(e, "disk %s is now %s, which is not the disk of "
+                             "snapshot %s: the domain would go back to that, "
+                             "and no longer have %s; add --force to revert all "
+                             "the same, or detach it first (xl block-detach "
+                             "%s %s)", d->vdev, d->path, r->rec->name, d->path,
+                             r->s.domain.name, d->vdev);
+        cli_say(r->cli, "the domain goes back to the former disk %s; %s is "
+                "left as it is", d->vdev, d->path);
+    }
+    return 0;
+}
+
 /* If this is interrupted while the domain is put aside, it is found again by
  * its uuid. */
 static void note_uuid(struct revert *r)
@@ -97,7 +120,7 @@ static int prepare(struct revert *r, struct error *e)
     if (rc)
         return cli_error_rc(e, rc, "the domain's configuration in the "
                             "snapshot's record cannot be used");
-    if (check_left_out(r, e))
+    if (check_left_out(r, e) || check_replaced(r, e))
         return -1;
     str_replace(&r->config.c_info.name, r->s.domain.name);
     revert_other_disks(&r->s, r->rec, &r->config);

@@ -10,6 +10,7 @@ static int check_disk(const struct fold *f, const struct layers *l,
                       const xl_snapshot_disk *disk, struct error *e)
 {
     const struct layer *base = layers_find(l, disk->layer_path), *child;
+    const struct live_disk *now = live_find(f->live, f->domid, disk->vdev);
     const char *why;
 
     if (disk->method != LIBXL_SNAPSHOT_METHOD_EXTERNAL)
@@ -27,8 +28,10 @@ static int check_disk(const struct fold *f, const struct layers *l,
                          "content and the domain's", disk->vdev,
                          disk->layer_path, f->st->domain, rec->name);
     child = layers_next_child(l, disk->layer_path, NULL);
-    if (!child || !child->top || !child->live ||
-        child->live->domid != f->domid)
+    if (!child || !child->top ||
+        /* The former disk of that vdev is on no domain. */
+        (!(now && now->replaced) &&
+         (!child->live || child->live->domid != f->domid)))
         return error_set(e, "disk %s: its active layer is not based on %s, "
                          "the layer of snapshot %s, itself; "
                          "'xl snapshot-delete %s %s' deletes that",

@@ -3,6 +3,7 @@
 #include "support/trees.h"
 
 #include "storage/identity.h"
+#include "storage/run.h"
 
 #define DOMID 7
 
@@ -126,6 +127,70 @@ static void a_store_with_an_empty_drive_is_healed(void **state)
     free(command);
 }
 
+/* Two disks with a snapshot each; the first other ones are other files now. */
+static void replace(int other)
+{
+    int i;
+
+    srand(1);
+    add_disk("xvda", "a.qcow2", LIBXL_DISK_FORMAT_QCOW2);
+    add_disk("xvdb", "b.raw", LIBXL_DISK_FORMAT_RAW);
+    snapshot("s1");
+    for (i = 0; i < 2; i++) {
+        const xl_snapshot_domain_disk *d = &st->info.disks[i];
+        char *path = i < other ? image("other", d->vdev)
+                               : xls_strdup(d->top_path);
+        const char *const make[] = { "qemu-img", "create", "-q", "-f", "qcow2",
+                                     path, "1M", NULL };
+        struct error e = { 0 };
+
+        if (i < other)
+            assert_good(run(make, NULL, NULL, &e), &e);
+        live_add(&live, "web1", DOMID, d->vdev, path, LIBXL_DISK_FORMAT_QCOW2);
+        free(path);
+    }
+}
+
+static void a_replaced_disk_alone_is_left_out(void **state)
+{
+    libxl_disk_format format;
+    struct error e = { 0 };
+    const char *top;
+    char *former;
+
+    (void)state;
+    replace(1);
+    former = xls_strdup(store_disk(st, "xvda")->top_path);
+    assert_good(identity_check(st, &live, DOMID, &e), &e);
+    assert_true(live_find(&live, DOMID, "xvda")->replaced);
+    assert_false(live_find(&live, DOMID, "xvdb")->replaced);
+    /* What is known of the former disk stays. */
+    identity_note_tops(st, &live, DOMID);
+    assert_string_equal(store_disk(st, "xvda")->top_path, former);
+    identity_top(st, &live, DOMID, "xvda", &top, &format);
+    assert_string_equal(top, former);
+
+    /* Its snapshots can be deleted while the domain runs. */
+    fold.domid = DOMID;
+    assert_good(fold_hide(st, store_find(st, "s1"), 0, &e), &e);
+    live_free(&live);
+    assert_good(fold_all(&fold, &e), &e);
+    assert_int_equal(st->num_records, 0);
+    assert_int_equal(access(former, R_OK | W_OK), 0);
+    free(former);
+}
+
+static void with_no_disk_of_its_own_it_is_another_domain(void **state)
+{
+    struct error e = { 0 };
+
+    (void)state;
+    replace(2);
+    assert_error(identity_check(st, &live, DOMID, &e), &e,
+                 "not the domain that they were taken of");
+    live_free(&live);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -134,6 +199,8 @@ int main(void)
         TEST(every_kind_of_disk_leaves_a_store_that_can_be_read),
         TEST(what_cannot_be_read_is_not_written),
         TEST(a_store_with_an_empty_drive_is_healed),
+        TEST(a_replaced_disk_alone_is_left_out),
+        TEST(with_no_disk_of_its_own_it_is_another_domain),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

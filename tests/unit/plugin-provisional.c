@@ -123,8 +123,7 @@ static void any_write_to_an_overlay_is_seen(void **state)
 }
 
 /* The domain was started from its configuration, on the base. */
-static void a_domain_on_the_base_does_not_make_the_overlays_data_forgotten(
-    void **state)
+static void a_domain_on_the_base_does_not_hide_the_overlays_data(void **state)
 {
     xl_snapshot_record *rec = NULL;
     struct error e = { 0 };
@@ -246,7 +245,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(any_write_to_an_overlay_is_seen),
-        TEST(a_domain_on_the_base_does_not_make_the_overlays_data_forgotten),
+        TEST(a_domain_on_the_base_does_not_hide_the_overlays_data),
         TEST(a_base_that_was_written_after_the_overlay_is_not_passed_over),
         TEST(an_overlay_with_a_temporary_name_is_put_in_place),
         TEST(what_was_only_prepared_is_forgotten),

@@ -153,6 +153,8 @@ static int plan_external(const struct session *s,
 static int plan(const struct session *s, const struct create_options *o,
                 libxl_disk_snapshot *d, struct error *e)
 {
+    const struct live_disk *live = live_find(&s->live, s->domain.domid,
+                                             d->disk.vdev);
     const struct disk_option *option = find(o, d->disk.vdev);
 
     if (option && d->unsupported) {
@@ -164,6 +166,11 @@ static int plan(const struct session *s, const struct create_options *o,
     }
     if (option && option->method >= 0)
         d->method = option->method;
+    if (d->method != LIBXL_SNAPSHOT_METHOD_NONE && live && live->replaced)
+        return error_set(e, "disk %s is now %s, which is not the disk that the "
+                         "other snapshots were taken of; leave it out with "
+                         "--disk=%s,method=none, or attach it as another "
+                         "disk", d->disk.vdev, live->path, d->disk.vdev);
     switch (d->method) {
     case LIBXL_SNAPSHOT_METHOD_INTERNAL:
         d->keep_path = false;

@@ -160,6 +160,8 @@ static int apply(struct session *s, struct cli *cli,
     struct fold fold = { .st = s->store, .live = &s->live,
                          .domid = s->domain.domid, .unused = unused,
                          .user = cli };
+    const struct live_disk *live = live_find(&s->live, s->domain.domid,
+                                             noted->vdev);
     xl_snapshot_domain_disk *disk = store_disk(s->store, noted->vdev);
     bool moved = false;
     int i;
@@ -181,7 +183,7 @@ static int apply(struct session *s, struct cli *cli,
                         "protected from being started on", job->unused[i]);
             }
     /* That the disk has moved is nothing that its configuration says. */
-    if (disk && !str_none(job->path)) {
+    if (disk && !str_none(job->path) && !(live && live->replaced)) {
         str_replace(&disk->top_path, job->path);
         disk->top_format = job->format;
     }

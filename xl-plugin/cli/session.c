@@ -158,6 +158,21 @@ static int put_in_order(struct session *s, struct cli *cli, bool running,
     return ret;
 }
 
+static void say_replaced(const struct session *s, struct cli *cli)
+{
+    int i;
+
+    for (i = 0; i < s->live.num; i++) {
+        const struct live_disk *d = &s->live.v[i];
+
+        if (d->domid == s->domain.domid && d->replaced)
+            cli_say(cli, "disk %s of %s is now %s, which is not the disk that "
+                    "its snapshots were taken of: what is done to these "
+                    "leaves %s alone", d->vdev, s->domain.name, d->path,
+                    d->path);
+    }
+}
+
 int session_open(struct cli *cli, const char *domain, bool running,
                  struct session *s, struct error *e)
 {
@@ -183,6 +198,8 @@ int session_open(struct cli *cli, const char *domain, bool running,
         ret = put_in_order(s, cli, running, e);
     if (!ret)
         ret = identity_check(s->store, &s->live, s->domain.domid, e);
+    if (!ret)
+        say_replaced(s, cli);
     if (!ret)
         protect(s, cli);
     return ret;

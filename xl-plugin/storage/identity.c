@@ -15,6 +15,8 @@ void identity_top(const struct store *st, const struct live *live,
     const struct live_disk *disk = live_find(live, domid, vdev);
     const xl_snapshot_domain_disk *known = store_disk(st, vdev);
 
+    if (disk && disk->replaced)
+        disk = NULL;
     *path = disk ? disk->path : known ? known->top_path : NULL;
     *format = disk ? disk->format : known ? known->top_format
                                           : LIBXL_DISK_FORMAT_UNKNOWN;
@@ -137,15 +139,16 @@ int identity_end_fold(struct store *st, const struct live *live,
     return st->info.num_disks ? store_write_info(st, e) : 0;
 }
 
+/* *found: it is one of the store's. */
 static int check_disk(const struct store *st, const char *vdev,
-                      const char *layer, const char *top,
-                      libxl_disk_format format, struct error *e)
+                      const char *top, libxl_disk_format format, bool *found,
+                      struct error *e)
 {
     struct image *chain;
-    bool found = false;
     int i, num;
 
-    if (is_alone(store_disk(st, vdev), top))
+    *found = is_alone(store_disk(st, vdev), top);
+    if (*found)
         return 0;
     if (image_chain(top, format, &chain, &num, e)) {
         char *what = e->text;
@@ -161,16 +164,9 @@ static int check_disk(const struct store *st, const char *vdev,
         return -1;
     }
     for (i = 0; i < num; i++)
-        found |= is_layer_of(st, vdev, chain[i].path);
+        *found |= is_layer_of(st, vdev, chain[i].path);
     image_list_free(chain, num);
-    if (found)
-        return 0;
-    return error_set(e, "disk %s of %s is now %s, which is not based on %s or "
-                     "any other layer of its snapshots: this is not the "
-                     "domain that they were taken of. Start the domain from "
-                     "its own disks, or rename it, or, to give the snapshots "
-                     "up, move %s away", vdev, st->domain, top, layer,
-                     st->path);
+    return 0;
 }
 
 /*
@@ -200,10 +196,60 @@ static int check_not_frozen(const struct store *st, const struct live *live,
                      st->domain);
 }
 
-int identity_check(const struct store *st, const struct live *live,
-                   uint32_t domid, struct error *e)
+/* What is known of all the disks that were looked at. */
+struct matching {
+    struct strings seen;
+    int matching;
+    const char *vdev, *layer, *top;     /* of the first that does not match */
+};
+
+static int match_disk(const struct store *st, struct live *live,
+                      uint32_t domid, const xl_snapshot_record *rec,
+                      const xl_snapshot_disk *d, struct matching *m,
+                      struct error *e)
 {
-    struct strings seen = { 0 };
+    struct live_disk *disk = live_find(live, domid, d->vdev);
+    libxl_disk_format format;
+    const char *top;
+    bool found;
+
+    if (strings_has(&m->seen, d->vdev))
+        return 0;
+    /* Deleted, and merged away before that could be noted. */
+    if (rec->hidden && access(d->layer_path, F_OK))
+        return 0;
+    strings_add(&m->seen, d->vdev);
+    /* A disk that was detached tells nothing. */
+    if (domain_runs(domid) && !disk)
+        return 0;
+    identity_top(st, live, domid, d->vdev, &top, &format);
+    if (!top)
+        return 0;
+    if (check_disk(st, d->vdev, top, format, &found, e))
+        return -1;
+    if (found) {
+        m->matching++;
+        return 0;
+    }
+    if (!m->vdev) {
+        m->vdev = d->vdev;
+        m->layer = d->layer_path;
+        m->top = top;
+    }
+    if (disk) {
+        disk->replaced = true;
+        return 0;
+    }
+    return error_set(e, "disk %s of %s is now %s, which is not based on %s or "
+                     "any other layer of its snapshots: put the disk's own "
+                     "file there, or, to give the snapshots up, move %s away",
+                     d->vdev, st->domain, top, d->layer_path, st->path);
+}
+
+int identity_check(const struct store *st, struct live *live, uint32_t domid,
+                   struct error *e)
+{
+    struct matching m = { .matching = 0 };
     int i, j, ret;
 
     ret = device_check(st, e);
@@ -212,26 +258,18 @@ int identity_check(const struct store *st, const struct live *live,
             ret = check_not_frozen(st, live, domid, st->records[i]->name,
                                    &st->records[i]->disks[j], e);
     for (i = 0; !ret && i < st->num_records; i++)
-        for (j = 0; !ret && j < st->records[i]->num_disks; j++) {
-            const xl_snapshot_disk *d = &st->records[i]->disks[j];
-            libxl_disk_format format;
-            const char *top;
-
-            if (strings_has(&seen, d->vdev))
-                continue;
-            /* Deleted, and merged away before that could be noted. */
-            if (st->records[i]->hidden && access(d->layer_path, F_OK))
-                continue;
-            strings_add(&seen, d->vdev);
-            /* A disk that was detached tells nothing. */
-            if (domain_runs(domid) && !live_find(live, domid, d->vdev))
-                continue;
-            identity_top(st, live, domid, d->vdev, &top, &format);
-            if (top)
-                ret = check_disk(st, d->vdev, d->layer_path, top, format, e);
-        }
-    strings_free(&seen);
-    return ret;
+        for (j = 0; !ret && j < st->records[i]->num_disks; j++)
+            ret = match_disk(st, live, domid, st->records[i],
+                             &st->records[i]->disks[j], &m, e);
+    strings_free(&m.seen);
+    if (ret || !m.vdev || m.matching)
+        return ret;
+    return error_set(e, "disk %s of %s is now %s, which is not based on %s or "
+                     "any other layer of its snapshots, and no other disk is: "
+                     "this is not the domain that they were taken of. Start "
+                     "the domain from its own disks, or rename it, or, to "
+                     "give the snapshots up, move %s away", m.vdev, st->domain,
+                     m.top, m.layer, st->path);
 }
 
 void identity_note_tops(struct store *st, const struct live *live,
@@ -245,7 +283,8 @@ void identity_note_tops(struct store *st, const struct live *live,
         bool has_layers = false;
         int j;
 
-        if (l->domid != domid || l->removable || !store_place_ok(l->path))
+        if (l->domid != domid || l->removable || l->replaced ||
+            !store_place_ok(l->path))
             continue;
         d = store_disk(st, l->vdev);
         for (j = 0; j < st->num_records; j++)

@@ -8,12 +8,13 @@
  * xl gives a domain a new uuid at each start, so the name is the key of the
  * store. Whether the domain of that name is the one that the snapshots were
  * taken of is seen by its disks: the chain of each must contain a layer of
- * the store. Refuses with what differs, else.
+ * the store. Refuses with what differs when none does; a disk that alone does
+ * not is marked as replaced in live, and the others go on.
  *
  * domid: INVALID_DOMID when the domain does not run; its disks are then those
  * that it had last.
  */
-int identity_check(const struct store *st, const struct live *live,
+int identity_check(const struct store *st, struct live *live,
                    uint32_t domid, struct error *e);
 
 /*
@@ -38,7 +39,8 @@ bool identity_overlays_written(const xl_snapshot_record *rec);
 bool identity_based_on(const struct live *live, uint32_t domid,
                        const xl_snapshot_disk *d, struct error *e);
 
-/* The active layer of a disk today; NULL path when it is not known. */
+/* The active layer of a disk today, of a replaced one the last of the former
+ * disk; NULL path when it is not known. */
 void identity_top(const struct store *st, const struct live *live,
                   uint32_t domid, const char *vdev, const char **path,
                   libxl_disk_format *format);

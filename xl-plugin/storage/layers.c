@@ -20,7 +20,7 @@ void live_add(struct live *live, const char *domain, uint32_t domid,
     d->vdev = xls_strdup(vdev);
     d->path = xls_strdup(path);
     d->format = format;
-    d->removable = false;
+    d->removable = d->replaced = false;
 }
 
 void live_add_disk(struct live *live, const char *domain, uint32_t domid,

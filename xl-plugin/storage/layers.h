@@ -19,6 +19,8 @@ struct live_disk {
     char *path;
     libxl_disk_format format;
     bool removable;             /* its medium comes and goes: a CD-ROM drive */
+    bool replaced;              /* it is not the disk of that vdev that the
+                                 * snapshots were taken of */
 };
 
 /* The disks of all running domains. */
