@@ -131,7 +131,7 @@ void xls_qmp_close(struct xls_qmp *qmp)
 
 bool xls_qmp_dead(const struct xls_qmp *qmp)
 {
-    return qmp->dead;
+    return qmp && qmp->dead;
 }
 
 uint64_t xls_qmp_last_us(const struct xls_qmp *qmp)
