@@ -82,9 +82,14 @@ static int find(struct disk_job *d, uint32_t domid, const char *vdev,
     layer = layers_find(&l, path);
     if (layer && (layer->shared || (layer->live &&
                                     layer->live->domid != domid)))
-        *users = xls_strdup("another disk of a running domain");
+        *users = layer->live->domid == domid &&
+                         str_same(layer->live->vdev, vdev)
+            ? xls_strdup("another disk of a running domain")
+            : xls_asprintf("disk %s of domain %s", layer->live->vdev,
+                           layer->live->domain);
     else if (layer && layer->foreign)
-        *users = xls_strdup("another domain, which does not run");
+        *users = xls_asprintf("domain %s, which has snapshots",
+                              layer->owner);
     else
         *users = other_child(&l, path, domid, vdev);
     layers_free(&l);
