@@ -14,6 +14,7 @@
 #include "storage/identity.h"
 #include "storage/protect.h"
 #include "storage/run.h"
+#include "store/device.h"
 #include "store/names.h"
 
 int cli_libxl(struct cli *cli, struct error *e)
@@ -225,6 +226,8 @@ int session_start(struct cli *cli, const char *domain, struct session *s,
     error_clear(&busy);
     if (!ret)
         ret = put_in_order(s, cli, false, e);
+    if (!ret)
+        ret = device_check(s->store, e);
     if (!ret)
         protect(s, cli);
     run_hold(-1);
