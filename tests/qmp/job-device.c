@@ -20,6 +20,7 @@ static bool start(const char *format)
         free(dir);
         free(named);
         free(device);
+        device = NULL;
         return false;
     }
     sh("ln -s '%s' '%s' && qemu-img create -q -f %s '%s' 8M", device, named,
@@ -30,13 +31,17 @@ static bool start(const char *format)
     return true;
 }
 
-static void stop(void)
+static int stop(void **state)
 {
-    if (host.vm)
-        vm_kill(host.vm);
+    int ret = host_teardown(state);
+
+    if (!device)
+        return ret;
     sh("losetup -d '%s' && rm -r \"$(dirname '%s')\"", device, named);
     free(device);
     free(named);
+    device = NULL;
+    return ret;
 }
 
 static void the_header_names_it_as_configured(void **state)
@@ -62,7 +67,6 @@ static void the_header_names_it_as_configured(void **state)
     guest_reads_its_data();
     free(backing);
     free(over);
-    stop();
 }
 
 static void its_path_is_not_taken_over(void **state)
@@ -74,10 +78,9 @@ static void its_path_is_not_taken_over(void **state)
     assert_int_equal(snapshot(1), ERROR_INVAL);
     assert_non_null(strstr(vm_logged(), "block device"));
     sh("test \"$(readlink '%s')\" = '%s'", named, device);
-    stop();
 }
 
-#define TEST(name) cmocka_unit_test_teardown(name, host_teardown)
+#define TEST(name) cmocka_unit_test_teardown(name, stop)
 
 int main(void)
 {
