@@ -175,7 +175,10 @@ static void add_disk(struct walk *w, const libxl_device_disk *disk,
         return;
     if (path[0] == '/')
         add_chain(w, path, probe ? NULL : xls_format_driver(disk->format));
-    else if (path[strcspn(path, ":/")] == ':')
+    /* What a script of the host makes a device of (block-drbd, block-iscsi), and
+     * what is reached by a protocol, is no file here. */
+    else if (path[strcspn(path, ":/")] == ':' ||
+             (disk->script && disk->script[0]))
         append(w, (struct xls_used){ .top = true, .path = disk->pdev_path });
     else
         cannot_examine(w, path, "it is no absolute path");

@@ -118,6 +118,7 @@ static libxl_device_disk *disks_of(uint32_t domid, int *num)
         if (domid == OTHER_DOMID) {
             free(list[i].pdev_path);
             list[i].pdev_path = xls_strdup(host.other_disk);
+            list[i].script = xls_strdup(host.other_script);
         }
     }
     return list;

@@ -34,6 +34,7 @@ struct host {
     char other_disk[320];
     /* libxl has no configuration of it, as of dom0: only xenstore does. */
     bool other_unrecorded;
+    const char *other_script;   /* that makes its disk; NULL: none */
     /* A QEMU that calls the first file by the other's name; "" for none. */
     char lies_about[320], lie[320];
     int truthful;               /* answers before the first lie */

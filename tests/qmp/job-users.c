@@ -100,6 +100,13 @@ static void what_cannot_be_examined_may_use_anything(void **state)
     assert_int_equal(commit(NULL, NULL, 0), 0);
     wait_until(LIBXL_DISK_JOB_PHASE_READY);
     assert_int_equal(do_abort(0), 0);
+    strcpy(host.other_disk, "resource0");
+    is_shared(commit(NULL, NULL, 0), "resource0", "cannot find out");
+    host.other_script = "block-drbd";
+    assert_int_equal(commit(NULL, NULL, 0), 0);
+    wait_until(LIBXL_DISK_JOB_PHASE_READY);
+    assert_int_equal(do_abort(0), 0);
+    host.other_script = NULL;
     other_has("clone.qcow2");
     /* One that is elsewhere uses no file here. */
     run_img("rebase -q -u -f qcow2 -b nbd://localhost:1/x -F raw clone.qcow2");
