@@ -53,7 +53,7 @@ def claims(text):
 def in_c(path, test):
     """Whether the program has the test and its table of tests names it."""
     before, _, table = read(path).partition("struct CMUnitTest")
-    return (re.search(rf"^static void {re.escape(test)}\(void \*\*", before, re.M) and
+    return (re.search(rf"^static void {re.escape(test)}\(\s*void \*\*", before, re.M) and
             re.search(rf"\b{re.escape(test)}\b", table))
 
 
