@@ -3,13 +3,15 @@
 """Whatever fails, the domain is as before: it runs, on its old chain, by all
 records; its snapshots are as they were; no file is left or lost."""
 
+import glob
 import os
 import subprocess
+import threading
 import time
 
 from snapshots import (STORE, both, disk_path, external, fails, files_beside, healthy, names,
                        start, state_of, write_args, xl)
-from xenhost import XEN_VERSION, domains, main, sh, test, top_layers, workdir
+from xenhost import XEN_VERSION, domains, main, qmp, sh, test, top_layers, workdir
 
 KIND = "pvh" if XEN_VERSION >= (4, 20) else "pv"
 
@@ -97,7 +99,10 @@ def memory_does_not_fit():
     with Small(where, 24):
         os.chmod(where, 0o700)
         with Unchanged(guest):
-            fails("snapshot-create", guest.name, "s1", says=(f"{where}/s1.mem", "free some space"))
+            fails("snapshot-create", guest.name, "s1",
+                  says=(where, "may take up to", "memory_path", "the guest was not stopped"))
+            fails("snapshot-create", guest.name, "s1", "--ignore-room",
+                  says=(f"{where}/s1.mem", "free some space"))
     healthy(guest)
 
 
@@ -110,6 +115,18 @@ def api_fails(guest, *options, error, **args):
     return result.stderr
 
 
+def take_name(guest, vdev, name):
+    """Another program's internal snapshot, made while memory is saved."""
+    deadline = time.monotonic() + 60
+    while not any(os.path.getsize(path) for path in glob.glob(workdir("m.*"))):
+        assert time.monotonic() < deadline, "no memory file is begun"
+        time.sleep(0.02)
+    nodes = qmp(guest.domid(), "query-named-block-nodes", {"flat": True})
+    node = next(n["node-name"] for n in nodes
+                if n["drv"] == "qcow2" and n["file"] == disk_path(guest, vdev))
+    qmp(guest.domid(), "blockdev-snapshot-internal-sync", {"device": node, "name": name})
+
+
 def disks_that_have_changed_over_change_back():
     guest = three_disks("back")
     caller = {"disk": {"vdev": "xvdc"}, "method": "caller"}
@@ -117,14 +134,17 @@ def disks_that_have_changed_over_change_back():
         with Unchanged(guest):
             api_fails(guest, "--storage", "exit 1", error="fail",
                       disks=[*both(), caller], **memory)
-    # QEMU refuses the last of three in the transaction: the name exists.
-    sh(["apictl", "create", str(guest.domid()), write_args(disks=[
-        {"disk": {"vdev": "xvdc"}, "method": "internal", "name": "inside"}])])
-    os.unlink(workdir("args.json"))
+    # QEMU refuses the last of three in the transaction: the name has come to exist.
     internal = {"disk": {"vdev": "xvdc"}, "method": "internal", "name": "inside"}
     with Unchanged(guest):
-        stderr = api_fails(guest, error="qemu", disks=[*both(), internal])
+        other = threading.Thread(target=take_name, args=(guest, "xvdc", "inside"))
+        other.start()
+        stderr = api_fails(guest, error="qemu", disks=[*both(), internal], memory=True,
+                           memory_path=workdir("m"))
+        other.join()
         assert "inside" in stderr, stderr
+    with Unchanged(guest):
+        api_fails(guest, error="exists", disks=[*both(), internal])
     # The storage's own snapshot runs while the guest stands still, and counts as done.
     sh(["apictl", "create", str(guest.domid()), write_args(disks=[*both(), caller]),
         "--storage", f"echo $1 $2 >> {workdir('calls')}"])
