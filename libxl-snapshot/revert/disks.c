@@ -115,6 +115,32 @@ int xls_revert_prepare_disks(struct xls_revert *r)
     return 0;
 }
 
+static bool by_storage(const libxl_disk_snapshot *a)
+{
+    return a->method == LIBXL_SNAPSHOT_METHOD_INTERNAL ||
+           a->method == LIBXL_SNAPSHOT_METHOD_CALLER;
+}
+
+/* What was done before stays done: the next revert does it again. */
+static void storage_failed(struct xls_revert *r, int failed)
+{
+    char *done = NULL, *more;
+    int i;
+
+    for (i = 0; i < failed; i++) {
+        if (!by_storage(&r->args->disks[i]))
+            continue;
+        more = xls_asprintf("%s%s%s", done ? done : "; in that state already: ",
+                            done ? ", " : "", r->args->disks[i].disk.vdev);
+        free(done);
+        done = more;
+    }
+    XLS_ERROR(&r->op.log, "disk %s: its storage could not be put back into the "
+              "snapshot's state%s; revert again to put all of them back",
+              r->args->disks[failed].disk.vdev, done ? done : "");
+    free(done);
+}
+
 int xls_revert_storage(struct xls_revert *r)
 {
     int i, rc;
@@ -122,8 +148,7 @@ int xls_revert_storage(struct xls_revert *r)
     for (i = 0; i < r->args->num_disks; i++) {
         const libxl_disk_snapshot *a = &r->args->disks[i];
 
-        if (a->method != LIBXL_SNAPSHOT_METHOD_INTERNAL &&
-            a->method != LIBXL_SNAPSHOT_METHOD_CALLER)
+        if (!by_storage(a))
             continue;
         rc = check_storage(r, a);
         if (rc)
@@ -132,8 +157,7 @@ int xls_revert_storage(struct xls_revert *r)
                                 LIBXL_SNAPSHOT_STORAGE_REVERT, XLS_NO_DOMID,
                                 a);
         if (rc) {
-            XLS_ERROR(&r->op.log, "disk %s: its storage could not be put back "
-                      "into the snapshot's state", a->disk.vdev);
+            storage_failed(r, i);
             return rc;
         }
     }

@@ -138,6 +138,28 @@ static int extract(struct session *s, xl_snapshot_record *rec,
     return ret;
 }
 
+/* All of them are checked before the first one is put back, which ends what its
+ * disk holds now. */
+static int check_internal(const xl_snapshot_disk *disk, const char *path,
+                          struct error *e)
+{
+    struct image image;
+    int num;
+
+    if (access(path, R_OK | W_OK))
+        return error_errno(e, "disk %s: %s cannot be written", disk->vdev,
+                           path);
+    if (image_info(path, LIBXL_DISK_FORMAT_QCOW2, &image, e))
+        return -1;
+    num = image_internal_named(&image, disk->internal_name);
+    image_dispose(&image);
+    if (num == 1)
+        return 0;
+    return error_set(e, "disk %s: %s holds %s internal snapshot named %s",
+                     disk->vdev, path, num ? "more than one" : "no",
+                     disk->internal_name);
+}
+
 static int plan(struct cli *cli, struct session *s, xl_snapshot_record *rec,
                 xl_snapshot_disk *disk, libxl_disk_snapshot *d,
                 bool destroy_first, struct strings *made, struct error *e)
@@ -165,7 +187,8 @@ static int plan(struct cli *cli, struct session *s, xl_snapshot_record *rec,
                          "which the running domain has open: add "
                          "--destroy-first, so that the domain is destroyed "
                          "before the new one is built", disk->vdev, top);
-    return users_check(cli, s, top, e);
+    return users_check(cli, s, top, e) || check_internal(disk, top, e) ? -1
+                                                                       : 0;
 }
 
 int revert_disks(struct cli *cli, struct session *s, xl_snapshot_record *rec,
