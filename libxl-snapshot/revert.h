@@ -97,6 +97,10 @@ void xls_revert_vm_write(struct xls_revert *r, uint32_t domid);
 /* Has it stay when this domain is destroyed. */
 void xls_revert_vm_keep(uint32_t domid);
 
+/* revert/console.c: has the guests' console logs named by the domains' names
+ * of now. */
+void xls_revert_reopen_console_logs(void);
+
 /* revert/disks.c */
 
 /* Checks the disks of the arguments against the configuration, and has the

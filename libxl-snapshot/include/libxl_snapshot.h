@@ -278,8 +278,9 @@ int libxl_domain_snapshot_create(libxl_ctx *ctx, uint32_t domid,
  * error says so. A disk of method INTERNAL or CALLER requires it.
  *
  * result->domid is the new domain. Nothing restarts it when it reboots until
- * the caller watches over it, as xl does in the background. Hotplug scripts and
- * xenconsoled see the new domain's first name, as with a migration.
+ * the caller watches over it, as xl does in the background. Hotplug scripts see
+ * the new domain's first name, as with a migration; xenconsoled gets a SIGHUP,
+ * so that the log of the guest's console is the one of its name.
  *
  * Errors: as for create, and
  *   ERROR_NOMEM                        there is no memory for the new domain,

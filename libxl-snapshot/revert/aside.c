@@ -134,9 +134,10 @@ int xls_revert_aside_save(struct xls_revert *r)
         return rc;
     rc = write_file(r);
     if (rc) {
-        XLS_ERROR(&r->op.log, "domain %s cannot be put aside, and runs on; "
-                  "use destroy_first to give up what its memory holds",
-                  r->name);
+        if (rc != ERROR_ABORTED)
+            XLS_ERROR(&r->op.log, "domain %s cannot be put aside, and runs on; "
+                      "use destroy_first to give up what its memory holds",
+                      r->name);
         xls_revert_aside_drop(r);
     }
     return rc;
@@ -254,6 +255,7 @@ int xls_revert_aside_bring_back(struct xls_revert *r)
                   "start it otherwise", r->name, r->aside.path);
         return ERROR_SNAPSHOT_INCOMPLETE;
     }
+    xls_revert_reopen_console_logs();
     xls_revert_vm_write(r, domid);
     if (libxl_domain_unpause(r->op.ctx, domid, NULL))
         XLS_ERROR(&r->op.log, "domain %s cannot be unpaused; try: xl unpause "
@@ -322,5 +324,5 @@ void xls_revert_aside_stale(struct xls_op *op, const struct xls_json *journal)
 
     r.aside.path = (char *)path;
     if (path && name && !access(path, F_OK))
-        keep(&r, "the host was started anew", "");
+        keep(&r, "the domain or the host was started anew since", "");
 }

@@ -119,6 +119,7 @@ static void empty_drive(struct xls_revert *r, libxl_device_disk *disk)
     free(disk->pdev_path);
     disk->pdev_path = NULL;
     disk->format = LIBXL_DISK_FORMAT_EMPTY;
+    disk->backend = LIBXL_DISK_BACKEND_UNKNOWN;
 }
 
 static int check_disks(struct xls_revert *r)

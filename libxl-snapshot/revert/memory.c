@@ -96,13 +96,14 @@ int xls_revert_need_memory(struct xls_revert *r)
 
 int xls_revert_will_have_memory(struct xls_revert *r)
 {
+    const uint64_t old_kb = r->op.info.current_memkb;
     uint64_t need, free_kb;
     int rc;
 
     rc = read_memory(r, &need, &free_kb);
-    if (rc)
+    if (rc || free_kb + old_kb >= need)
         return rc;
-    free_kb += r->op.info.current_memkb;
-    return free_kb < need && !r->args->autoballoon
-               ? too_little(r, need, free_kb) : 0;
+    if (r->args->autoballoon)
+        balloon(r, need - old_kb, &free_kb);
+    return free_kb + old_kb < need ? too_little(r, need, free_kb + old_kb) : 0;
 }

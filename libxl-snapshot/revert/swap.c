@@ -48,6 +48,7 @@ int xls_revert_go_on(struct xls_revert *r)
 {
     int rc;
 
+    xls_revert_reopen_console_logs();
     xls_revert_take_paths(r);
     if (r->args->leave_paused)
         return 0;
