@@ -12,6 +12,7 @@
 #include "cli/interrupted.h"
 #include "cli/libvirt.h"
 #include "cli/progress.h"
+#include "cli/revert_config.h"
 #include "cli/revert_disks.h"
 #include "cli/xl_conf.h"
 #include "supervise/supervise.h"
@@ -25,6 +26,7 @@ struct revert {
     libxl_domain_snapshot_result result;
     struct progress progress;
     struct strings made;
+    const char *config_file;    /* NULL: the record's configuration */
     bool force;
     bool libvirt;               /* it runs the old domain */
     bool unknown;               /* whether the new layers came into use */
@@ -110,16 +112,12 @@ static void note_uuid(struct revert *r)
 
 static int prepare(struct revert *r, struct error *e)
 {
-    int rc;
 
     if (r->rec->memory && access(r->rec->memory_path, R_OK))
         return error_errno(e, "the memory image of snapshot %s, %s, cannot be "
                            "used", r->rec->name, r->rec->memory_path);
-    rc = libxl_domain_config_from_json(r->cli->ctx, &r->config,
-                                       r->rec->config);
-    if (rc)
-        return cli_error_rc(e, rc, "the domain's configuration in the "
-                            "snapshot's record cannot be used");
+    if (revert_config(r->cli, r->rec, r->config_file, &r->config, e))
+        return -1;
     if (check_left_out(r, e) || check_replaced(r, e))
         return -1;
     str_replace(&r->config.c_info.name, r->s.domain.name);
@@ -166,8 +164,9 @@ static int say_state(struct revert *r, int rc, struct error *e)
     if (r->result.brought_back)
         state = "it is back as it was";
     else if (rc == ERROR_SNAPSHOT_INCOMPLETE && !runs)
-        state = "it does not run now: the next snapshot command brings it "
-                "back, or says what is in the way; do not start it with "
+        state = "it does not run now: reverting it again, or any other "
+                "command that changes its snapshots, brings it back first, "
+                "or says what is in the way; do not start it with "
                 "'xl create'";
     else if (!domain_runs(r->s.domain.domid))
         state = runs ? "it runs now" : "it does not run, as before";
@@ -201,6 +200,23 @@ static void watch(struct revert *r, uint32_t domid)
     error_clear(&e);
 }
 
+/* The revert failed. xl up to Xen 4.17 ends its watching when the domain is
+ * suspended, which happens when it is put aside. */
+static void watch_old(struct revert *r)
+{
+    const char *name = r->s.domain.name;
+    struct watchers watchers;
+    uint32_t domid;
+
+    if (libxl_name_to_domid(r->cli->ctx, name, &domid) ||
+        (domid != r->s.domain.domid && domid != r->result.brought_back))
+        return;
+    watchers_find(name, &watchers);
+    if (!watchers.num)
+        watch(r, domid);
+    watchers_close(&watchers);
+}
+
 static int run_revert(struct revert *r, struct error *e)
 {
     libxl_snapshot_how how = { .logger = r->cli->logger, .progress = report,
@@ -212,8 +228,8 @@ static int run_revert(struct revert *r, struct error *e)
                                       &r->config, &r->args, &how, &r->result);
     progress_end(&r->progress);
     r->unknown = outcome_unknown(rc);
-    if (r->result.brought_back)
-        watch(r, r->result.brought_back);
+    if (rc)
+        watch_old(r);
     return rc ? say_state(r, rc, e) : 0;
 }
 
@@ -305,6 +321,7 @@ int command_revert(struct cli *cli, int argc, char **argv)
         { "paused", no_argument, NULL, 'p' },
         { "destroy-first", no_argument, NULL, 'd' },
         { "force", no_argument, NULL, 'f' },
+        { "config", required_argument, NULL, 'c' },
         CLI_OPTIONS
     };
     struct revert r = { .cli = cli };
@@ -320,6 +337,8 @@ int command_revert(struct cli *cli, int argc, char **argv)
             r.args.leave_paused = true;
         else if (opt == 'f')
             r.force = true;
+        else if (opt == 'c')
+            r.config_file = optarg;
         else
             r.args.destroy_first = true;
     }

@@ -44,7 +44,9 @@ const struct command commands[] = {
       "--destroy-first        destroy the running domain before the new one\n"
       "                       is built, without saving its memory\n"
       "--force                although the snapshot, which has memory, does\n"
-      "                       not cover every writable disk\n",
+      "                       not cover every writable disk\n"
+      "--config=FILE          another configuration, as for xl create; the\n"
+      "                       disks are the snapshot's\n",
       command_revert, false },
     { "snapshot-delete", "DOMAIN NAME [OPTIONS]",
       "Delete a snapshot; what is based on it stays as it is",
