@@ -122,12 +122,35 @@ void interrupted_clear_revert(struct session *s)
     str_replace(&info->reverting, NULL);
 }
 
-/* Whether the domain is another one than before, on the snapshot's layers. */
+/* Whether a layer that was made for the revert did not come into use: it has
+ * the name that it was made under, and no domain has it open. */
+static bool any_unused(struct session *s)
+{
+    const xl_snapshot_domain *info = &s->store->info;
+    int i, j;
+
+    for (i = 0; i < info->num_reverting_files; i++) {
+        bool used = access(info->reverting_files[i], F_OK) != 0;
+
+        for (j = 0; j < s->live.num; j++)
+            used |= str_same(s->live.v[j].path, info->reverting_files[i]);
+        if (!used)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Whether the domain is another one than before, on the snapshot's layers. One
+ * that was put aside and brought back is another one too, and may be on them as
+ * well, if the snapshot was the current one.
+ */
 static bool reverted(struct session *s, const xl_snapshot_record *rec)
 {
     uint32_t domid = s->domain.domid;
     struct error ignored = { 0 };
-    bool yes = domain_runs(domid) && domid != s->store->info.reverting_domid;
+    bool yes = domain_runs(domid) &&
+               domid != s->store->info.reverting_domid && !any_unused(s);
     int i;
 
     for (i = 0; yes && i < rec->num_disks; i++)
@@ -248,9 +271,8 @@ int interrupted_settle_revert(struct session *s, struct cli *cli,
         identity_note_tops(st, &s->live, s->domain.domid);
         watch(s, cli);
     } else {
-        /* It was put aside and brought back. */
-        if (domain_runs(s->domain.domid) &&
-            s->domain.domid != st->info.reverting_domid)
+        /* It may have been put aside and brought back, or suspended. */
+        if (domain_runs(s->domain.domid))
             watch(s, cli);
         cli_say(cli, "reverting %s to %s was interrupted; %s", s->domain.name,
                 st->info.reverting,

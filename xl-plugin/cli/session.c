@@ -174,6 +174,13 @@ static void say_replaced(const struct session *s, struct cli *cli)
     }
 }
 
+static int must_run(struct cli *cli, struct session *s, const char *domain,
+                    struct error *e)
+{
+    free(s->domain.name);
+    return cli_domain(cli, domain, true, &s->domain, e);
+}
+
 int session_open(struct cli *cli, const char *domain, bool running,
                  struct session *s, struct error *e)
 {
@@ -181,12 +188,15 @@ int session_open(struct cli *cli, const char *domain, bool running,
 
     signals_ignore();
     memset(s, 0, sizeof(*s));
-    ret = interrupted_domain(cli, domain, running, &s->domain, e);
+    ret = interrupted_domain(cli, domain, false, &s->domain, e);
     if (!ret)
         ret = rename_follow(cli, &s->domain, e);
     /* What is not there gets no directory. */
     if (!ret && !domain_runs(s->domain.domid))
         ret = store_open(STORE_ROOT, s->domain.name, false, 0, &s->store, e);
+    /* A revert that was interrupted may have put it aside. */
+    if (!ret && running && s->store && str_none(s->store->info.reverting))
+        ret = must_run(cli, s, domain, e);
     if (!ret && s->store && s->store->dir < 0)
         ret = error_set(e, "there is no domain \"%s\", neither running nor "
                         "with snapshots", domain);
