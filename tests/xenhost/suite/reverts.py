@@ -15,9 +15,9 @@ import subprocess
 import threading
 import time
 
-from snapshots import (STORE, current, fails, files_beside, from_arguments, healthy, info, names,
-                       reboot, sha256, xl)
-from xenhost import Guest, domains, main, make_disk, qemu_img_check, sh, test, workdir
+from snapshots import (STORE, XL_SNAPSHOT, fails, files_beside, from_arguments, healthy, info,
+                       killed_after, names, reboot, xl)
+from xenhost import HARDWARE_GUESTS, Guest, SkipTest, domains, main, make_disk, qemu_img_check, sh, test, workdir
 
 KIND = from_arguments("kind", "pv")
 QEMU = "/usr/libexec/xen-qemu-system-i386"
@@ -40,19 +40,22 @@ def loop_disk(name, vdev):
     return (device, "raw", vdev, "phy")
 
 
-def edit_config(guest, snapshot, change):
-    """Changes the configuration in a snapshot's record."""
-    path = f"{STORE}/{guest.name}/{snapshot}.json"
-    if not os.path.exists(path):
-        path = next(p for p in glob.glob(f"{STORE}/{guest.name}/**/*.json", recursive=True)
-                    if json.load(open(p)).get("name") == snapshot)
+def edit_record(guest, snapshot, change):
+    path = f"{STORE}/{guest.name}/{snapshot}.snapshot.json"
     with open(path) as f:
         record = json.load(f)
-    config = json.loads(record["config"])
-    change(config)
-    record["config"] = json.dumps(config)
+    change(record)
     with open(path, "w") as f:
         json.dump(record, f)
+
+
+def edit_config(guest, snapshot, change):
+    """Changes the configuration in a snapshot's record."""
+    def change_config(record):
+        config = json.loads(record["config"])
+        change(config)
+        record["config"] = json.dumps(config)
+    edit_record(guest, snapshot, change_config)
 
 
 class OpenedTwice(threading.Thread):
@@ -183,6 +186,45 @@ def a_socket_that_two_cannot_hold_has_the_old_one_put_aside():
     reboot(guest)
 
 
+def a_revert_that_puts_aside_is_killed(step):
+    """Whenever: the next command finds the old domain with its memory, or the new one."""
+    guest = make("killed", [qcow2("killed")],
+                 channel=[f"connection=socket,path={workdir('channel')},name=agent"])
+    guest.cmd("set s1")
+    xl("snapshot-create", guest.name, "s1")
+    before, n, outcomes = files_beside(guest), 1, set()
+    while True:
+        guest.cmd("set later")
+        count, domid = guest.n(), guest.domid()
+        if not killed_after(n, XL_SNAPSHOT, "snapshot-revert", guest.name, "s1"):
+            break
+        said = xl("snapshot-create", guest.name, "next", "--disk-only").stderr
+        assert list(domains()) == [guest.name], (n, domains(), said)
+        guest.wait_tick(mark=guest.mark())
+        state = guest.cmd("state")
+        outcome = {"later": "old", "s1": "new"}[state["secret"]]
+        assert outcome == "new" or state["n"] >= count, (n, state, count)
+        assert state["bad"] == 0, guest.bad_lines()
+        assert "it is complete now" not in said or outcome == "new", (n, said)
+        outcomes.add("back" if outcome == "old" and guest.domid() != domid else outcome)
+        xl("snapshot-delete", guest.name, "next")
+        assert [f for f in files_beside(guest) if not f.endswith("channel")] == [
+            f for f in before if not f.endswith("channel")], (n, files_beside(guest))
+        assert os.listdir("/var/lib/xen/xlsnapshot") == [], (n, said)
+        n += step
+    print(f"# a revert that puts the old domain aside makes {n - step} changes or a few more")
+    assert n > 20 and outcomes == {"old", "back", "new"}, (n, outcomes)
+    assert guest.cmd("state")["secret"] == "s1"
+    healthy(guest)
+    reboot(guest)
+
+
+test(lambda: a_revert_that_puts_aside_is_killed(6), timeout=900,
+     name="some: a revert that puts the old domain aside is killed")
+test(lambda: a_revert_that_puts_aside_is_killed(1), timeout=2400,
+     name="each: a revert that puts the old domain aside is killed")
+
+
 @test
 def a_fixed_vnc_display_has_the_old_one_put_aside():
     guest = make("vnc", [qcow2("vnc")],
@@ -230,6 +272,27 @@ def a_raw_memory_file_that_ends_too_early_costs_nothing_even_with_destroy_first(
     healthy(guest)
 
 
+@test
+def internal_snapshots_are_all_there_before_the_domain_is_destroyed():
+    guest = make("inside", [qcow2("inside"), qcow2("inside", "xvdb")])
+    xl("snapshot-create", guest.name, "s1", "--disk-only", "--disk=xvda,method=internal",
+       "--disk=xvdb,method=internal")
+    domid = guest.domid()
+
+    def call_second(record, name):
+        next(d for d in record["disks"] if d["vdev"] == "xvdb")["internal_name"] = name
+    edit_record(guest, "s1", lambda record: call_second(record, "gone"))
+    fails("snapshot-revert", guest.name, "s1", "--destroy-first",
+          says=("xvdb", "no internal snapshot named gone"))
+    assert guest.domid() == domid
+    guest.wait_tick(guest.n() + 2)
+    edit_record(guest, "s1", lambda record: call_second(record, "s1"))
+    mark = guest.mark()
+    xl("snapshot-revert", guest.name, "s1", "--destroy-first")
+    guest.wait_boot(mark)
+    healthy(guest)
+
+
 def wrapper(command):
     """A device model that runs COMMAND before it is QEMU."""
     path = workdir("qemu-wrapper")
@@ -240,24 +303,183 @@ def wrapper(command):
     return path
 
 
-@test
-def a_domain_of_the_same_name_that_comes_meanwhile_keeps_its_disk():
+def a_domain_that_comes_meanwhile_keeps_its_disk(name):
     guest = make("same", [qcow2("same")])
     xl("snapshot-create", guest.name, "s1", "--disk-only")
     guest.wait_tick(guest.n() + 3)
     guest.destroy()
-    # It is started from its configuration file while the revert builds.
+    # The disk's file is given to a domain while the revert builds.
     path = wrapper(f"mkdir {workdir('once')} && /usr/sbin/xl create {guest.config_path} "
+                   f"'name=\"{name}\"' "
                    f">{workdir('log')} 2>&1")
     edit_config(guest, "s1", lambda config: config["b_info"].update(device_model=path))
-    mark = guest.mark()
     disk = os.stat(guest.disks[0][0])
-    fails("snapshot-revert", guest.name, "s1", says=guest.name)
-    assert list(domains()) == [guest.name], domains()
+    fails("snapshot-revert", guest.name, "s1", says="is in use" if name != "same" else "same")
+    assert list(domains()) == [name], domains()
     now = os.stat(guest.disks[0][0])
     assert (now.st_dev, now.st_ino) == (disk.st_dev, disk.st_ino), "the disk was replaced"
-    guest.wait_tick(mark=mark)
+    guest.name = name
+    guest.wait_tick(mark=guest.mark())
+    assert guest.cmd("state")["bad"] == 0 and guest.cmd("verify")["ok"], guest.bad_lines()
+
+
+test(lambda: a_domain_that_comes_meanwhile_keeps_its_disk("same"),
+     name="a domain of the same name that comes meanwhile keeps its disk")
+test(lambda: a_domain_that_comes_meanwhile_keeps_its_disk("another"),
+     name="a domain of another name that comes meanwhile keeps the disk")
+
+
+@test
+def another_configuration_can_be_given():
+    kernel = workdir("kernel")
+    shutil.copy("/boot/guest-vmlinux", kernel)
+    guest = make("another", [qcow2("another")], kernel=kernel)
+    guest.cmd("set s1")
+    xl("snapshot-create", guest.name, "s1")
+    guest.wait_tick(guest.n() + 2)
+    os.unlink(kernel)
+    fails("snapshot-revert", guest.name, "s1", says=(kernel, "--config"))
+    other = Guest(KIND, guest.name, [("/no/such", "qcow2", "xvda")], on_reboot="destroy")
+    other.config_path = workdir("other.cfg")
+    other.write_config()
+    fails("snapshot-revert", guest.name, "s1", "--config=/nonexistent", says="/nonexistent")
+    fails("snapshot-revert", guest.name, "s1", f"--config={workdir('other.txt')}", says="other.txt")
+    guest.cmd("stop")
+    xl("snapshot-revert", guest.name, "s1", f"--config={other.config_path}")
+    assert guest.cmd("state")["secret"] == "s1"
     healthy(guest)
+    config = json.loads(sh(["xl", "list", "-l", guest.name]).stdout)[0]["config"]
+    assert config["b_info"]["kernel"] == "/boot/guest-vmlinux", config["b_info"]
+    assert config["on_reboot"] == "destroy", config
+
+
+@test
+def the_console_log_keeps_its_name():
+    guest = make("log", [qcow2("log")])
+    xl("snapshot-create", guest.name, "s1")
+    log = "/var/log/xen/console/guest-log.log"
+    for _ in range(2):
+        guest.cmd("stop")
+        before = os.path.getsize(log)
+        xl("snapshot-revert", guest.name, "s1")
+        guest.wait_tick(mark=guest.mark())
+        assert os.path.getsize(log) > before, "the guest's console is not in its log"
+        assert not os.path.getsize(log.replace("log.log", "log--incoming.log"))
+
+
+@test
+def a_named_interface_stays_up_whether_the_revert_succeeds_or_fails():
+    guest = make("named", [qcow2("named")], vifs=[("10.9.0.3", "bridge=xenbr0,vifname=named0")])
+    guest.wait_ping()
+    guest.cmd("set s1")
+    xl("snapshot-create", guest.name, "s1")
+    guest.cmd("stop")
+    said = xl("snapshot-revert", guest.name, "s1").stderr
+    assert "network interface name named0" in said and "put aside" in said, said
+    assert guest.cmd("state")["secret"] == "s1"
+    guest.wait_ping()
+    edit_config(guest, "s1", lambda config: config["b_info"].update(device_model="/bin/false"))
+    brought_back(guest, "later", says="is back as it was")
+    guest.wait_ping()
+
+
+@test
+def a_routed_interface_has_the_old_one_put_aside():
+    guest = make("routed", [qcow2("routed")], vifs=[
+        ("10.9.1.2", "script=vif-route,ip=10.9.1.2,gatewaydev=xenbr0")])
+    guest.wait_ping()
+    xl("snapshot-create", guest.name, "s1")
+    said = xl("snapshot-revert", guest.name, "s1").stderr
+    assert "network interface script" in said and "put aside" in said, said
+    guest.wait_ping()
+    assert "10.9.1.2" in sh(["ip", "route"]).stdout
+
+
+@test(timeout=500)
+def a_serial_port_and_a_cd_that_is_gone():
+    if not HARDWARE_GUESTS:
+        raise SkipTest("no HVM guests on this host")
+    iso = workdir("a disc.iso")
+    with open(iso, "wb") as f:
+        f.write(os.urandom(1 << 20))
+    shutil.rmtree(os.path.join(STORE, "machine"), ignore_errors=True)
+    guest = Guest("hvm", "machine", [qcow2("machine")], vnc=1, vnclisten="127.0.0.1", vncdisplay=8,
+                  vncunused=0, serial=["tcp:127.0.0.1:4555,server,nowait"],
+                  drives=[f"vdev=hdc,devtype=cdrom,access=ro,target={iso}"]).create()
+    guest.cmd("set s1")
+    xl("snapshot-create", guest.name, "s1")
+    os.unlink(iso)
+    guest.cmd("stop")
+    said = xl("snapshot-revert", guest.name, "s1").stderr
+    assert "serial port tcp:127.0.0.1:4555" in said and "VNC display 8" in said, said
+    assert "drive hdc of domain machine is empty" in said and "put aside" in said, said
+    assert guest.cmd("state")["secret"] == "s1"
+    healthy(guest)
+    for port in (4555, 5908):
+        with socket.create_connection(("127.0.0.1", port)):
+            pass
+
+
+@test
+def what_cannot_be_put_aside_says_so():
+    guest = make("paused", [qcow2("paused")],
+                 channel=[f"connection=socket,path={workdir('channel')},name=agent"])
+    guest.cmd("set s1")
+    xl("snapshot-create", guest.name, "s1")
+    domid = guest.domid()
+    sh(["xl", "pause", guest.name])
+    fails("snapshot-revert", guest.name, "s1", says=("channel socket", "paused",
+                                                     "--destroy-first"))
+    assert guest.domid() == domid
+    xl("snapshot-revert", guest.name, "s1", "--destroy-first")
+    assert guest.cmd("state")["secret"] == "s1"
+    healthy(guest)
+
+
+def memory_of_dom0():
+    """In MiB."""
+    return int(sh(["xl", "list", "0"]).stdout.splitlines()[1].split()[2])
+
+
+def dom0_takes_all():
+    sh(["xl", "mem-set", "0", "8192"], check=False)
+    time.sleep(5)
+
+
+@test
+def dom0_gives_memory_as_for_xl_create():
+    if memory_of_dom0() < 3000:
+        raise SkipTest("dom0 has fixed memory; XENHOST_DOM0_MEM=all boots one without")
+    guest = make("balloon", [qcow2("balloon")], memory=256)
+    guest.cmd("set s1")
+    xl("snapshot-create", guest.name, "s1")
+    dom0_takes_all()
+    before = memory_of_dom0()
+    guest.cmd("stop")
+    said = xl("snapshot-revert", guest.name, "s1").stderr
+    assert "put aside" not in said and memory_of_dom0() <= before - 100, (
+        said, before, memory_of_dom0())
+    assert guest.cmd("state")["secret"] == "s1"
+
+    # It may not: the old domain is put aside.
+    dom0_takes_all()
+    conf = "/etc/xen/xl.conf"
+    with open(conf, "a") as f:
+        f.write('autoballoon="off"\n')
+    guest.cmd("stop")
+    said = xl("snapshot-revert", guest.name, "s1").stderr
+    assert "memory: the new one needs" in said and "put aside" in said, said
+    assert guest.cmd("state")["secret"] == "s1"
+
+    # Nor where the domain is off, and the advice fits.
+    guest.destroy()
+    time.sleep(3)
+    dom0_takes_all()
+    said = fails("snapshot-revert", guest.name, "s1", says=("autoballoon", "xl mem-set"))
+    assert "destroy" not in said.replace("was destroyed", ""), said
+    sh(["sed", "-i", "/^autoballoon=/d", conf])
+    xl("snapshot-revert", guest.name, "s1")
+    assert guest.cmd("state")["secret"] == "s1"
 
 
 def vm_tree(uuid):
