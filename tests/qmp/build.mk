@@ -38,6 +38,11 @@ $(QMP_PROGS): %: %.o $(QMP_OUT)/support.o $(LIBOUT)/libxlsnapshot.a
 # Its monitor is at another place than libxl's.
 $(QMP_OUT)/qmp-chain-get: private LDFLAGS += -Wl,--wrap=xls_qmp_open
 
+# More faults of QEMU's monitor than check-qmp has time for.
+.PHONY: check-late
+check-late: $(filter $(QMP_OUT)/late-%,$(QMP_PROGS))
+	$(Q)set -e; for t in $^; do timeout -k 10 3600 $$t; done
+
 .PHONY: check-qmp
 check-qmp: $(QMP_PROGS)
 	$(Q)failed=; for t in $(QMP_PROGS); do \

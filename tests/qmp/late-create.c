@@ -86,19 +86,19 @@ static const struct late_op internal = {
 static void each_command_of_create_with_keep_path(void **state)
 {
     (void)state;
-    late_commands(&with_path);
+    late_commands(&with_path, 0);
 }
 
 static void each_command_of_create_with_a_new_path(void **state)
 {
     (void)state;
-    late_commands(&new_path);
+    late_commands(&new_path, 0);
 }
 
 static void each_command_of_create_internal(void **state)
 {
     (void)state;
-    late_commands(&internal);
+    late_commands(&internal, 0);
 }
 
 static void each_query_of_create(void **state)

@@ -23,7 +23,7 @@ static void each_command_that_starts_a_job(void **state)
 
     (void)state;
     for (i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
-        late_commands(&starts[i]);
+        late_commands(&starts[i], 0);
 }
 
 static void each_command_that_ends_a_job(void **state)
@@ -32,7 +32,7 @@ static void each_command_that_ends_a_job(void **state)
 
     (void)state;
     for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
-        late_commands(&ends[i]);
+        late_commands(&ends[i], 0);
 }
 
 #define TEST(name) cmocka_unit_test_teardown(name, host_teardown)

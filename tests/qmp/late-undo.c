@@ -66,8 +66,8 @@ static const struct late_op undo_new = {
 static void each_command_of_undo(void **state)
 {
     (void)state;
-    late_commands(&undo);
-    late_commands(&undo_new);
+    late_commands(&undo, ERROR_SNAPSHOT_STORAGE);
+    late_commands_from(&undo_new, ERROR_SNAPSHOT_STORAGE, PROXY_LATE);
 }
 
 #define TEST(name) cmocka_unit_test_teardown(name, host_teardown)

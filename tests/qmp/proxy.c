@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -33,10 +34,17 @@ struct shared {
 static struct shared *shared;
 static pid_t proxy_pid;
 
-/* One direction's bytes, up to a whole message. */
+/* One direction's bytes, up to a whole message, and a descriptor that came with
+ * them. */
 struct text {
     char buf[1 << 20];
     size_t len;
+    int fd;                     /* -1: none */
+};
+
+union control {
+    struct cmsghdr align;
+    char buf[CMSG_SPACE(sizeof(int))];
 };
 
 /* --- the proxy's process --- */
@@ -93,6 +101,32 @@ static size_t message_length(const struct text *t)
     return 0;
 }
 
+/* To QEMU, with the descriptor that came. */
+static void send_command(int qemu, struct text *t, size_t len)
+{
+    struct iovec iov = { .iov_base = t->buf, .iov_len = 1 };
+    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+    union control control;
+
+    if (t->fd >= 0) {
+        memset(&control, 0, sizeof(control));
+        control.align.cmsg_level = SOL_SOCKET;
+        control.align.cmsg_type = SCM_RIGHTS;
+        control.align.cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(&control.align), &t->fd, sizeof(int));
+        msg.msg_control = control.buf;
+        msg.msg_controllen = sizeof(control.buf);
+        if (syscall(SYS_sendmsg, qemu, &msg, MSG_NOSIGNAL) != 1)
+            _exit(4);
+        close(t->fd);
+        t->fd = -1;
+    } else {
+        send_all(qemu, t->buf, 1);
+    }
+    send_all(qemu, t->buf + 1, len - 1);
+    send_all(qemu, "\n", 1);
+}
+
 static void drop_message(struct text *t, size_t len)
 {
     memmove(t->buf, t->buf + len, t->len - len);
@@ -102,14 +136,25 @@ static void drop_message(struct text *t, size_t len)
 /* False at the end of the connection. */
 static bool receive(int fd, struct text *t)
 {
+    struct iovec iov = { .iov_base = t->buf + t->len,
+                         .iov_len = sizeof(t->buf) - t->len };
+    union control control;
+    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+                          .msg_control = control.buf,
+                          .msg_controllen = sizeof(control.buf) };
+    struct cmsghdr *c;
     ssize_t n;
 
     if (t->len == sizeof(t->buf))
         _exit(3);
-    n = recv(fd, t->buf + t->len, sizeof(t->buf) - t->len, 0);
-    if (n > 0)
-        t->len += (size_t)n;
-    return n > 0;
+    n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+    if (n <= 0)
+        return false;
+    t->len += (size_t)n;
+    c = CMSG_FIRSTHDR(&msg);
+    if (c && c->cmsg_type == SCM_RIGHTS)
+        memcpy(&t->fd, CMSG_DATA(c), sizeof(int));
+    return true;
 }
 
 static bool contains(const struct text *t, size_t len, const char *s)
@@ -175,8 +220,7 @@ static bool spoil(int client, int qemu, struct text *from_client, size_t len,
         return false;
     if (fault == PROXY_LATE || fault == PROXY_LONG)
         pause_ms(hold_ms(fault));
-    send_all(qemu, from_client->buf, len);
-    send_all(qemu, "\n", 1);
+    send_command(qemu, from_client, len);
     if (!wait_reply(client, qemu, from_qemu) || fault == PROXY_CUT_AFTER)
         return false;
     if (fault == PROXY_LATE_REPLY || fault == PROXY_LONG_REPLY)
@@ -207,8 +251,7 @@ static bool forward_commands(int client, int qemu, struct text *from_client,
                 return false;
             continue;
         }
-        send_all(qemu, from_client->buf, len);
-        send_all(qemu, "\n", 1);
+        send_command(qemu, from_client, len);
         drop_message(from_client, len);
     }
     return true;
@@ -221,6 +264,7 @@ static void serve(int client, int qemu)
                              { .fd = qemu, .events = POLLIN } };
 
     from_client.len = from_qemu.len = 0;
+    from_client.fd = from_qemu.fd = -1;
     for (;;) {
         if (poll(fds, 2, -1) < 0)
             continue;
