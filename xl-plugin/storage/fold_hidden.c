@@ -16,8 +16,9 @@
 #include "storage/open_files.h"
 
 /* How often, in tenths of a second, a program that only reads the image's
- * header, as others' commands do, is waited for. */
-#define TRIES 10
+ * header, as others' commands do, or the QEMU of a domain that has just ended
+ * is waited for. */
+#define TRIES 50
 
 static bool is_missing(const char *path)
 {
