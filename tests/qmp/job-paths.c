@@ -311,9 +311,11 @@ static char *swapped, *victim;
 
 static void swap(void)
 {
-    if (!rename(swapped, xls_asprintf("%s.away", swapped)) &&
-        symlink(victim, swapped))
-        _exit(98);
+    char *away = xls_asprintf("%s.away", swapped);
+
+    assert_int_equal(rename(swapped, away), 0);
+    assert_int_equal(symlink(victim, swapped), 0);
+    free(away);
 }
 
 static void an_overlay_that_is_swapped_leads_nowhere(void **state)
