@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "block/query.h"
+#include "qmp/internal.h"
 
 #define XVDA 51712
 #define XVDB 51728
@@ -36,7 +37,8 @@ static char *why_not(const char *second_qdev, const char *second_file,
                               .pdev_path = (char *)"/a" };
     struct xls_disk disk = { .rec = &rec, .devid = XVDA };
     struct xls_block_query query = { 0 };
-    struct xls_op op = { 0 };
+    struct xls_qmp qmp = { .fd = -1 };      /* every question was answered */
+    struct xls_op op = { .qmp = &qmp };
     char *block, *why;
 
     block = xls_asprintf("[{'qdev':'pv','inserted':{'file':'/a'}},"
