@@ -19,8 +19,12 @@ static bool is_external(const struct xls_create_disk *d)
     return d->args->method == LIBXL_SNAPSHOT_METHOD_EXTERNAL;
 }
 
-/* With keep_path the path changes hands at once, while the guest stands
- * still: at no time is an acknowledged write missing under it. */
+/*
+ * With keep_path the path changes hands at once, while the guest stands still:
+ * at no time is an acknowledged write missing under it. Not before the switch:
+ * QEMU opens the layer's file again, by that path, as it makes it read-only, and
+ * would read the overlay as its own backing file from then on.
+ */
 static int move_paths(struct xls_create *c)
 {
     int i, rc;
