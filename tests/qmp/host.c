@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -286,10 +287,21 @@ void host_kill_after(long n)
     left = n;
 }
 
+/* host as a killed process has left it. */
+static struct host *shared;
+
+static void share(void)
+{
+    if (shared)
+        *shared = host;
+}
+
 static void changed(void)
 {
-    if (left && !--left)
-        _exit(99);
+    if (!left || --left)
+        return;
+    share();
+    _exit(99);
 }
 
 int linkat(int from_dir, const char *from, int to_dir, const char *to,
@@ -395,12 +407,17 @@ bool host_killed_in(void (*f)(void), long n)
     int status;
     pid_t pid;
 
+    shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(shared, MAP_FAILED);
     host_away();
+    fflush(NULL);
     pid = fork();
     assert_int_not_equal(pid, -1);
     if (!pid) {
         host_kill_after(n);
         f();
+        share();
         _exit(0);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -408,6 +425,9 @@ bool host_killed_in(void (*f)(void), long n)
     /* QEMU sends the reply to whoever is there: until it has seen that its
      * client went. */
     usleep(300000);
+    host = *shared;
+    munmap(shared, sizeof(*shared));
+    shared = NULL;
     host_back(0);
     assert_in_range(WEXITSTATUS(status), 0, 99);
     return WEXITSTATUS(status) == 99;
@@ -449,6 +469,7 @@ void host_start(struct qmp_vm *vm)
         strcpy(host.disks[i].path, vm->disks[i].path);
         host.disks[i].format = xls_driver_format(vm->disks[i].format);
     }
+    memcpy(host.configured, host.disks, sizeof(host.disks));
     attach(HOST_DOMID);
 }
 
@@ -472,6 +493,13 @@ void host_reboot(void)
 void host_power_cycle(void)
 {
     host.uuid++;
+    host_reboot();
+}
+
+void host_cold_start(unsigned char uuid)
+{
+    memcpy(host.disks, host.configured, sizeof(host.disks));
+    host.uuid = uuid;
     host_reboot();
 }
 

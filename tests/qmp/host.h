@@ -27,7 +27,7 @@ struct host {
         char vdev[16];
         char path[320];         /* as libxl's records name it */
         libxl_disk_format format;
-    } disks[VM_MAX_DISKS];
+    } disks[VM_MAX_DISKS], configured[VM_MAX_DISKS];
     void (*before)(void);       /* called once, before QEMU's next command */
     bool no_links;              /* the file system has no hard links */
     /* What another running domain has as its disk; "" for none. */
@@ -53,6 +53,9 @@ void host_proxy(void);
 void host_reboot(void);
 /* The same, but with a new uuid, as xl create gives one. */
 void host_power_cycle(void);
+/* It is destroyed, and started from its configuration, by which it has this
+ * uuid. */
+void host_cold_start(unsigned char uuid);
 /* A cmocka teardown: also lifts the protection of files. */
 int host_teardown(void **state);
 
@@ -69,7 +72,8 @@ bool host_synced_after_job(const char *path);
 /* Ends the process that counts, by _exit(99), right after it has changed
  * something for the n-th time: a file's name or, by a command, QEMU. 0: never. */
 void host_kill_after(long n);
-/* Runs f in a process that is killed so; false: it was not. */
+/* Runs f in a process that is killed so; false: it was not. What it did to the
+ * domain and its records stays. */
 bool host_killed_in(void (*f)(void), long n);
 
 #endif
