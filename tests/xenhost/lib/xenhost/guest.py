@@ -53,7 +53,7 @@ class Guest:
 
     def write_config(self):
         cmdline = HVM_CMDLINE if self.kind == "hvm" else CMDLINE
-        vdevs = ",".join(disk[2] for disk in self.disks)
+        vdevs = ",".join(_name_inside(disk[2]) for disk in self.disks)
         config = {
             "name": self.name, "type": self.kind, "memory": self.memory, "vcpus": 1,
             "kernel": _only("/boot/vmlinuz-*") if self.kind == "hvm" else "/boot/guest-vmlinux",
@@ -181,6 +181,13 @@ class Guest:
 
     def n(self):
         return self.cmd("state")["n"]
+
+
+def _name_inside(vdev):
+    """What Linux calls it: hda is its xvda, sda its xvde."""
+    if not vdev.startswith(("hd", "sd")):
+        return vdev
+    return "xvd" + chr(ord(vdev[2]) + (4 if vdev[0] == "s" else 0))
 
 
 def _disk_spec(path, format, vdev, backend="qdisk"):
