@@ -411,6 +411,8 @@ int xls_fold_finish(struct xls_op *op, const struct xls_disk *disk,
     if (!*changed) {
         if (xls_fold_is_before(disk, fold))
             xls_fold_give_up(op, fold);
+        else    /* another disk by now */
+            xls_fold_protect(op, fold);
         return op->in_doubt ? ERROR_SNAPSHOT_INCOMPLETE : 0;
     }
     if (!fold->backward)

@@ -112,7 +112,16 @@ int xls_fold_recover(struct xls_op *op, const struct xls_json *journal)
             goto out;
         disk = xls_disks_find(&disks, xls_json_get_str(o, "vdev"));
     }
-    if (!disk) {
+    /* Detached: nothing that is still to be done concerns it. */
+    if (!rc && !disk) {
+        XLS_WARN(&op->log, "disk %s was detached while %s was merged with %s; "
+                 "which of the two holds the newer data is not known, keep "
+                 "both", xls_json_get_str(o, "vdev"), fold.layer_path,
+                 fold.child_path);
+        xls_fold_protect(op, &fold);
+        goto out;
+    }
+    if (rc) {
         XLS_ERROR(&op->log, "the journal of an interrupted merge of layers "
                   "does not fit domain %s", op->name);
         rc = ERROR_SNAPSHOT_INCOMPLETE;

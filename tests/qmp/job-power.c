@@ -221,6 +221,54 @@ static void a_merge_is_killed_and_the_domain_has_a_new_uuid(void **state)
     assert_true(n > 4);
 }
 
+/* block-detach, and block-attach of another file as the same vdev. */
+static void exchange_disk(void)
+{
+    char *other = xls_asprintf("%s/other", host.images);
+
+    sh("qemu-img create -q -f qcow2 '%s' 16M", other);
+    vm_do(host.vm, "device_del", json("{'id':'xvda'}"));
+    xls_json_free(vm_event(host.vm, "DEVICE_DELETED"));
+    vm_do(host.vm, "blockdev-add",
+          json("{'driver':'qcow2','node-name':'other','file':"
+               "{'driver':'file','filename':'%s'}}", other));
+    vm_do(host.vm, "device_add",
+          json("{'driver':'scsi-hd','id':'xvda','drive':'other',"
+               "'bus':'b0.0'}"));
+    snprintf(host.disks[0].path, sizeof(host.disks[0].path), "%s", other);
+    memset(written, 0, sizeof(written));
+    free(other);
+}
+
+static void the_disk_is_exchanged_after_a_kill(void **state)
+{
+    void (*const commands[])(void) = { create, create_internal, delete };
+    bool killed;
+    size_t i;
+    long n;
+
+    (void)state;
+    for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        for (n = 1, killed = true; killed; n++) {
+            chain_start(1, commands[i] == delete ? 3 : 1);
+            killed = host_killed_in(commands[i], n);
+            guest_writes(LATER_BLOCK, LATER);
+            exchange_disk();
+            recover();
+            assert_true(is_in_some_image());
+            guest_writes(LATER_BLOCK + 1, LATER);
+            guest_reads_its_data();
+            journals_are_gone();
+            if (commands[i] == delete) {
+                char *path = layer_path(2);
+
+                assert_true(is_protected(path));
+                free(path);
+            }
+            host_teardown(NULL);
+        }
+}
+
 static void a_killed_internal_snapshot_is_deleted(void **state)
 {
     void (*const after[])(void) = { NULL, host_reboot, host_power_cycle };
@@ -260,6 +308,7 @@ static void a_killed_internal_snapshot_is_deleted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(the_disk_is_exchanged_after_a_kill),
         TEST(an_admin_unpauses_after_a_kill),
         TEST(a_domain_is_restarted_after_a_kill),
         TEST(a_domain_has_a_new_uuid_after_a_kill),
