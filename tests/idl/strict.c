@@ -79,7 +79,7 @@ static void unknown_keys(void **state)
     ARGS("{\"disks\": [{\"foo\": 1}]}",
          "disks[0].foo: unknown key; known here: disk, method, name, "
          "external_path, external_format, reuse_external, keep_path, merge, "
-         "unsupported");
+         "force, unsupported");
     ARGS("{\"num_disks\": 0}",
          "num_disks: unknown key; known here: " ARGS_KEYS);
     ARGS("{\"Memory\": true}",
@@ -417,6 +417,7 @@ static void text_of_a_value(void **state)
         "  \"reuse_external\": false,\n"
         "  \"keep_path\": false,\n"
         "  \"merge\": \"auto\",\n"
+        "  \"force\": false,\n"
         "  \"unsupported\": null\n"
         "}\n");
     free(text);
