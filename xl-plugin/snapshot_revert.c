@@ -129,7 +129,8 @@ static int prepare(struct revert *r, struct error *e)
     if (revert_disks(r->cli, &r->s, r->rec, &r->args, &r->made, e))
         return -1;
     note_uuid(r);
-    return interrupted_note_revert(&r->s, r->rec->name, &r->made, e);
+    return interrupted_note_revert(&r->s, r->rec->name, &r->made, e) ||
+           revert_make_layers(r->rec, &r->args, &r->made, e) ? -1 : 0;
 }
 
 /* Files made for a revert that did not happen. */

@@ -106,9 +106,6 @@ static int plan_external(struct cli *cli, struct session *s,
                              disk->vdev, beside);
         d->external_path = free_path(beside, ".active", ".qcow2");
     }
-    if (image_create_overlay(d->external_path, disk->layer_path,
-                             disk->layer_format, e))
-        return -1;
     strings_add(made, d->external_path);
     return 0;
 }
@@ -191,6 +188,14 @@ static int plan(struct cli *cli, struct session *s, xl_snapshot_record *rec,
                                                                        : 0;
 }
 
+/* Layers whose file is not there are none of ours. */
+static int drop_from(struct strings *made, int first)
+{
+    while (made->num > first)
+        free(made->v[--made->num]);
+    return -1;
+}
+
 int revert_disks(struct cli *cli, struct session *s, xl_snapshot_record *rec,
                  libxl_domain_snapshot_args *args, struct strings *made,
                  struct error *e)
@@ -204,7 +209,26 @@ int revert_disks(struct cli *cli, struct session *s, xl_snapshot_record *rec,
         libxl_disk_snapshot_init(d);
         d->disk.vdev = xls_strdup(rec->disks[i].vdev);
         if (plan(cli, s, rec, &rec->disks[i], d, args->destroy_first, made, e))
-            return -1;
+            return drop_from(made, 0);
+    }
+    return 0;
+}
+
+int revert_make_layers(const xl_snapshot_record *rec,
+                       const libxl_domain_snapshot_args *args,
+                       struct strings *made, struct error *e)
+{
+    int i, num = 0;
+
+    for (i = 0; i < args->num_disks; i++) {
+        const libxl_disk_snapshot *d = &args->disks[i];
+
+        if (d->method != LIBXL_SNAPSHOT_METHOD_EXTERNAL)
+            continue;
+        if (image_create_overlay(d->external_path, rec->disks[i].layer_path,
+                                 rec->disks[i].layer_format, e))
+            return drop_from(made, num);
+        num++;
     }
     return 0;
 }
