@@ -184,10 +184,8 @@ class Guest:
 
 
 def _name_inside(vdev):
-    """What Linux calls it: hda is its xvda, sda its xvde."""
-    if not vdev.startswith(("hd", "sd")):
-        return vdev
-    return "xvd" + chr(ord(vdev[2]) + (4 if vdev[0] == "s" else 0))
+    """What Linux calls it: both hda and sda are its xvda."""
+    return "xvd" + vdev[2:] if vdev.startswith(("hd", "sd")) else vdev
 
 
 def _disk_spec(path, format, vdev, backend="qdisk"):
