@@ -61,9 +61,9 @@ static void delete(void)
 
 static char warned[4096];
 
-static void keep_warning(xentoollog_logger *l, xentoollog_level level,
-                         int errnoval, const char *context, const char *format,
-                         va_list al)
+static void __attribute__((format(printf, 5, 0)))
+keep_warning(xentoollog_logger *l, xentoollog_level level, int errnoval,
+             const char *context, const char *format, va_list al)
 {
     size_t at = strlen(warned);
 
