@@ -20,7 +20,7 @@ static char *real_path;         /* of PATH */
 
 /* Puts a qemu-img before the real one, which notes each image that it writes,
  * and which of starts, of the format that follows each, can be opened then. */
-static void spy(const char *starts)
+static void spy(char *starts)
 {
     char *bin = xls_asprintf("%s/bin", dir), *file, *path;
     FILE *script;
@@ -49,6 +49,7 @@ static void spy(const char *starts)
     free(path);
     free(file);
     free(bin);
+    free(starts);
 }
 
 static bool noted(const char *what)

@@ -48,7 +48,7 @@ def a_start_waits_for_a_merge_of_the_disks_layers():
         kept.remember(name)
         guest.wait_tick(guest.n() + 2)
     last = power_off(guest)
-    process = deleting_slowly(guest, "s1", 20)
+    process = deleting_slowly(guest, "s1", 6)
     # Past this package's xl, it does not come up on what is being written.
     sh([DISTRIBUTION_XL, "create", guest.config_path], check=False, timeout=60)
     if guest.running():
@@ -96,7 +96,7 @@ def a_killed_merge_is_put_in_order_by_the_start():
 def after_a_killed_create_a_start_has_all_that_the_guest_wrote():
     guest = start("pv", "killed", formats=("raw", "qcow2"))
     overlays = 0
-    for n in range(4, 28, 4):
+    for n in range(24, 54, 6):
         killed = killed_after(n, XL_SNAPSHOT, "snapshot-create", guest.name, f"k{n}", "--disk-only")
         sh(["xl", "unpause", guest.name], check=False)
         guest.wait_tick(guest.n() + 2)
