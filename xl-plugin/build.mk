@@ -6,7 +6,8 @@
 PLUGIN_SRCS := $(wildcard xl-plugin/*.c xl-plugin/*/*.c)
 PLUGIN_GEN  := $(GEN)/_xl_snapshot_types.c
 PLUGIN_SHARED := $(wildcard libxl-snapshot/base/*.c libxl-snapshot/json/*.c \
-                   libxl-snapshot/idl/*.c) libxl-snapshot/files/header.c \
+                   libxl-snapshot/idl/*.c) \
+                   $(addprefix libxl-snapshot/files/,header.c written.c) \
                  libxl-snapshot/records/config.c \
                  $(addprefix libxl-snapshot/block/,users.c spec.c)
 PLUGIN_OBJS := $(PLUGIN_SRCS:%.c=$(OBJ)/%.o) \

@@ -7,6 +7,7 @@
 #include "block/node.h"
 #include "create.h"
 #include "files/files.h"
+#include "files/written.h"
 
 static int make_file(struct xls_create *c, struct xls_create_disk *d)
 {

@@ -12,6 +12,7 @@
 #include "block/users.h"
 #include "create.h"
 #include "files/files.h"
+#include "files/written.h"
 #include "json/json.h"
 
 bool xls_create_exists(const char *path)

@@ -134,10 +134,6 @@ void xls_file_freeze_now(const struct xls_log *log, const char *path);
  * immutable, but not by xls_file_freeze, is an error. */
 int xls_file_thaw(const struct xls_log *log, const char *path);
 
-/* Whether a qcow2 image may hold clusters of its own; an empty file does not.
- * True also where that cannot be read. */
-bool xls_image_written(const char *path);
-
 /* Whether two paths name one inode, or one block device; false when either is
  * missing. */
 bool xls_same_file(const char *a, const char *b);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#include "files/files.h"
+#include "files/written.h"
 
 #include <endian.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The start of a qcow2 header, big endian (QEMU's docs/interop/qcow2.txt). */

@@ -7,6 +7,7 @@
 
 #include <sys/mount.h>
 
+#include "files/written.h"
 #include "storage/identity.h"
 #include "storage/run.h"
 
@@ -114,12 +115,12 @@ static void any_write_to_an_overlay_is_seen(void **state)
         path = image(name, "");
         assert_good(image_create_overlay(path, st->info.disks[0].top_path,
                                          LIBXL_DISK_FORMAT_RAW, &e), &e);
-        assert_false(image_written(path));
+        assert_false(xls_image_written(path));
         writes(path, "qcow2", writing[i]);
-        assert_true(image_written(path));
+        assert_true(xls_image_written(path));
         free(path);
     }
-    assert_true(image_written(st->info.disks[0].top_path));
+    assert_true(xls_image_written(st->info.disks[0].top_path));
 }
 
 /* The domain was started from its configuration, on the base. */

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "cli/fold_library.h"
+#include "files/written.h"
 #include "storage/identity.h"
 #include "supervise/supervise.h"
 
@@ -186,7 +187,7 @@ static const char *written_layer(const xl_snapshot_domain *info,
         const char *path = info->reverting_files[i];
         struct image image;
 
-        if (access(path, F_OK) || !image_written(path))
+        if (access(path, F_OK) || !xls_image_written(path))
             continue;
         if (image_info(path, LIBXL_DISK_FORMAT_QCOW2, &image, &ignored)) {
             error_clear(&ignored);
@@ -241,7 +242,7 @@ static int discard_made(struct session *s, struct cli *cli, struct error *e)
                              info->reverting_files[i]);
         if (used || access(info->reverting_files[i], F_OK))
             continue;
-        if (image_written(info->reverting_files[i]))
+        if (xls_image_written(info->reverting_files[i]))
             cli_say(cli, "%s stays: a domain has written it; remove it when "
                     "nobody needs what it holds", info->reverting_files[i]);
         else

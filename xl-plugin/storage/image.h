@@ -86,11 +86,6 @@ struct image_extent {
 int image_map(const char *path, libxl_disk_format format,
               struct image_extent **extents, int *num, struct error *e);
 
-/* Whether anything was ever written to a qcow2 overlay, zeroes included: its
- * tables refer to a cluster. Reads only this file, whatever it is based on.
- * What cannot be read, or is no qcow2 image, counts as written. */
-bool image_written(const char *path);
-
 /* How many of the image's internal snapshots have a name: QEMU lets several. */
 int image_internal_named(const struct image *image, const char *name);
 /* Each is an error unless exactly one internal snapshot has the name; one whose

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/names.h"
+#include "files/written.h"
 #include "storage/fold_internal.h"
 #include "store/outside.h"
 
@@ -88,7 +89,7 @@ bool identity_overlays_written(const xl_snapshot_record *rec)
     for (i = 0; !written && i < rec->num_disks; i++) {
         char *overlay = find_overlay(&rec->disks[i]);
 
-        written = overlay && image_written(overlay);
+        written = overlay && xls_image_written(overlay);
         free(overlay);
     }
     return written;
@@ -103,7 +104,7 @@ static enum progress progress_off(const struct store *st,
 
     if (!overlay)
         return NOT_SWITCHED;
-    if (image_written(overlay))
+    if (xls_image_written(overlay))
         return SWITCHED;
     /* Only after QEMU has gone over to it, the overlay gets the disk's own
      * path, and the layer is protected. */
@@ -125,7 +126,7 @@ static struct disk_state examine(const struct store *st,
         state.progress = SWITCHED;
     } else {
         state.overlay = find_overlay(d);
-        if (state.overlay && image_written(state.overlay))
+        if (state.overlay && xls_image_written(state.overlay))
             state.progress = UNUSED;
     }
     error_clear(&ignored);
