@@ -156,10 +156,11 @@ def disks_that_have_changed_over_change_back():
 def cancelled_and_impossible_ones_leave_no_trace():
     guest = three_disks("cancel")
     memory = {"memory": True, "memory_path": workdir("m")}
+    left_out = {"disk": {"vdev": "xvdc"}, "method": "none"}
     with Unchanged(guest):
         # Before libxl's helper has begun, and in the middle.
         for at in ("1", "20000000"):
-            api_fails(guest, "--cancel-at", at, error="aborted", disks=both(), **memory)
+            api_fails(guest, "--cancel-at", at, error="aborted", disks=[*both(), left_out], **memory)
     with Unchanged(guest):
         api_fails(guest, error="inval", disks=[])
         api_fails(guest, error="disk_unsupported", disks=[external("xvdz", "z", False)])
