@@ -51,6 +51,7 @@ check-xenhost:
 check-more: deps-check
 	$(MAKE) $(BUILD)/tests/unit/plugin-anywhere
 	LATE_ALL=1 $(MAKE) check-late
+	$(MAKE) BUILD=$(BUILD)/sanitized CC=clang SANITIZE=address,undefined check-late
 	TREE_STEPS=200 TREE_SEED=$$(date +%s) $(BUILD)/tests/unit/plugin-anywhere
 	BUILD=$(abspath $(BUILD)) tests/xenhost/check list-more
 
