@@ -339,7 +339,7 @@ def another_configuration_can_be_given():
     guest.wait_tick(guest.n() + 2)
     os.unlink(kernel)
     fails("snapshot-revert", guest.name, "s1", says=(kernel, "--config"))
-    other = Guest(KIND, guest.name, [("/no/such", "qcow2", "xvda")], on_reboot="destroy")
+    other = Guest(KIND, guest.name, [("/no/such", "qcow2", "xvda")], on_reboot="preserve")
     other.config_path = workdir("other.cfg")
     other.write_config()
     fails("snapshot-revert", guest.name, "s1", "--config=/nonexistent", says="/nonexistent")
@@ -350,7 +350,7 @@ def another_configuration_can_be_given():
     healthy(guest)
     config = json.loads(sh(["xl", "list", "-l", guest.name]).stdout)[0]["config"]
     assert config["b_info"]["kernel"] == "/boot/guest-vmlinux", config["b_info"]
-    assert config["on_reboot"] == "destroy", config
+    assert config["on_reboot"] == "preserve", config
 
 
 @test
