@@ -62,7 +62,8 @@ int xls_revert_check_config(struct xls_revert *r);
  * NULL: it does; else malloc'ed, what is missing. Domain 0 gives some where it
  * may. */
 int xls_revert_lacks_memory(struct xls_revert *r, char **what);
-/* The same while the old one is not there (any more): ERROR_NOMEM, logged. */
+/* The same where there is no old one: ERROR_NOMEM, logged. Where it is gone by
+ * now, its memory is waited for, and the new one is tried in any case. */
 int xls_revert_need_memory(struct xls_revert *r);
 /* … once the old one is gone; before that, ERROR_NOMEM when it will not. */
 int xls_revert_will_have_memory(struct xls_revert *r);

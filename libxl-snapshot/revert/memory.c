@@ -91,12 +91,31 @@ int xls_revert_need_memory(struct xls_revert *r)
         return rc;
     if (free_kb < need && r->args->autoballoon)
         balloon(r, need, &free_kb);
-    return free_kb < need ? too_little(r, need, free_kb) : 0;
+    /* What is said to be needed has some slack: what an equal domain has left
+     * behind suffices. */
+    return free_kb < need && !r->old_gone ? too_little(r, need, free_kb) : 0;
+}
+
+/* What the old domain leaves behind, with the slack that libxl adds to what the
+ * new one needs. */
+static uint64_t old_memory(struct xls_revert *r)
+{
+    libxl_domain_config config;
+    uint64_t kb;
+
+    xls_op_qmp_close(&r->op);
+    libxl_domain_config_init(&config);
+    if (libxl_retrieve_domain_configuration(r->op.ctx, r->op.domid, &config,
+                                            NULL) ||
+        libxl_domain_need_memory(r->op.ctx, &config, r->op.domid, &kb))
+        kb = r->op.info.current_memkb;
+    libxl_domain_config_dispose(&config);
+    return kb;
 }
 
 int xls_revert_will_have_memory(struct xls_revert *r)
 {
-    const uint64_t old_kb = r->op.info.current_memkb;
+    const uint64_t old_kb = old_memory(r);
     uint64_t need, free_kb;
     int rc;
 
