@@ -33,6 +33,7 @@ void xls_revert_dispose(struct xls_revert *r)
     for (i = 0; r->second_names && i < r->args->num_disks; i++)
         free(r->second_names[i]);
     free(r->second_names);
+    free(r->replaced);
     free(r->disks);
     free(r->name);
     free(r->incoming);

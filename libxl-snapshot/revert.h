@@ -2,6 +2,7 @@
 #ifndef XLS_REVERT_H
 #define XLS_REVERT_H
 
+#include "base/names.h"
 #include "image/pipe.h"
 #include "json/json.h"
 #include "op.h"
@@ -44,6 +45,7 @@ struct xls_revert {
     char **second_names;                /* likewise: what the new layer is
                                          * called too while it takes its path;
                                          * NULL: it takes none */
+    struct xls_file_id *replaced;       /* likewise: what was at that path */
 };
 
 void xls_revert_set_name(struct xls_revert *r, const char *name);
@@ -87,7 +89,7 @@ int xls_revert_aside_load(struct xls_revert *r);
 int xls_revert_aside_recover(struct xls_revert *r,
                              const struct xls_json *stamps, bool check);
 /* The same after a restart of the host: says so. */
-void xls_revert_aside_stale(struct xls_op *op, const struct xls_json *journal);
+void xls_revert_aside_stale(struct xls_revert *r);
 
 /* revert/vm_tree.c */
 
@@ -107,15 +109,16 @@ void xls_revert_reopen_console_logs(void);
 /* Checks the disks of the arguments against the configuration, and has the
  * configuration name the layers that the domain is to start on. */
 int xls_revert_prepare_disks(struct xls_revert *r);
-/* Sets second_names: as a journal recorded them (an array, empty if it is of an
- * earlier version), or new ones (NULL). */
-void xls_revert_set_second_names(struct xls_revert *r,
-                                 const struct xls_json *recorded);
+/* The disk of this vdev in a configuration; NULL: none. */
+libxl_device_disk *xls_revert_disk(libxl_domain_config *config,
+                                   const char *vdev);
 /* Lets the toolstack put disks of methods INTERNAL and CALLER back. */
 int xls_revert_storage(struct xls_revert *r);
 /* Whether another running domain uses a file that the new one is on, or one
  * whose path is to be taken over; logged. To be asked right before that. */
 int xls_revert_check_paths(struct xls_revert *r);
+/* revert/paths.c */
+
 /*
  * keep_path: once the new domain stands and the old one does not run any more,
  * gives the new layers the paths of those they replace, and tells QEMU and
@@ -123,6 +126,16 @@ int xls_revert_check_paths(struct xls_revert *r);
  * warning: it is right there. May be done again.
  */
 void xls_revert_take_paths(struct xls_revert *r);
+/* After a kill: whether a new layer took its path, or was about to, so that there
+ * is no way back. */
+bool xls_revert_took_paths(struct xls_revert *r);
+/* … and neither domain is there: completes it. ERROR_SNAPSHOT_INCOMPLETE if that
+ * cannot be now. */
+int xls_revert_finish_paths(struct xls_revert *r);
+/* What both need, and the journal has: anew, or from the journal. */
+void xls_revert_plan_paths(struct xls_revert *r);
+void xls_revert_paths_to_json(const struct xls_revert *r, struct xls_json *o);
+void xls_revert_paths_from_json(struct xls_revert *r, const struct xls_json *o);
 
 /* revert/swap.c */
 
@@ -147,6 +160,7 @@ int xls_revert_leave_old(struct xls_revert *r);
 int xls_revert_journal(struct xls_revert *r);
 /* Completes what a killed revert has left, or, when the new domain did not
  * stand yet, takes it back. op: any domain of the uuid. */
-int xls_revert_recover(struct xls_op *op, const struct xls_json *journal);
+int xls_revert_recover(struct xls_op *op, const struct xls_json *journal,
+                       bool stale);
 
 #endif

@@ -112,7 +112,6 @@ static void note_uuid(struct revert *r)
 
 static int prepare(struct revert *r, struct error *e)
 {
-
     if (r->rec->memory && access(r->rec->memory_path, R_OK))
         return error_errno(e, "the memory image of snapshot %s, %s, cannot be "
                            "used", r->rec->name, r->rec->memory_path);
@@ -130,7 +129,8 @@ static int prepare(struct revert *r, struct error *e)
         return -1;
     note_uuid(r);
     return interrupted_note_revert(&r->s, r->rec->name, &r->made, e) ||
-           revert_make_layers(r->rec, &r->args, &r->made, e) ? -1 : 0;
+           revert_make_layers(r->rec, &r->args, &r->made, e) ||
+           interrupted_note_layers(&r->s, e) ? -1 : 0;
 }
 
 /* Files made for a revert that did not happen. */

@@ -58,7 +58,7 @@ int xls_file_check_id(const struct xls_log *log, const char *path,
 /*
  * files/take_path.c: has new_path (or what it is a symlink to), where another
  * file may be, name the file at path too; at no time is there nothing at
- * new_path. On its way the file bears a second name, which the caller gets
+ * new_path, unless what is there was put aside before. On its way the file bears a second name, which the caller gets
  * from xls_file_second_name and records, so that recovery finds it. id
  * (NULL: any): which file path must be.
  */
@@ -72,6 +72,12 @@ int xls_file_take_path(const struct xls_log *log, const char *path,
 /* Makes the second name: what can fail for want of space or permission. */
 int xls_file_take_path_prepare(const struct xls_log *log, const char *path,
                                const char *name, const struct xls_file_id *id);
+/* What the second name's file is to replace, if it is there, gets out of the
+ * way, durably, under a name that follows from the second one. drop: for good;
+ * missing is no failure. */
+int xls_file_put_aside(const struct xls_log *log, const char *name);
+bool xls_file_is_aside(const char *name);
+void xls_file_drop_aside(const struct xls_log *log, const char *name);
 /* path, which is unlinked then, may have been a symlink to the file that
  * new_path is now: that other name goes, too. Not durable at once. */
 int xls_file_drop_former(const struct xls_log *log, const char *path,

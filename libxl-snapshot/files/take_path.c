@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <libxl_snapshot.h>
 
@@ -41,6 +42,40 @@ char *xls_file_second_name_unrecorded(const char *path, const char *new_path)
     return xls_file_second_name(new_path);
 }
 
+/* What comes after the target's name in a second name. */
+static const char *tail_of(const char *name)
+{
+    static const char mark[] = ".xls-";
+    const char *found = NULL, *next = name;
+
+    while ((next = strstr(next, mark)))
+        found = next++;
+    return found;
+}
+
+/* The file that a second name was made for: new_path may have been a symlink to
+ * it, which leads nowhere while it is put aside. */
+static char *target_by(const char *name)
+{
+    const char *tail = tail_of(name);
+
+    return xls_asprintf("%.*s", (int)(tail ? (size_t)(tail - name)
+                                           : strlen(name)), name);
+}
+
+/* "<target>.xls-old-…" */
+static char *aside_name(const char *name)
+{
+    char *target = target_by(name);
+    const char *tail = tail_of(name);
+    size_t mark = strlen(".xls-new");
+    char *aside = xls_asprintf("%s.xls-old%s", target,
+                               tail && strlen(tail) > mark ? tail + mark : "");
+
+    free(target);
+    return aside;
+}
+
 bool xls_is_second_name(const char *name, const char *path)
 {
     struct stat its, st;
@@ -70,9 +105,11 @@ int xls_file_take_path(const struct xls_log *log, const char *path,
                        const char *new_path, const char *name,
                        const struct xls_file_id *id)
 {
-    char *target = target_of(new_path);
+    char *target = xls_real_path(new_path);
     int rc = 0;
 
+    if (!target && errno == ENOENT)
+        target = target_by(name);
     if (!target) {
         XLS_ERRORE(log, "cannot resolve %s", new_path);
         return ERROR_SNAPSHOT_STORAGE;
@@ -86,6 +123,34 @@ int xls_file_take_path(const struct xls_log *log, const char *path,
     xls_file_drop_second_name(log, name, path);
     free(target);
     return rc;
+}
+
+int xls_file_put_aside(const struct xls_log *log, const char *name)
+{
+    char *target = target_by(name), *aside = aside_name(name);
+    int rc = access(target, F_OK) ? 0
+                                  : xls_file_rename_new(log, target, aside);
+
+    free(target);
+    free(aside);
+    return rc;
+}
+
+bool xls_file_is_aside(const char *name)
+{
+    char *aside = aside_name(name);
+    bool is = !access(aside, F_OK);
+
+    free(aside);
+    return is;
+}
+
+void xls_file_drop_aside(const struct xls_log *log, const char *name)
+{
+    char *aside = aside_name(name);
+
+    xls_file_unlink(log, aside);
+    free(aside);
 }
 
 int xls_file_drop_former(const struct xls_log *log, const char *path,

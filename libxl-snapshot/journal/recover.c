@@ -141,10 +141,8 @@ static int handle(struct xls_op *op, const char *path, bool mine)
     operation = xls_json_get_str(journal, "operation");
     if (operation && !strcmp(operation, "revert")) {
         /* It is about two domains, whichever of them this is. */
-        if (!foreign && xls_journal_of_this_boot(journal))
-            rc = xls_revert_recover(op, journal);
-        else
-            xls_revert_aside_stale(op, journal);
+        rc = xls_revert_recover(op, journal, foreign ||
+                                    !xls_journal_of_this_boot(journal));
     } else if (!foreign && alive(op, journal)) {
         /* Another one's is for the next operation on that domain. */
         if (!mine)

@@ -316,13 +316,8 @@ int xls_revert_aside_recover(struct xls_revert *r,
     return xls_revert_aside_bring_back(r);
 }
 
-void xls_revert_aside_stale(struct xls_op *op, const struct xls_json *journal)
+void xls_revert_aside_stale(struct xls_revert *r)
 {
-    const char *path = xls_json_get_str(journal, "aside");
-    const char *name = xls_json_get_str(journal, "name");
-    struct xls_revert r = { .op = *op, .name = (char *)name };
-
-    r.aside.path = (char *)path;
-    if (path && name && !access(path, F_OK))
-        keep(&r, "the domain or the host was started anew since", "");
+    if (r->aside.path && !access(r->aside.path, F_OK))
+        keep(r, "the domain or the host was started anew since", "");
 }

@@ -16,20 +16,15 @@
 int xls_revert_journal(struct xls_revert *r)
 {
     struct xls_json *o = xls_journal_new(&r->op, "revert");
-    struct xls_json *names = xls_json_array();
     char *new_uuid = xls_asprintf(LIBXL_UUID_FMT,
                                   LIBXL_UUID_BYTES(r->config.c_info.uuid));
-    int i, rc;
+    int rc;
 
     xls_json_set_str(o, "name", r->name);
     xls_json_set(o, "args", xls_json_of_text(
         libxl_domain_snapshot_args_to_json(r->op.ctx, r->args),
         &xls_json_limits_file));
-    for (i = 0; i < r->args->num_disks; i++)
-        xls_json_append(names, r->second_names[i]
-                                   ? xls_json_string(r->second_names[i])
-                                   : xls_json_null());
-    xls_json_set(o, "second_names", names);
+    xls_revert_paths_to_json(r, o);
     xls_json_set_str(o, "new_uuid", new_uuid);
     if (r->domid != XLS_NO_DOMID)
         xls_json_set_int(o, "built", r->domid);
@@ -198,6 +193,21 @@ static int never_left(struct xls_revert *r, bool there)
     return rc;
 }
 
+/*
+ * The new domain is gone, and the old one may not run any more: its files have
+ * lost their names, or are about to.
+ */
+static int complete_off(struct xls_revert *r, bool old)
+{
+    int rc = old ? xls_revert_destroy_old(r) : 0;
+
+    if (!rc)
+        rc = xls_revert_finish_paths(r);
+    if (!rc)
+        xls_revert_aside_drop(r);
+    return rc;
+}
+
 /* The old domain was put aside. */
 static int recover_aside(struct xls_revert *r, const struct xls_json *journal,
                          bool old)
@@ -238,6 +248,11 @@ static int recover(struct xls_revert *r, const struct xls_json *journal)
         rc = take_back(r);
         if (!rc && old_name)
             xls_revert_vm_write(r, r->op.domid);
+    }
+    if (!rc && !new_name && (!old_name || !strcmp(old_name, r->outgoing)) &&
+        xls_revert_took_paths(r)) {
+        rc = complete_off(r, old_name != NULL);
+        goto out;
     }
     if (r->aside.path && !new_name) {
         rc = rc ? rc : recover_aside(r, journal, old_name != NULL);
@@ -308,31 +323,32 @@ out:
     return rc;
 }
 
-static void set_second_names(struct xls_revert *r,
-                             const struct xls_json *journal)
+/* The host, or the domain under another uuid, was started since. */
+static int recover_stale(struct xls_revert *r)
 {
-    struct xls_json *none = xls_json_array();
-    const struct xls_json *names = xls_json_get(journal, "second_names");
+    int rc = xls_revert_took_paths(r) ? xls_revert_finish_paths(r) : 0;
 
-    xls_revert_set_second_names(r, names ? names : none);
-    xls_json_free(none);
+    if (!rc)
+        xls_revert_aside_stale(r);
+    return rc;
 }
 
-int xls_revert_recover(struct xls_op *op, const struct xls_json *journal)
+int xls_revert_recover(struct xls_op *op, const struct xls_json *journal,
+                       bool stale)
 {
     libxl_domain_snapshot_args args;
     struct xls_revert r = {
         .op = *op,
         .args = &args,
         .memory_fd = -1,
-        .domid = domid_in(journal, "built"),
+        .domid = stale ? XLS_NO_DOMID : domid_in(journal, "built"),
         .aside.fd = -1,
     };
     int lock = -1, i, rc;
 
     /* Whoever reverts holds the old domain's lock. */
     r.op.domid = domid_in(journal, "domid");
-    if (r.op.domid != op->domid) {
+    if (r.op.domid != op->domid && !stale) {
         rc = xls_op_lock(op, r.op.domid, &lock);
         if (rc)
             return rc;
@@ -346,11 +362,13 @@ int xls_revert_recover(struct xls_op *op, const struct xls_json *journal)
     libxl_domain_snapshot_args_init(&args);
     rc = load(&r, journal, &args);
     if (!rc) {
-        set_second_names(&r, journal);
+        xls_revert_paths_from_json(&r, journal);
         r.disks = xls_calloc(args.num_disks, sizeof(*r.disks));
         for (i = 0; i < args.num_disks; i++)
             libxl_disk_snapshot_result_init(&r.disks[i]);
-        rc = recover(&r, journal);
+        rc = stale ? recover_stale(&r) : recover(&r, journal);
+    } else if (stale) {
+        rc = 0;
     }
     xls_revert_dispose(&r);
     libxl_dominfo_dispose(&r.op.info);

@@ -57,7 +57,28 @@ int libxl_domain_info(libxl_ctx *c, libxl_dominfo *info, uint32_t domid)
 char *libxl_domid_to_name(libxl_ctx *c, uint32_t domid)
 {
     (void)c;
-    return domid == host.domid ? xls_strdup("guest") : NULL;
+    return domid == host.domid ? xls_strdup(host.name) : NULL;
+}
+
+int libxl_domain_rename(libxl_ctx *c, uint32_t domid, const char *name,
+                        const char *new_name)
+{
+    (void)c;
+    if (domid != host.domid || strcmp(name, host.name))
+        return ERROR_FAIL;
+    snprintf(host.name, sizeof(host.name), "%s", new_name);
+    return 0;
+}
+
+/* Its QEMU ends with it. */
+int libxl_domain_destroy(libxl_ctx *c, uint32_t domid,
+                         const libxl_asyncop_how *how)
+{
+    (void)c, (void)how;
+    if (domid != host.domid)
+        return ERROR_DOMAIN_NOTFOUND;
+    host_destroy();
+    return 0;
 }
 
 static void set_disk(libxl_device_disk *disk, int i)
@@ -461,6 +482,7 @@ void host_start(struct qmp_vm *vm)
     host_how = (libxl_snapshot_how){ .logger = vm_log.lg };
     host.vm = vm;
     host.uuid = 0x11;
+    strcpy(host.name, "guest");
     strcpy(host.images, vm->dir);
     sh("rm -rf '%s' && mkdir -p '%s/run' '%s/lib'", HOST_DIR, HOST_DIR,
        HOST_DIR);
@@ -488,6 +510,12 @@ void host_reboot(void)
     vm_kill(old);
     host.vm = vm_start(old->ndisks, disks);
     attach(host.domid + 1);
+}
+
+void host_destroy(void)
+{
+    vm_kill(host.vm);
+    host.domid = XLS_NO_DOMID;
 }
 
 void host_power_cycle(void)

@@ -16,6 +16,7 @@ struct host {
     struct qmp_vm *vm;
     char images[64];            /* the directory of the disks' first QEMU */
     uint32_t domid;             /* XLS_NO_DOMID: the domain is destroyed */
+    char name[32];
     unsigned char uuid;         /* what each of its bytes is */
     bool paused;
     int pauses;                 /* how often it was */
@@ -49,6 +50,7 @@ extern libxl_snapshot_how host_how;     /* logs to vm_logged() */
 void host_start(struct qmp_vm *vm);
 /* The library reaches QEMU through a proxy (see qmp/proxy.h) from here on. */
 void host_proxy(void);
+void host_destroy(void);
 /* The same domain, by its uuid, in another QEMU, started from the records. */
 void host_reboot(void);
 /* The same, but with a new uuid, as xl create gives one. */

@@ -109,6 +109,12 @@ int interrupted_note_revert(struct session *s, const char *snapshot,
     return store_write_info(s->store, e);
 }
 
+int interrupted_note_layers(struct session *s, struct error *e)
+{
+    s->store->info.reverting_ready = true;
+    return store_write_info(s->store, e);
+}
+
 void interrupted_clear_revert(struct session *s)
 {
     xl_snapshot_domain *info = &s->store->info;
@@ -120,6 +126,7 @@ void interrupted_clear_revert(struct session *s)
     info->reverting_files = NULL;
     info->num_reverting_files = 0;
     info->reverting_domid = 0;
+    info->reverting_ready = false;
     str_replace(&info->reverting, NULL);
 }
 
@@ -174,10 +181,10 @@ static void watch(struct session *s, struct cli *cli)
     error_clear(&e);
 }
 
-/* The layer made for this disk of the snapshot, where a domain has written it:
- * so it is the disk's active layer. */
-static const char *written_layer(const xl_snapshot_domain *info,
-                                 const xl_snapshot_disk *disk)
+/* The layer made for this disk of the snapshot; NULL if it is not there, since
+ * it has another name by now. */
+static const char *made_layer(const xl_snapshot_domain *info,
+                              const xl_snapshot_disk *disk)
 {
     struct error ignored = { 0 };
     const char *found = NULL;
@@ -187,7 +194,7 @@ static const char *written_layer(const xl_snapshot_domain *info,
         const char *path = info->reverting_files[i];
         struct image image;
 
-        if (access(path, F_OK) || !xls_image_written(path))
+        if (access(path, F_OK))
             continue;
         if (image_info(path, LIBXL_DISK_FORMAT_QCOW2, &image, &ignored)) {
             error_clear(&ignored);
@@ -201,27 +208,39 @@ static const char *written_layer(const xl_snapshot_domain *info,
     return found;
 }
 
-/* Of a domain that does not run: it did after the revert if it has written one
- * of the layers that were made. */
-static bool ran_since(struct session *s, const xl_snapshot_record *rec)
+/* Whether a layer that was made has been written, or has taken the path that
+ * it was made for: the new domain was there then, on all of them. */
+static bool came_into_use(const xl_snapshot_domain *info)
 {
-    bool yes = false;
+    bool used = false;
     int i;
 
-    for (i = 0; !domain_runs(s->domain.domid) && i < rec->num_disks; i++) {
-        const char *top = written_layer(&s->store->info, &rec->disks[i]);
+    for (i = 0; !used && i < info->num_reverting_files; i++)
+        used = access(info->reverting_files[i], F_OK)
+                   ? info->reverting_ready
+                   : xls_image_written(info->reverting_files[i]);
+    return used;
+}
+
+/* Of a domain that does not run: its disks are as in the snapshot, all of them
+ * or none. */
+static bool went_over(struct session *s, const xl_snapshot_record *rec)
+{
+    int i;
+
+    if (domain_runs(s->domain.domid) || !came_into_use(&s->store->info))
+        return false;
+    for (i = 0; i < rec->num_disks; i++) {
+        const char *top = made_layer(&s->store->info, &rec->disks[i]);
         xl_snapshot_domain_disk *known =
             store_disk(s->store, rec->disks[i].vdev);
 
-        if (!top)
-            continue;
-        yes = true;
-        if (known) {
+        if (top && known) {
             str_replace(&known->top_path, top);
             known->top_format = LIBXL_DISK_FORMAT_QCOW2;
         }
     }
-    return yes;
+    return true;
 }
 
 /* Layers that were made for the revert and that no domain is on. */
@@ -260,9 +279,10 @@ int interrupted_settle_revert(struct session *s, struct cli *cli,
     if (str_none(st->info.reverting))
         return 0;
     rec = store_find(st, st->info.reverting);
-    if (rec && ran_since(s, rec)) {
-        cli_say(cli, "reverting %s to %s was interrupted after the domain had "
-                "run on the snapshot; it goes on from there",
+    if (rec && went_over(s, rec)) {
+        cli_say(cli, "reverting %s to %s was interrupted after its disks had "
+                "been put back into that state; the domain is off, and goes on "
+                "from there when it is started with 'xl create'",
                 s->domain.name, rec->name);
         str_replace(&st->info.current, rec->name);
     } else if (rec && reverted(s, rec)) {

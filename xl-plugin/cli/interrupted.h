@@ -18,6 +18,8 @@ int interrupted_recover(struct session *s, struct cli *cli, bool running,
 /* Notes a revert that is about to begin, and that it has ended. */
 int interrupted_note_revert(struct session *s, const char *snapshot,
                             const struct strings *made, struct error *e);
+/* Its layers are there. */
+int interrupted_note_layers(struct session *s, struct error *e);
 void interrupted_clear_revert(struct session *s);
 /* Brings the store up to what became of an interrupted revert, and watches
  * over the new domain. */

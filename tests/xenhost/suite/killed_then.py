@@ -6,7 +6,8 @@ domain, and only then comes the next command. Whatever it says: no flushed
 write is lost, no file in use is removed or protected, snapshots hold what they
 held, and images are clean.
 
-"kill=1,5,9" kills at these changes only, "step=7" at every seventh.
+"kill=1,5,9" kills at these changes only, "step=7" at every seventh, from one of
+the first seven on that is another one in each run.
 """
 
 import array
@@ -14,6 +15,7 @@ import fcntl
 import glob
 import json
 import os
+import random
 import re
 import struct
 import time
@@ -368,7 +370,8 @@ def clean():
 
 
 def each(killed, then):
-    points = [int(k) for k in KILLS.split(",")] if KILLS else range(1, MOST, STEP)
+    points = ([int(k) for k in KILLS.split(",")] if KILLS
+              else range(random.randint(1, STEP), MOST, STEP))
     lost, tried = [], 0
     for n in points:
         started = time.monotonic()

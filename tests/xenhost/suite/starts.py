@@ -117,7 +117,7 @@ def a_killed_merge_is_put_in_order_by_the_start():
 def after_a_killed_create_a_start_has_all_that_the_guest_wrote():
     guest = start("pv", "killed", formats=("raw", "qcow2"))
     overlays = 0
-    for n in range(24, 54, 6):
+    for n in range(24, 120, 8):
         killed = killed_after(n, XL_SNAPSHOT, "snapshot-create", guest.name, f"k{n}", "--disk-only")
         sh(["xl", "unpause", guest.name], check=False)
         guest.wait_tick(guest.n() + 2)
