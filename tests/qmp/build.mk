@@ -39,7 +39,8 @@ $(QMP_PROGS): %: %.o $(QMP_OUT)/support.o $(LIBOUT)/libxlsnapshot.a
 $(QMP_OUT)/qmp-chain-get: private LDFLAGS += -Wl,--wrap=xls_qmp_open
 
 # These take minutes each. Under the sanitizers, make check-more alone runs them.
-QMP_LONG    := $(filter $(QMP_OUT)/late-% $(QMP_OUT)/job-killed-then,$(QMP_PROGS))
+QMP_LONG    := $(filter $(QMP_OUT)/late-% $(QMP_OUT)/job-killed-then \
+                        $(QMP_OUT)/job-revert-paths,$(QMP_PROGS))
 QMP_CHECKED := $(if $(SANITIZE),$(filter-out $(QMP_LONG),$(QMP_PROGS)),$(QMP_PROGS))
 
 # With LATE_ALL=1, more faults of QEMU's monitor than check-qmp has time for.
