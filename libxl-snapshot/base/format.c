@@ -43,3 +43,8 @@ bool xls_is_block_device(const char *path)
 
     return !stat(path, &st) && S_ISBLK(st.st_mode);
 }
+
+bool xls_is_relative(const char *path)
+{
+    return path[0] && path[0] != '/' && path[strcspn(path, ":/")] != ':';
+}

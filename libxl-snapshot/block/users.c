@@ -177,11 +177,11 @@ static void add_disk(struct walk *w, const libxl_device_disk *disk,
         add_chain(w, path, probe ? NULL : xls_format_driver(disk->format));
     /* What a script of the host makes a device of (block-drbd, block-iscsi), and
      * what is reached by a protocol, is no file here. */
-    else if (path[strcspn(path, ":/")] == ':' ||
-             (disk->script && disk->script[0]))
+    else if (!xls_is_relative(path) || (disk->script && disk->script[0]))
         append(w, (struct xls_used){ .top = true, .path = disk->pdev_path });
     else
-        cannot_examine(w, path, "it is no absolute path");
+        cannot_examine(w, path, "it is no absolute path, which its "
+                                "configuration should give");
 }
 
 /* libxl takes what it finds in xenstore for FORMAT:PATH, so that of a path with

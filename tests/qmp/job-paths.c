@@ -196,6 +196,16 @@ static int delete_down(char *layer)
                                                   &host_how, NULL));
 }
 
+static void a_path_by_the_directory_of_a_start_is_refused(void **state)
+{
+    (void)state;
+    start();
+    strcpy(host.disks[0].path, "disk.qcow2");
+    assert_int_equal(snapshot_xvda_as("/tmp/disk.qcow2.s1"),
+                     ERROR_SNAPSHOT_DISK_UNSUPPORTED);
+    assert_non_null(strstr(vm_logged(), "its absolute path in the"));
+}
+
 static void an_administrators_protection_is_not_lifted(void **state)
 {
     char *layer, *before, *after;
@@ -414,6 +424,8 @@ int main(void)
                                   host_teardown),
         cmocka_unit_test_teardown(
             names_of_one_file_are_refused_before_anything, host_teardown),
+        cmocka_unit_test_teardown(a_path_by_the_directory_of_a_start_is_refused,
+                                  host_teardown),
         cmocka_unit_test_teardown(an_administrators_protection_is_not_lifted,
                                   host_teardown),
         cmocka_unit_test_teardown(without_hard_links_nothing_is_done,

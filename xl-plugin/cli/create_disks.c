@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/format.h"
 #include "base/place.h"
 
 char *free_path(const char *path, const char *stem, const char *extension)
@@ -79,6 +80,9 @@ static int check_regular(const libxl_disk_snapshot *d, struct error *e)
 {
     struct stat st;
 
+    if (xls_is_relative(d->disk.pdev_path))
+        return error_set(e, XLS_RELATIVE_TEXT, d->disk.vdev,
+                         d->disk.pdev_path);
     if (d->disk.pdev_path[0] != '/')
         return error_set(e, "disk %s is %s, which is no file of this host: "
                          "leave it out with --disk %s,method=none, or move it "
