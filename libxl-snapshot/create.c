@@ -8,7 +8,6 @@
 
 #include "args.h"
 #include "base/alloc.h"
-#include "base/format.h"
 #include "base/place.h"
 #include "base/text.h"
 #include "block/inside.h"
@@ -106,11 +105,6 @@ static int check_external(struct xls_create *c, struct xls_create_disk *d)
                   "%s there", vdev, d->disk->layers[0].driver,
                   d->disk->layers[0].driver);
         return ERROR_INVAL;
-    }
-    if (xls_is_relative(d->disk->rec->pdev_path)) {
-        XLS_ERROR(&c->op.log, XLS_RELATIVE_TEXT, vdev,
-                  d->disk->rec->pdev_path);
-        return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
     }
     if (d->disk->rec->pdev_path[0] != '/') {
         XLS_ERROR(&c->op.log, "disk %s is %s, which is no file of this host: "

@@ -17,10 +17,9 @@ bool xls_is_block_device(const char *path);
 /* Whether a disk's path is one of a file by the directory that somebody was in:
  * neither absolute nor PROTOCOL:… */
 bool xls_is_relative(const char *path);
-/* For a message about one; arguments: the vdev, the path. */
-#define XLS_RELATIVE_TEXT \
-    "disk %s is %s, a file by the directory in which the domain was started: " \
-    "give its absolute path in the domain's configuration, and start the " \
+#define XLS_RELATIVE_WHY \
+    "its path is relative to the directory in which the domain was started; " \
+    "give the absolute one in the domain's configuration, and start the " \
     "domain from that"
 
 #endif

@@ -108,6 +108,8 @@ static void judge_record(struct xls_op *op, struct xls_disk *disk)
         cannot(disk, true, xls_strdup("it is read-only"));
     else if (disk->no_node)
         cannot(disk, false, xls_strdup(disk->no_node));
+    else if (xls_is_relative(rec->pdev_path))
+        cannot(disk, false, xls_strdup(XLS_RELATIVE_WHY));
     else if (!xls_format_driver(rec->format))
         cannot(disk, false, xls_asprintf("its format is %s",
                                      libxl_disk_format_to_string(rec->format)));

@@ -81,7 +81,7 @@ static int check_regular(const libxl_disk_snapshot *d, struct error *e)
     struct stat st;
 
     if (xls_is_relative(d->disk.pdev_path))
-        return error_set(e, XLS_RELATIVE_TEXT, d->disk.vdev,
+        return error_set(e, "disk %s is %s: " XLS_RELATIVE_WHY, d->disk.vdev,
                          d->disk.pdev_path);
     if (d->disk.pdev_path[0] != '/')
         return error_set(e, "disk %s is %s, which is no file of this host: "

@@ -5,7 +5,7 @@
 import os
 import shutil
 
-from snapshots import (DISK_MB, STORE, create, disk_path, healthy, info, is_immutable, names,
+from snapshots import (DISK_MB, STORE, create, disk_path, fails, healthy, info, is_immutable, names,
                        revert, start, xl)
 from xenhost import Guest, main, make_disk, sh, test, workdir
 
@@ -61,6 +61,19 @@ def lost_protection_is_restored_by_the_next_command():
         assert os.getxattr(path, "trusted.xlsnapshot")
     xl("snapshot-delete", guest.name, "s1")
     healthy(guest)
+
+
+@test
+def a_path_relative_to_where_the_domain_was_started():
+    path = make_disk(workdir("relative.qcow2"), "qcow2", DISK_MB)
+    os.chdir(workdir(""))
+    guest = Guest(KIND, "relative", [(os.path.basename(path), "qcow2", "xvda")]).create()
+    os.chdir("/")
+    for words in ((), ("--disk-only",)):
+        fails("snapshot-create", guest.name, "s1", *words, says=("xvda", "give the absolute one"))
+    assert names(guest) == [] and os.listdir(workdir("")) == ["relative.qcow2"]
+    guest.wait_tick(guest.n() + 2)
+    guest.destroy()
 
 
 @test
