@@ -57,16 +57,10 @@ static int call(bool create, const char *path, unsigned max_layers,
     int rc;
 
     vm_log_clear();
-    libxl_domain_snapshot_args_init(&args);
+    one_disk(&args, "xvda", LIBXL_SNAPSHOT_METHOD_EXTERNAL, xls_strdup(path));
     assert_int_equal(args.max_layers, 64);
     if (max_layers)
         args.max_layers = max_layers;
-    args.num_disks = 1;
-    args.disks = xls_calloc(1, sizeof(*args.disks));
-    libxl_disk_snapshot_init(args.disks);
-    args.disks->disk.vdev = xls_strdup("xvda");
-    args.disks->method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
-    args.disks->external_path = xls_strdup(path);
     args.disks->keep_path = create;
     args.disks->merge = merge;
     rc = host_call(create ? libxl_domain_snapshot_create(host_ctx, host.domid,

@@ -15,12 +15,7 @@ static int call(bool create, const char *name)
     int rc;
 
     vm_log_clear();
-    libxl_domain_snapshot_args_init(&args);
-    args.num_disks = 1;
-    args.disks = xls_calloc(1, sizeof(*args.disks));
-    libxl_disk_snapshot_init(args.disks);
-    args.disks->disk.vdev = xls_strdup("xvda");
-    args.disks->method = LIBXL_SNAPSHOT_METHOD_INTERNAL;
+    one_disk(&args, "xvda", LIBXL_SNAPSHOT_METHOD_INTERNAL, NULL);
     args.disks->name = xls_strdup(name);
     rc = host_call(create ? libxl_domain_snapshot_create(host_ctx, host.domid,
                                                          &args, &host_how, NULL)

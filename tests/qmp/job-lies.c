@@ -55,13 +55,7 @@ static int delete(const char *layer, libxl_snapshot_merge merge)
     libxl_domain_snapshot_args args;
     int rc;
 
-    libxl_domain_snapshot_args_init(&args);
-    args.num_disks = 1;
-    args.disks = xls_calloc(1, sizeof(*args.disks));
-    libxl_disk_snapshot_init(args.disks);
-    args.disks->disk.vdev = xls_strdup("xvda");
-    args.disks->method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
-    args.disks->external_path = xls_strdup(layer);
+    one_disk(&args, "xvda", LIBXL_SNAPSHOT_METHOD_EXTERNAL, xls_strdup(layer));
     args.disks->merge = merge;
     rc = host_call(libxl_domain_snapshot_delete(host_ctx, host.domid, &args,
                                                 &host_how, NULL));

@@ -25,17 +25,13 @@ static int call(bool create, const char *set)
     libxl_disk_snapshot *d;
     int rc;
 
-    libxl_domain_snapshot_args_init(&args);
-    args.num_disks = 1;
-    args.disks = d = xls_calloc(1, sizeof(*args.disks));
-    libxl_disk_snapshot_init(d);
-    d->method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
-    d->disk.vdev = xls_strdup(strcmp(set, "vdev") ? "xvda" : BAD);
+    one_disk(&args, strcmp(set, "vdev") ? "xvda" : BAD,
+             LIBXL_SNAPSHOT_METHOD_EXTERNAL,
+             xls_asprintf("%s/%s", host.images,
+                          strcmp(set, "external_path") ? "good" : BAD));
+    d = args.disks;
     if (!strcmp(set, "pdev_path"))
         d->disk.pdev_path = xls_strdup("/" BAD);
-    d->external_path = strcmp(set, "external_path")
-                           ? xls_asprintf("%s/good", host.images)
-                           : xls_asprintf("%s/%s", host.images, BAD);
     if (!strcmp(set, "name")) {
         d->method = LIBXL_SNAPSHOT_METHOD_INTERNAL;
         d->name = xls_strdup(BAD);

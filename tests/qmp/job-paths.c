@@ -36,13 +36,7 @@ static int snapshot_as_plain(const char *vdev, const char *path)
     libxl_domain_snapshot_args args;
     int rc;
 
-    libxl_domain_snapshot_args_init(&args);
-    args.num_disks = 1;
-    args.disks = xls_calloc(1, sizeof(*args.disks));
-    libxl_disk_snapshot_init(args.disks);
-    args.disks->disk.vdev = xls_strdup(vdev);
-    args.disks->method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
-    args.disks->external_path = xls_strdup(path);
+    one_disk(&args, vdev, LIBXL_SNAPSHOT_METHOD_EXTERNAL, xls_strdup(path));
     rc = host_call(libxl_domain_snapshot_create(host_ctx, host.domid, &args,
                                                 &host_how, NULL));
     libxl_domain_snapshot_args_dispose(&args);

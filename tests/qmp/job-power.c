@@ -14,13 +14,7 @@ static void create(void)
 {
     libxl_domain_snapshot_args args;
 
-    libxl_domain_snapshot_args_init(&args);
-    args.num_disks = 1;
-    args.disks = xls_calloc(1, sizeof(*args.disks));
-    libxl_disk_snapshot_init(args.disks);
-    args.disks->disk.vdev = xls_strdup("xvda");
-    args.disks->method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
-    args.disks->external_path = layer_path(1);
+    one_disk(&args, "xvda", LIBXL_SNAPSHOT_METHOD_EXTERNAL, layer_path(1));
     args.disks->keep_path = true;
     libxl_domain_snapshot_create(host_ctx, host.domid, &args, &host_how, NULL);
     libxl_domain_snapshot_args_dispose(&args);
@@ -30,12 +24,7 @@ static void create_internal(void)
 {
     libxl_domain_snapshot_args args;
 
-    libxl_domain_snapshot_args_init(&args);
-    args.num_disks = 1;
-    args.disks = xls_calloc(1, sizeof(*args.disks));
-    libxl_disk_snapshot_init(args.disks);
-    args.disks->disk.vdev = xls_strdup("xvda");
-    args.disks->method = LIBXL_SNAPSHOT_METHOD_INTERNAL;
+    one_disk(&args, "xvda", LIBXL_SNAPSHOT_METHOD_INTERNAL, NULL);
     args.disks->name = xls_strdup("s1");
     libxl_domain_snapshot_create(host_ctx, host.domid, &args, &host_how, NULL);
     libxl_domain_snapshot_args_dispose(&args);
@@ -45,13 +34,7 @@ static void delete(void)
 {
     libxl_domain_snapshot_args args;
 
-    libxl_domain_snapshot_args_init(&args);
-    args.num_disks = 1;
-    args.disks = xls_calloc(1, sizeof(*args.disks));
-    libxl_disk_snapshot_init(args.disks);
-    args.disks->disk.vdev = xls_strdup("xvda");
-    args.disks->method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
-    args.disks->external_path = layer_path(1);
+    one_disk(&args, "xvda", LIBXL_SNAPSHOT_METHOD_EXTERNAL, layer_path(1));
     args.disks->merge = LIBXL_SNAPSHOT_MERGE_BACKWARD;
     libxl_domain_snapshot_delete(host_ctx, host.domid, &args, &host_how, NULL);
     libxl_domain_snapshot_args_dispose(&args);

@@ -10,16 +10,11 @@ static int create(const char *memory_path, const char *vdev, bool ignore)
     int rc;
 
     vm_log_clear();
-    libxl_domain_snapshot_args_init(&args);
+    one_disk(&args, vdev, LIBXL_SNAPSHOT_METHOD_EXTERNAL,
+             xls_asprintf("%s/new", host.images));
     args.memory = true;
     args.memory_path = xls_strdup(memory_path);
     args.ignore_room = ignore;
-    args.num_disks = 1;
-    args.disks = xls_calloc(1, sizeof(*args.disks));
-    libxl_disk_snapshot_init(args.disks);
-    args.disks->disk.vdev = xls_strdup(vdev);
-    args.disks->method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
-    args.disks->external_path = xls_asprintf("%s/new", host.images);
     rc = host_call(libxl_domain_snapshot_create(host_ctx, host.domid, &args,
                                                 &host_how, NULL));
     libxl_domain_snapshot_args_dispose(&args);

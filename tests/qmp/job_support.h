@@ -43,6 +43,20 @@ static UNUSED char *layer_path(int number)
     return xls_asprintf("%s/layer%d", host.images, number);
 }
 
+/* The arguments of a call on one disk; takes external_path, which is NULL for a
+ * snapshot that is not in a file of its own. */
+static UNUSED void one_disk(libxl_domain_snapshot_args *args, const char *vdev,
+                            libxl_snapshot_method method, char *external_path)
+{
+    libxl_domain_snapshot_args_init(args);
+    args->num_disks = 1;
+    args->disks = xls_calloc(1, sizeof(*args->disks));
+    libxl_disk_snapshot_init(args->disks);
+    args->disks->disk.vdev = xls_strdup(vdev);
+    args->disks->method = method;
+    args->disks->external_path = external_path;
+}
+
 /* A snapshot of the disk: the path goes on naming the active layer, what was
  * under it is called layer<number> then. */
 static UNUSED int snapshot(int number)
@@ -50,13 +64,7 @@ static UNUSED int snapshot(int number)
     libxl_domain_snapshot_args args;
     int rc;
 
-    libxl_domain_snapshot_args_init(&args);
-    args.num_disks = 1;
-    args.disks = xls_calloc(1, sizeof(*args.disks));
-    libxl_disk_snapshot_init(args.disks);
-    args.disks->disk.vdev = xls_strdup("xvda");
-    args.disks->method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
-    args.disks->external_path = layer_path(number);
+    one_disk(&args, "xvda", LIBXL_SNAPSHOT_METHOD_EXTERNAL, layer_path(number));
     args.disks->keep_path = host.disks[0].format == LIBXL_DISK_FORMAT_QCOW2;
     rc = host_call(libxl_domain_snapshot_create(host_ctx, host.domid, &args,
                                                 &host_how, NULL));

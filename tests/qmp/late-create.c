@@ -10,29 +10,15 @@ static void start(void)
     guest_writes(1, 2);
 }
 
-static void add_disk(libxl_domain_snapshot_args *args, int i,
-                     libxl_snapshot_method method)
-{
-    libxl_disk_snapshot *d = &args->disks[i];
-
-    libxl_disk_snapshot_init(d);
-    d->disk.vdev = xls_strdup(host.disks[i].vdev);
-    d->method = method;
-}
-
 static int create(libxl_snapshot_method method, bool keep_path)
 {
+    bool internal = method == LIBXL_SNAPSHOT_METHOD_INTERNAL;
     libxl_domain_snapshot_args args;
     int rc;
 
-    libxl_domain_snapshot_args_init(&args);
-    args.num_disks = 1;
-    args.disks = xls_calloc(1, sizeof(*args.disks));
-    add_disk(&args, 0, method);
-    if (method == LIBXL_SNAPSHOT_METHOD_INTERNAL)
+    one_disk(&args, "xvda", method, internal ? NULL : layer_path(1));
+    if (internal)
         args.disks->name = xls_strdup("s1");
-    else
-        args.disks->external_path = layer_path(1);
     args.disks->keep_path = keep_path;
     rc = libxl_domain_snapshot_create(host_ctx, host.domid, &args, &host_how,
                                       NULL);
