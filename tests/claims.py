@@ -8,9 +8,13 @@ documentation the tests that hold it.
         TEST FILE: TEST
 
 Fails when a document does not contain the words, when a test does not exist or
-is not run, and when an item of README's "What you can rely on" has no claim.
+is not run, and when an item of README's "What you can rely on" has no claim; also
+when a test of a suite for the Xen host is run by no line of suite/list and
+suite/list-more.
 """
 
+import ast
+import glob
 import os
 import re
 import sys
@@ -57,25 +61,78 @@ def in_c(path, test):
             re.search(rf"\b{re.escape(test)}\b", table))
 
 
-def in_python(path, test):
-    """Whether the suite has the test and a list selects it."""
-    spaced = test.replace("_", " ")
-    text = read(path)
-    if not (re.search(rf"^def {re.escape(test.replace(' ', '_'))}\(", text, re.M) or
-            re.search(rf"name=f?\"[^\"]*{re.escape(spaced)}", text)):
-        return False
+def is_test(node):
+    """test, or a call of it, as xenhost/runner.py has it."""
+    return getattr(node.func if isinstance(node, ast.Call) else node, "id", None) == "test"
+
+
+def name_parts(call, function):
+    """The name that a test gets, cut where an f-string has a value."""
+    for keyword in getattr(call, "keywords", []):
+        if keyword.arg == "name":
+            parts = [""]
+            for value in getattr(keyword.value, "values", [keyword.value]):
+                if isinstance(value, ast.Constant):
+                    parts[-1] += value.value
+                else:
+                    parts.append("")
+            return parts
+    return [function.replace("_", " ")]
+
+
+def suite_tests(path):
+    """[(parts of its name, the names in what it runs)] of the suite's tests."""
+    found = []
+    for node in ast.walk(ast.parse(read(path))):
+        if isinstance(node, ast.FunctionDef):
+            found += [(name_parts(how, node.name), {node.name})
+                      for how in node.decorator_list if is_test(how)]
+        elif isinstance(node, ast.Call) and is_test(node) and node.args:
+            names = {n.id for n in ast.walk(node.args[0]) if isinstance(n, ast.Name)}
+            found.append((name_parts(node, getattr(node.args[0], "id", "<lambda>")), names))
+    return found
+
+
+def selects(word, parts):
+    """Whether the word may be in the name; a value may be anything but the whole word."""
+    return any(word in part for part in parts) or any(
+        before.endswith(word[:n]) or after.startswith(word[n:])
+        for before, after in zip(parts, parts[1:]) for n in range(1, len(word)))
+
+
+def selections():
+    """{suite: [the words by which a line of the lists selects its tests]}"""
+    found = {}
     for name in ("list", "list-more"):
         for line in read(SUITE + name).splitlines():
-            fields = line.split()
-            if line.startswith("#") or not fields or fields[2] != path.removeprefix(
-                    "tests/xenhost/"):
-                continue
-            chosen = [w.replace("_", " ") for w in fields[3:] if "=" not in w]
-            # "pvh: a test": the list may choose by what is before the colon.
-            if not chosen or any(w.split(": ")[-1] in spaced or w.endswith(":")
-                                 for w in chosen):
-                return True
-    return False
+            if line.strip() and not line.startswith("#"):
+                script, *chosen = [w for w in line.split()[2:] if "=" not in w]
+                found.setdefault(f"tests/xenhost/{script}", []).append(
+                    [w.replace("_", " ") for w in chosen])
+    return found
+
+
+def not_run():
+    """What is wrong with the lists: each test of the suites is to be in one."""
+    lines, wrong = selections(), []
+    for path in sorted(glob.glob(SUITE + "*.py", root_dir=ROOT)):
+        if path == SUITE + "demo.py":  # make demo
+            continue
+        if path not in lines:
+            wrong.append(f"{path} is in no list")
+            continue
+        for parts, _ in suite_tests(path):
+            if not any(not chosen or any(selects(word, parts) for word in chosen)
+                       for chosen in lines[path]):
+                wrong.append(f"{path}: no list selects: {'...'.join(parts)}")
+    return wrong
+
+
+def in_python(path, test):
+    """Whether the suite has the test, by its name or the function's; not_run sees to the rest."""
+    spaced, function = test.replace("_", " "), test.replace(" ", "_")
+    return any(function in names or any(spaced in part for part in parts)
+               for parts, names in suite_tests(path))
 
 
 def exists(path, test):
@@ -106,7 +163,7 @@ def check(text):
         if item and not any(document == "README.md" and words(promise) in item
                             for _, document, promise, _ in listed):
             wrong.append(f"README.md: no claim for: {item}")
-    return listed, wrong
+    return listed, wrong + not_run()
 
 
 def main():
