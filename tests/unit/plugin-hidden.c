@@ -111,14 +111,20 @@ static char *starts(const char *a, const char *a_format, const char *b,
     return xls_asprintf("'%s' %s '%s' %s", a, a_format, b, b_format);
 }
 
-static void the_active_layer_is_out_of_reach_while_it_is_written(void **state)
+/* A disk with a snapshot s0; its active layer is what the spy tries to open. */
+static void spied_with_a_snapshot(void)
 {
-    (void)state;
     add_disk("xvda", "a.qcow2", LIBXL_DISK_FORMAT_QCOW2);
     take("s0");
     guest_writes();
     remember_tops();
     spy(starts(top(), "qcow2", top(), "qcow2"));
+}
+
+static void the_active_layer_is_out_of_reach_while_it_is_written(void **state)
+{
+    (void)state;
+    spied_with_a_snapshot();
     delete("s0", LIBXL_SNAPSHOT_MERGE_FORWARD);
 }
 
@@ -138,11 +144,7 @@ static void a_frozen_layer_is_out_of_reach_while_it_is_written(void **state)
 static void both_layers_of_a_commit_are_out_of_reach(void **state)
 {
     (void)state;
-    add_disk("xvda", "a.qcow2", LIBXL_DISK_FORMAT_QCOW2);
-    take("s0");
-    guest_writes();
-    remember_tops();
-    spy(starts(top(), "qcow2", top(), "qcow2"));
+    spied_with_a_snapshot();
     delete("s0", LIBXL_SNAPSHOT_MERGE_BACKWARD);
 }
 
@@ -185,13 +187,9 @@ static void a_layer_that_a_process_has_open_is_not_written(void **state)
     int i;
 
     (void)state;
-    add_disk("xvda", "a.qcow2", LIBXL_DISK_FORMAT_QCOW2);
-    take("s0");
-    guest_writes();
-    remember_tops();
+    spied_with_a_snapshot();
     path = xls_strdup(top());
     assert_int_equal(stat(path, &before), 0);
-    spy(starts(path, "qcow2", path, "qcow2"));
     pid = hold_open(path);
     usleep(100000);
     for (i = 0; i < 2; i++) {
@@ -224,11 +222,7 @@ static void a_domain_that_appears_stops_the_merge(void **state)
     struct error e = { 0 };
 
     (void)state;
-    add_disk("xvda", "a.qcow2", LIBXL_DISK_FORMAT_QCOW2);
-    take("s0");
-    guest_writes();
-    remember_tops();
-    spy(starts(top(), "qcow2", top(), "qcow2"));
+    spied_with_a_snapshot();
     fold.unused = appears;
     assert_good(fold_hide(st, store_find(st, "s0"), 0, &e), &e);
     assert_error(fold_all(&fold, &e), &e, "domain web1");
