@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#include <string.h>
 
 #include "block/disk.h"
 #include "records/records.h"

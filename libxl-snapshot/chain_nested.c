@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include <libxl_snapshot.h>
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "json/json.h"
 
 /* Deeper JSON is neither printed nor read by everyone. A layer has two levels

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/alloc.h"
 #include "cli/chain_text.h"
 #include "storage/headers.h"
 #include "util/strings.h"

@@ -11,8 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-
 /* The words that are neither options nor the command. */
 static int operands(char *const words[], const char *found[2])
 {

@@ -13,7 +13,6 @@
 
 #include "base/place.h"
 
-
 #define MARK "trusted.xlsnapshot"
 #define WRITE_BITS (S_IWUSR | S_IWGRP | S_IWOTH)
 

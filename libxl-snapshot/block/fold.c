@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "block/job.h"
 #include "block/node.h"
 #include "block/polling.h"

@@ -3,8 +3,6 @@
  * A fold in a journal, and its completion when the process was killed. How far
  * it came, QEMU and the files tell.
  */
-#include <stdlib.h>
-
 #include "base/alloc.h"
 #include "block/fold.h"
 #include "block/users.h"

@@ -2,9 +2,6 @@
 #ifndef XLS_BLOCK_GRAPH_H
 #define XLS_BLOCK_GRAPH_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
 #include "block/query.h"
 
 /*

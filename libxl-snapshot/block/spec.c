@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "block/spec.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"

@@ -2,7 +2,6 @@
 #include "block/vdev.h"
 
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Device numbers of docs/man/xen-vbd-interface(7). */

@@ -2,7 +2,6 @@
 /* QEMU's word is not enough to act on a path. */
 #include "block/disk.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>

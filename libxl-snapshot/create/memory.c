@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "block/node.h"
 #include "create.h"
 #include "files/files.h"

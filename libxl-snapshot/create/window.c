@@ -3,10 +3,8 @@
  * The window: the guest's memory is saved (or was not asked for), and all
  * disks change over at one instant. What is slow was done before.
  */
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "block/fold.h"
 #include "block/inside.h"
 #include "block/node.h"

@@ -2,7 +2,6 @@
 #include "domain/memfile.h"
 
 #include <endian.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -2,7 +2,6 @@
 #ifndef XLS_FILES_HEADER_H
 #define XLS_FILES_HEADER_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/log.h"

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "files/files.h"
 
-#include <stdlib.h>
-
 #include <libxl_snapshot.h>
-
-#include "base/alloc.h"
 
 void xls_file_id_to_json(struct xls_json *o, const char *key,
                          const struct xls_file_id *id)

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <libxl_snapshot.h>
 #include <xxhash.h>
 
 #include "base/alloc.h"

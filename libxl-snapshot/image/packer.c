@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "image/packer.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-
-#include <libxl_snapshot.h>
 
 #include "base/alloc.h"
 #include "files/files.h"

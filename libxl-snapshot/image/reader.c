@@ -5,7 +5,6 @@
  */
 #include "image/image.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>

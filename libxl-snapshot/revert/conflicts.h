@@ -2,8 +2,6 @@
 #ifndef XLS_REVERT_CONFLICTS_H
 #define XLS_REVERT_CONFLICTS_H
 
-#include <stdbool.h>
-
 #include "json/json.h"
 
 /*

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "revert.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "block/disk.h"
-#include "block/node.h"
-#include "block/query.h"
 #include "block/users.h"
-#include "files/files.h"
 #include "records/records.h"
 
 libxl_device_disk *xls_revert_disk(libxl_domain_config *config,

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/alloc.h"
 #include "store/tree.h"
 
 int cli_usage(struct cli *cli, const char *fmt, ...)

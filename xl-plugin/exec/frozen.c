@@ -3,7 +3,6 @@
 #include "exec/rewrite.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <libxlutil.h>
 

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "base/alloc.h"
 #include "storage/space.h"
 
 /*

@@ -5,11 +5,9 @@
  */
 #include "storage/fold_internal.h"
 
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "base/names.h"
 
 static void clear_writing(struct fold *f)

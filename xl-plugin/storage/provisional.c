@@ -3,7 +3,6 @@
 #include "storage/identity.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "store/store.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/alloc.h"

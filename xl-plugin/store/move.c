@@ -2,7 +2,6 @@
 /* A domain gets another name, and its store with it. */
 #include "store/store.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
