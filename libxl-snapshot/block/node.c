@@ -192,7 +192,7 @@ static int add_file(struct xls_op *op, const char *what, const char *path,
 
     *fdset = -1;
     if (fd >= 0)
-        rc = xls_qmp_add_fd(op->qmp, fd, path, fdset);
+        rc = xls_qmp_add_fd(op->qmp, fd, "xls-overlay", fdset);
     if (rc)
         return rc;
     if (fd >= 0)

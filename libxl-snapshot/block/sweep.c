@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * Nodes of disks that were detached. xen-block drops the nodes that it made
+ * What nobody needs any more in QEMU: files that a killed process had passed to
+ * it, and nodes of disks that were detached. xen-block drops the nodes that it made
  * for a disk, but not those that were put over them since, and those keep its
  * own from going: the files stay open, and a disk that is attached under the
  * same vdev again finds the names of its nodes taken.
@@ -115,6 +116,28 @@ static bool have_jobs(const struct xls_disks *disks)
     return have;
 }
 
+static int drop_fdsets(struct xls_op *op)
+{
+    struct xls_json *sets = NULL;
+    int64_t id;
+    size_t i;
+    int rc;
+
+    rc = xls_qmp_must(op->qmp, "asking QEMU for files that it was passed",
+                      "query-fdsets", NULL, XLS_QMP_FAST, &sets);
+    for (i = 0; !rc && i < xls_json_len(sets); i++) {
+        const struct xls_json *set = xls_json_at(sets, i);
+        const char *opaque = xls_json_get_str(
+            xls_json_at(xls_json_get(set, "fds"), 0), "opaque");
+
+        if (opaque && !strncmp(opaque, OURS, strlen(OURS)) &&
+            xls_json_get_int(set, "fdset-id", &id))
+            rc = xls_qmp_remove_fd(op->qmp, id);
+    }
+    xls_json_free(sets);
+    return rc;
+}
+
 int xls_disks_sweep(struct xls_op *op, const struct xls_disks *disks)
 {
     struct xls_json *nodes = NULL;
@@ -143,5 +166,5 @@ int xls_disks_sweep(struct xls_op *op, const struct xls_disks *disks)
         any = drop(op, nodes, orphans);
     free(orphans);
     xls_json_free(nodes);
-    return 0;
+    return drop_fdsets(op);
 }

@@ -5,7 +5,8 @@
 #include "block/disk.h"
 
 /*
- * Drops nodes of QEMU's that belong to no disk any more. disks: what QEMU has
+ * Drops nodes of QEMU's that belong to no disk any more, and files that a process
+ * of ours passed to it and did not take back. disks: what QEMU has
  * now; the domain is locked. Nothing is dropped while a block job runs. Fails
  * when QEMU does not answer.
  */
