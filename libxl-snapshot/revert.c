@@ -47,6 +47,7 @@ void xls_revert_dispose(struct xls_revert *r)
     if (r->aside.fd >= 0)
         close(r->aside.fd);
     libxl_domain_config_dispose(&r->aside.config);
+    xls_json_free(r->aside.stamps);
     xls_json_free(r->vm_tree);
 }
 
@@ -384,10 +385,14 @@ int libxl_domain_snapshot_revert(libxl_ctx *ctx, uint32_t domid,
     if (!rc)
         rc = xls_revert_journal(&r);
     if (!rc) {
-        rc = domid == XLS_NO_DOMID || args->destroy_first || r.conflict
-                 ? build_after(&r) : build_beside(&r);
-        /* The next operation brings the old domain back. */
-        if (rc != ERROR_SNAPSHOT_INCOMPLETE)
+        rc = xls_revert_make_names(&r);
+        if (!rc)
+            rc = domid == XLS_NO_DOMID || args->destroy_first || r.conflict
+                     ? build_after(&r) : build_beside(&r);
+        if (r.phase != XLS_REVERT_REPLACED)
+            xls_revert_drop_names(&r);
+        /* The next operation brings the old domain back, or goes on. */
+        if (rc != ERROR_SNAPSHOT_INCOMPLETE && !r.paths_left)
             xls_journal_remove(&r.op);
     }
     if (result)

@@ -22,6 +22,8 @@ struct xls_revert_aside {
     char *path;                         /* its memory file; NULL: it is not */
     int fd;                             /* while it is written; -1 */
     libxl_domain_config config;
+    struct xls_json *stamps;            /* what its disks looked like when it
+                                         * was gone; NULL before */
 };
 
 struct xls_revert {
@@ -46,6 +48,7 @@ struct xls_revert {
                                          * called too while it takes its path;
                                          * NULL: it takes none */
     struct xls_file_id *replaced;       /* likewise: what was at that path */
+    bool paths_left;                    /* they could not be taken */
 };
 
 void xls_revert_set_name(struct xls_revert *r, const char *name);
@@ -80,14 +83,13 @@ int xls_revert_aside_save(struct xls_revert *r);
 int xls_revert_aside_bring_back(struct xls_revert *r);
 /* Its memory is of no use any more. */
 void xls_revert_aside_drop(struct xls_revert *r);
-/* For the journal: what its disks look like now. */
-struct xls_json *xls_revert_aside_stamps(struct xls_revert *r);
+/* Sets its stamps, for the journal. */
+void xls_revert_aside_stamp(struct xls_revert *r);
 /* Reads the configuration from its memory file. */
 int xls_revert_aside_load(struct xls_revert *r);
 /* After a kill, no domain is there: brings it back if nobody has written its
  * disks since (check false: nobody could), or says where its memory is. */
-int xls_revert_aside_recover(struct xls_revert *r,
-                             const struct xls_json *stamps, bool check);
+int xls_revert_aside_recover(struct xls_revert *r, bool check);
 /* The same after a restart of the host: says so. */
 void xls_revert_aside_stale(struct xls_revert *r);
 
@@ -119,18 +121,25 @@ int xls_revert_storage(struct xls_revert *r);
 int xls_revert_check_paths(struct xls_revert *r);
 /* revert/paths.c */
 
+/* Makes the second names, which is what can fail for want of space or of hard
+ * links; drop: those that are left. */
+int xls_revert_make_names(struct xls_revert *r);
+void xls_revert_drop_names(struct xls_revert *r);
 /*
  * keep_path: once the new domain stands and the old one does not run any more,
  * gives the new layers the paths of those they replace, and tells QEMU and
- * libxl. A disk for which that fails stays on the path it has, with a
- * warning: it is right there. May be done again.
+ * libxl. Where that cannot be for one disk it is done for none: they stay on the
+ * paths that they have, with a warning, and paths_left is set. May be done
+ * again; the guest must stand still.
  */
 void xls_revert_take_paths(struct xls_revert *r);
 /* After a kill: whether a new layer took its path, or was about to, so that there
  * is no way back. */
 bool xls_revert_took_paths(struct xls_revert *r);
-/* … and neither domain is there: completes it. ERROR_SNAPSHOT_INCOMPLETE if that
- * cannot be now. */
+/* Whether a domain has written any of them. */
+bool xls_revert_is_written(const struct xls_revert *r);
+/* … and neither domain is there: completes it, or leaves all as it is where a
+ * file has another use by now. ERROR_SNAPSHOT_INCOMPLETE if it cannot be now. */
 int xls_revert_finish_paths(struct xls_revert *r);
 /* What both need, and the journal has: anew, or from the journal. */
 void xls_revert_plan_paths(struct xls_revert *r);
@@ -160,7 +169,9 @@ int xls_revert_leave_old(struct xls_revert *r);
 int xls_revert_journal(struct xls_revert *r);
 /* Completes what a killed revert has left, or, when the new domain did not
  * stand yet, takes it back. op: any domain of the uuid. */
-int xls_revert_recover(struct xls_op *op, const struct xls_json *journal,
-                       bool stale);
+int xls_revert_recover(struct xls_op *op, const char *path,
+                       const struct xls_json *journal, bool stale);
+/* Whether op's domain is the one that the revert of this journal has built. */
+bool xls_revert_built(const struct xls_op *op, const struct xls_json *journal);
 
 #endif

@@ -76,6 +76,7 @@ int xls_file_take_path_prepare(const struct xls_log *log, const char *path,
  * way, durably, under a name that follows from the second one. drop: for good;
  * missing is no failure. */
 int xls_file_put_aside(const struct xls_log *log, const char *name);
+char *xls_file_aside(const char *name);         /* that one; malloc'ed */
 bool xls_file_is_aside(const char *name);
 void xls_file_drop_aside(const struct xls_log *log, const char *name);
 /* path, which is unlinked then, may have been a symlink to the file that

@@ -64,7 +64,7 @@ static char *target_by(const char *name)
 }
 
 /* "<target>.xls-old-…" */
-static char *aside_name(const char *name)
+char *xls_file_aside(const char *name)
 {
     char *target = target_by(name);
     const char *tail = tail_of(name);
@@ -127,7 +127,7 @@ int xls_file_take_path(const struct xls_log *log, const char *path,
 
 int xls_file_put_aside(const struct xls_log *log, const char *name)
 {
-    char *target = target_by(name), *aside = aside_name(name);
+    char *target = target_by(name), *aside = xls_file_aside(name);
     int rc = access(target, F_OK) ? 0
                                   : xls_file_rename_new(log, target, aside);
 
@@ -138,7 +138,7 @@ int xls_file_put_aside(const struct xls_log *log, const char *name)
 
 bool xls_file_is_aside(const char *name)
 {
-    char *aside = aside_name(name);
+    char *aside = xls_file_aside(name);
     bool is = !access(aside, F_OK);
 
     free(aside);
@@ -147,7 +147,7 @@ bool xls_file_is_aside(const char *name)
 
 void xls_file_drop_aside(const struct xls_log *log, const char *name)
 {
-    char *aside = aside_name(name);
+    char *aside = xls_file_aside(name);
 
     xls_file_unlink(log, aside);
     free(aside);

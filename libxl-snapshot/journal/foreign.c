@@ -82,7 +82,6 @@ static bool is_held(const struct xls_op *op, uint64_t domid)
 bool xls_journal_is_inherited(struct xls_op *op, const char *name,
                               const struct xls_json *journal)
 {
-    const char *operation = xls_json_get_str(journal, "operation");
     bool now = xls_journal_of_this_boot(journal), is;
     struct xls_users users;
     uint64_t domid;
@@ -90,9 +89,6 @@ bool xls_journal_is_inherited(struct xls_op *op, const char *name,
     if (op->domid == XLS_NO_DOMID ||
         !xls_json_get_uint(journal, "domid", &domid) ||
         (now && (runs(op, name, domid) || is_held(op, domid))))
-        return false;
-    /* The domain that a revert builds keeps the uuid, and finds it by that. */
-    if (now && operation && !strcmp(operation, "revert"))
         return false;
     xls_users_load(op, &users);
     is = names_a_used_one(op, &users, journal);

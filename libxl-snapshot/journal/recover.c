@@ -84,8 +84,8 @@ static int recover(struct xls_op *op, const struct xls_json *journal)
     } else {
         XLS_ERROR(&op->log,
                   "the journal of an interrupted operation on "
-                  "domain %s is not of this version; recover it with the one "
-                  "that wrote it",
+                  "domain %s, in " XLS_STATE_DIR ", is not of this version; "
+                  "recover it with the one that wrote it",
                   op->name);
         rc = ERROR_SNAPSHOT_INCOMPLETE;
     }
@@ -128,7 +128,7 @@ static bool alive(struct xls_op *op, const struct xls_json *journal)
 static int handle(struct xls_op *op, const char *path, bool mine)
 {
     const char *name = strrchr(path, '/') + 1;
-    bool foreign = strncmp(name, op->uuid, strlen(op->uuid));
+    bool foreign = strncmp(name, op->uuid, strlen(op->uuid)), revert;
     struct xls_json *journal;
     const char *operation;
     int rc;
@@ -136,12 +136,16 @@ static int handle(struct xls_op *op, const char *path, bool mine)
     rc = xls_journal_read(op, path, &journal);
     if (rc)
         return mine ? rc : 0;
+    operation = xls_json_get_str(journal, "operation");
+    revert = operation && !strcmp(operation, "revert");
+    /* It is about two domains, whichever of them this is. */
+    if (revert && xls_journal_of_this_boot(journal) &&
+        xls_revert_built(op, journal))
+        foreign = false;
     if (foreign && !xls_journal_is_inherited(op, name, journal))
         goto out;
-    operation = xls_json_get_str(journal, "operation");
-    if (operation && !strcmp(operation, "revert")) {
-        /* It is about two domains, whichever of them this is. */
-        rc = xls_revert_recover(op, journal, foreign ||
+    if (revert) {
+        rc = xls_revert_recover(op, path, journal, foreign ||
                                     !xls_journal_of_this_boot(journal));
     } else if (!foreign && alive(op, journal)) {
         /* Another one's is for the next operation on that domain. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "block/users.h"
 #include "domain/domain.h"
 #include "domain/memfile.h"
 #include "files/files.h"
@@ -174,7 +175,7 @@ static bool is_written(const libxl_device_disk *disk)
            disk->pdev_path[0];
 }
 
-struct xls_json *xls_revert_aside_stamps(struct xls_revert *r)
+void xls_revert_aside_stamp(struct xls_revert *r)
 {
     struct xls_json *o = xls_json_object();
     int i;
@@ -186,17 +187,18 @@ struct xls_json *xls_revert_aside_stamps(struct xls_revert *r)
         xls_json_set_str(o, disk->vdev, text);
         free(text);
     }
-    return o;
+    xls_json_free(r->aside.stamps);
+    r->aside.stamps = o;
 }
 
 /* The first disk that may have been written since; NULL: none. */
-static const char *changed(struct xls_revert *r, const struct xls_json *stamps)
+static const char *changed(struct xls_revert *r)
 {
     int i;
 
     for (i = 0; i < r->aside.config.num_disks; i++) {
         const libxl_device_disk *disk = &r->aside.config.disks[i];
-        const char *then = xls_json_get_str(stamps, disk->vdev);
+        const char *then = xls_json_get_str(r->aside.stamps, disk->vdev);
         char *now;
         bool same;
 
@@ -229,6 +231,24 @@ static int restore(struct xls_revert *r, uint32_t *domid)
     return rc;
 }
 
+/* That nobody but domid has been started on its disks meanwhile. */
+static int check_disks(struct xls_revert *r, uint32_t domid)
+{
+    struct xls_users users;
+    int i, rc = 0;
+
+    xls_users_load(&r->op, &users);
+    for (i = 0; !rc && i < r->aside.config.num_disks; i++) {
+        const libxl_device_disk *disk = &r->aside.config.disks[i];
+
+        if (is_written(disk))
+            rc = xls_users_check(&r->op, &users, domid, disk->vdev,
+                                 disk->pdev_path);
+    }
+    xls_users_dispose(&users);
+    return rc;
+}
+
 int xls_revert_aside_bring_back(struct xls_revert *r)
 {
     uint32_t domid = XLS_NO_DOMID;
@@ -236,7 +256,11 @@ int xls_revert_aside_bring_back(struct xls_revert *r)
 
     free(r->aside.config.c_info.name);
     r->aside.config.c_info.name = xls_strdup(r->incoming);
-    rc = restore(r, &domid);
+    rc = check_disks(r, XLS_NO_DOMID);
+    if (!rc)
+        rc = restore(r, &domid);
+    if (!rc)
+        rc = check_disks(r, domid);
     if (!rc) {
         r->brought_back = domid;
         r->phase = XLS_REVERT_BACK;
@@ -250,7 +274,7 @@ int xls_revert_aside_bring_back(struct xls_revert *r)
         xls_revert_remove_incomplete(r->op.ctx, domid);
         xls_revert_journal(r);
         XLS_ERROR(&r->op.log, "domain %s, which was put aside, cannot be "
-                  "brought back (libxl's own messages say why); its memory "
+                  "brought back (the messages before say why); its memory "
                   "stays in %s, and the next operation tries again: do not "
                   "start it otherwise", r->name, r->aside.path);
         return ERROR_SNAPSHOT_INCOMPLETE;
@@ -291,8 +315,7 @@ int xls_revert_aside_load(struct xls_revert *r)
     return rc ? ERROR_SNAPSHOT_INCOMPLETE : 0;
 }
 
-int xls_revert_aside_recover(struct xls_revert *r,
-                             const struct xls_json *stamps, bool check)
+int xls_revert_aside_recover(struct xls_revert *r, bool check)
 {
     uint32_t other;
     const char *disk = NULL;
@@ -306,7 +329,9 @@ int xls_revert_aside_recover(struct xls_revert *r,
         return 0;
     }
     if (check)
-        disk = changed(r, stamps);
+        disk = changed(r);
+    else
+        xls_revert_aside_stamp(r);
     if (disk) {
         keep(r, "it does not show that nobody has written disk ", disk);
         return 0;

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "block/disk.h"
 #include "block/users.h"
+#include "files/files.h"
 #include "records/records.h"
 
 libxl_device_disk *xls_revert_disk(libxl_domain_config *config,
@@ -40,6 +41,11 @@ static int prepare_external(struct xls_revert *r, const libxl_disk_snapshot *a,
     if (a->keep_path && (!a->disk.pdev_path || a->disk.pdev_path[0] != '/')) {
         XLS_ERROR(&r->op.log, "disk %s: keep_path needs disk.pdev_path, the "
                   "path to take over", disk->vdev);
+        return ERROR_INVAL;
+    }
+    if (a->keep_path && xls_same_file(path, a->disk.pdev_path)) {
+        XLS_ERROR(&r->op.log, "disk %s: external_path, %s, is the file at the "
+                  "path that it is to take over", disk->vdev, path);
         return ERROR_INVAL;
     }
     rc = xls_check_unused(&r->op, XLS_NO_DOMID, disk->vdev, path);

@@ -30,14 +30,12 @@ int xls_revert_journal(struct xls_revert *r)
         xls_json_set_int(o, "built", r->domid);
     if (r->vm_tree)
         xls_json_set(o, "vm", xls_json_copy(r->vm_tree));
-    if (r->aside.path) {
-        xls_json_set_str(o, "aside", r->aside.path);
-        xls_json_set_int(o, "phase", r->phase);
-        if (r->phase == XLS_REVERT_BACK)
-            xls_json_set_int(o, "brought_back", r->brought_back);
-        else if (r->phase != XLS_REVERT_SAVING)
-            xls_json_set(o, "stamps", xls_revert_aside_stamps(r));
-    }
+    xls_json_set_int(o, "phase", r->phase);
+    if (r->phase == XLS_REVERT_BACK)
+        xls_json_set_int(o, "brought_back", r->brought_back);
+    xls_json_set_str(o, "aside", r->aside.path);
+    if (r->aside.stamps)
+        xls_json_set(o, "stamps", xls_json_copy(r->aside.stamps));
     rc = xls_journal_write(&r->op, o);
     xls_json_free(o);
     free(new_uuid);
@@ -135,9 +133,13 @@ static int on_to_new(struct xls_revert *r, const char *new_name, bool old)
     }
     libxl_dominfo_init(&info);
     rc = libxl_domain_info(r->op.ctx, &info, r->domid);
-    /* Once it ran, its paths are taken. */
-    if (!rc && info.paused)
+    /* Somebody has it run already. */
+    if (!rc && !info.paused)
+        rc = libxl_domain_pause(r->op.ctx, r->domid, NULL);
+    if (!rc)
         rc = xls_revert_go_on(r);
+    if (!rc && !info.paused && r->args->leave_paused)
+        rc = libxl_domain_unpause(r->op.ctx, r->domid, NULL);
     libxl_dominfo_dispose(&info);
     if (!rc && old)
         rc = xls_revert_destroy_old(r);
@@ -169,10 +171,12 @@ static int finish_destroying(struct xls_revert *r, bool *gone)
 {
     int rc;
 
-    *gone = false;
     rc = xls_op_refresh(&r->op);
+    *gone = rc == ERROR_DOMAIN_NOTFOUND;
+    if (rc)
+        return *gone ? 0 : rc;
     /* Somebody has it run again. */
-    if (rc || !r->op.info.shutdown) {
+    if (!r->op.info.shutdown) {
         xls_revert_aside_drop(r);
         return 0;
     }
@@ -194,9 +198,19 @@ static int never_left(struct xls_revert *r, bool there)
 }
 
 /*
- * The new domain is gone, and the old one may not run any more: its files have
- * lost their names, or are about to.
+ * Whether the new domain, which is gone, was the one: the old one has lost its
+ * name, and its files theirs, or the new one has written its own.
  */
+static bool went_over(struct xls_revert *r, const char *old_name)
+{
+    if (old_name && strcmp(old_name, r->outgoing))
+        return false;
+    return xls_revert_took_paths(r) ||
+           ((old_name || r->phase == XLS_REVERT_REPLACED) &&
+            xls_revert_is_written(r));
+}
+
+/* The old domain may not run any more. */
 static int complete_off(struct xls_revert *r, bool old)
 {
     int rc = old ? xls_revert_destroy_old(r) : 0;
@@ -209,8 +223,7 @@ static int complete_off(struct xls_revert *r, bool old)
 }
 
 /* The old domain was put aside. */
-static int recover_aside(struct xls_revert *r, const struct xls_json *journal,
-                         bool old)
+static int recover_aside(struct xls_revert *r, bool old)
 {
     bool gone;
     int rc;
@@ -229,7 +242,7 @@ static int recover_aside(struct xls_revert *r, const struct xls_json *journal,
         xls_revert_aside_drop(r);
         return 0;
     }
-    return xls_revert_aside_recover(r, xls_json_get(journal, "stamps"), !old);
+    return xls_revert_aside_recover(r, !old);
 }
 
 static int recover(struct xls_revert *r, const struct xls_json *journal)
@@ -249,13 +262,12 @@ static int recover(struct xls_revert *r, const struct xls_json *journal)
         if (!rc && old_name)
             xls_revert_vm_write(r, r->op.domid);
     }
-    if (!rc && !new_name && (!old_name || !strcmp(old_name, r->outgoing)) &&
-        xls_revert_took_paths(r)) {
+    if (!rc && !new_name && went_over(r, old_name)) {
         rc = complete_off(r, old_name != NULL);
         goto out;
     }
     if (r->aside.path && !new_name) {
-        rc = rc ? rc : recover_aside(r, journal, old_name != NULL);
+        rc = rc ? rc : recover_aside(r, old_name != NULL);
         goto out;
     }
     if (rc || !xls_json_get(journal, "built"))
@@ -282,11 +294,12 @@ static uint32_t domid_in(const struct xls_json *journal, const char *key)
                                                    : XLS_NO_DOMID;
 }
 
-static int load(struct xls_revert *r, const struct xls_json *journal,
+static int load(struct xls_revert *r, const char *path,
+                const struct xls_json *journal,
                 libxl_domain_snapshot_args *args)
 {
     const char *name = xls_json_get_str(journal, "name");
-    const char *path = xls_json_get_str(journal, "aside");
+    const char *aside = xls_json_get_str(journal, "aside");
     const char *new_uuid = xls_json_get_str(journal, "new_uuid");
     char *text = xls_json_print(xls_json_get(journal, "args"), false);
     char *error = NULL;
@@ -296,16 +309,19 @@ static int load(struct xls_revert *r, const struct xls_json *journal,
     rc = libxl_domain_snapshot_args_from_json(r->op.ctx, args, text, &error);
     if (rc || !name) {
         XLS_ERROR(&r->op.log, "the journal of an interrupted revert of domain "
-                  "%s cannot be used: %s", r->op.name,
+                  "%s, %s, cannot be used: %s; when the domain is as it should "
+                  "be, remove that file", r->op.name, path,
                   error ? error : "it has no name");
         rc = ERROR_SNAPSHOT_INCOMPLETE;
         goto out;
     }
     xls_revert_set_name(r, name);
-    r->aside.path = path ? xls_strdup(path) : NULL;
+    r->aside.path = aside ? xls_strdup(aside) : NULL;
     if (xls_json_get_uint(journal, "phase", &phase))
         r->phase = phase;
     r->brought_back = domid_in(journal, "brought_back");
+    if (xls_json_get(journal, "stamps"))
+        r->aside.stamps = xls_json_copy(xls_json_get(journal, "stamps"));
     if (xls_json_get(journal, "vm"))
         r->vm_tree = xls_json_copy(xls_json_get(journal, "vm"));
     if (!new_uuid || libxl_uuid_from_string(&r->new_uuid, new_uuid))
@@ -326,15 +342,24 @@ out:
 /* The host, or the domain under another uuid, was started since. */
 static int recover_stale(struct xls_revert *r)
 {
-    int rc = xls_revert_took_paths(r) ? xls_revert_finish_paths(r) : 0;
+    int rc = went_over(r, NULL) ? xls_revert_finish_paths(r) : 0;
 
     if (!rc)
         xls_revert_aside_stale(r);
     return rc;
 }
 
-int xls_revert_recover(struct xls_op *op, const struct xls_json *journal,
-                       bool stale)
+bool xls_revert_built(const struct xls_op *op, const struct xls_json *journal)
+{
+    const char *new_uuid = xls_json_get_str(journal, "new_uuid");
+
+    return op->domid != XLS_NO_DOMID && new_uuid &&
+           domid_in(journal, "domid") != op->domid &&
+           !strncmp(new_uuid, op->uuid, strlen(op->uuid));
+}
+
+int xls_revert_recover(struct xls_op *op, const char *path,
+                       const struct xls_json *journal, bool stale)
 {
     libxl_domain_snapshot_args args;
     struct xls_revert r = {
@@ -344,7 +369,7 @@ int xls_revert_recover(struct xls_op *op, const struct xls_json *journal,
         .domid = stale ? XLS_NO_DOMID : domid_in(journal, "built"),
         .aside.fd = -1,
     };
-    int lock = -1, i, rc;
+    int lock = -1, i, rc = 0;
 
     /* Whoever reverts holds the old domain's lock. */
     r.op.domid = domid_in(journal, "domid");
@@ -353,26 +378,37 @@ int xls_revert_recover(struct xls_op *op, const struct xls_json *journal,
         if (rc)
             return rc;
     }
+    /* It may have been at work until now. */
+    if (access(path, F_OK))
+        goto out;
     xls_op_qmp_close(op);
     r.op.qmp = NULL;
+    /* op may be about the new domain, which may have another uuid. */
     libxl_dominfo_init(&r.op.info);
-    memcpy(&r.op.info.uuid, &op->info.uuid, sizeof(op->info.uuid));
+    r.op.uuid = xls_asprintf("%.36s", strrchr(path, '/') + 1);
+    if (libxl_uuid_from_string(&r.op.info.uuid, r.op.uuid))
+        r.op.info.uuid = op->info.uuid;
     libxl_domain_config_init(&r.config);
     libxl_domain_config_init(&r.aside.config);
     libxl_domain_snapshot_args_init(&args);
-    rc = load(&r, journal, &args);
+    rc = load(&r, path, journal, &args);
     if (!rc) {
         xls_revert_paths_from_json(&r, journal);
         r.disks = xls_calloc(args.num_disks, sizeof(*r.disks));
         for (i = 0; i < args.num_disks; i++)
             libxl_disk_snapshot_result_init(&r.disks[i]);
         rc = stale ? recover_stale(&r) : recover(&r, journal);
+        if (!rc)
+            xls_revert_drop_names(&r);
     } else if (stale) {
         rc = 0;
     }
     xls_revert_dispose(&r);
+    free(r.op.uuid);
     libxl_dominfo_dispose(&r.op.info);
     libxl_domain_snapshot_args_dispose(&args);
+
+out:
     if (lock >= 0)
         close(lock);
     return rc;

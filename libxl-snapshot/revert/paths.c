@@ -18,6 +18,7 @@
 #include "block/query.h"
 #include "block/users.h"
 #include "files/files.h"
+#include "files/written.h"
 #include "records/records.h"
 
 static bool takes_path(const libxl_disk_snapshot *a)
@@ -99,7 +100,6 @@ struct taking {
     const libxl_disk_snapshot *args;
     const char *second_name;
     libxl_device_disk *disk;            /* NULL: there is no domain */
-    bool failed;
 };
 
 static const char *from(const struct taking *t)
@@ -167,11 +167,12 @@ static void tell_qemu(struct xls_op *op, const struct taking *takings, int num)
     xls_op_qmp_close(op);
 }
 
-static void not_clean(struct xls_op *op, struct taking *t)
+static void stays(struct xls_op *op, const struct taking *t)
 {
-    t->failed = true;
     XLS_WARN(&op->log, "disk %s of domain %s could not take over the path %s "
-             "cleanly", t->args->disk.vdev, op->name, to(t));
+             "and goes on as %s; the next operation on the domain tries again, "
+             "and until then the domain is not to be started from that path",
+             t->args->disk.vdev, op->name, to(t), from(t));
 }
 
 static bool is_taken(const struct taking *t)
@@ -180,20 +181,31 @@ static bool is_taken(const struct taking *t)
     return access(from(t), F_OK) || xls_same_file(from(t), to(t));
 }
 
-/* The files alone. What fails stays where it is. */
-static void take_names(struct xls_op *op, struct taking *takings, int num)
+/* Whether somebody has put another file at the path since, than that which is
+ * to be replaced. Device numbers may change with a start of the host. */
+static bool is_other(const struct xls_revert *r, const struct taking *t)
 {
-    int i;
+    const struct xls_file_id *id = &r->replaced[t->args - r->args->disks];
+    struct xls_file_id now;
 
-    for (i = 0; num > 1 && i < num; i++)
-        if (!takings[i].failed && !is_taken(&takings[i]) &&
-            xls_file_put_aside(&op->log, takings[i].second_name))
-            not_clean(op, &takings[i]);
-    for (i = 0; i < num; i++)
-        if (!takings[i].failed && !access(from(&takings[i]), F_OK) &&
-            xls_file_take_path(&op->log, from(&takings[i]), to(&takings[i]),
-                               takings[i].second_name, NULL))
-            not_clean(op, &takings[i]);
+    return id->ino && !is_taken(t) && !xls_identify(to(t), &now) &&
+           now.ino != id->ino;
+}
+
+/* The files alone: all of them, or as far as nothing fails. */
+static int take_names(struct xls_op *op, struct taking *takings, int num)
+{
+    int i, rc = 0;
+
+    for (i = 0; num > 1 && !rc && i < num; i++)
+        if (!is_taken(&takings[i]))
+            rc = xls_file_put_aside(&op->log, takings[i].second_name);
+    for (i = 0; !rc && i < num; i++)
+        if (!access(from(&takings[i]), F_OK))
+            rc = xls_file_take_path(&op->log, from(&takings[i]),
+                                    to(&takings[i]), takings[i].second_name,
+                                    NULL);
+    return rc;
 }
 
 /* Former names, and the files that were replaced. */
@@ -202,10 +214,8 @@ static void drop_names(struct xls_op *op, struct taking *takings, int num)
     int i;
 
     for (i = 0; i < num; i++) {
-        if (!takings[i].failed && xls_same_file(from(&takings[i]),
-                                                to(&takings[i])) &&
-            xls_file_unlink(&op->log, from(&takings[i])))
-            not_clean(op, &takings[i]);
+        if (xls_is_second_name(from(&takings[i]), to(&takings[i])))
+            xls_file_unlink(&op->log, from(&takings[i]));
         xls_file_drop_aside(&op->log, takings[i].second_name);
     }
 }
@@ -228,40 +238,65 @@ static int record_of(struct xls_op *op, const struct taking *t,
     return rc;
 }
 
-/* The guest stands still: QEMU and libxl are told of all disks at once. */
+/* Whether all that is still to be done can be. */
+static int check_paths(struct xls_revert *r, struct xls_op *op,
+                       const struct taking *takings, int num)
+{
+    int i, rc = 0;
+
+    for (i = 0; !rc && i < num; i++) {
+        const struct taking *t = &takings[i];
+
+        if (is_taken(t))
+            continue;
+        if (is_other(r, t)) {
+            XLS_ERROR(&op->log, "%s is another file by now than the one that "
+                      "was to be replaced", to(t));
+            rc = ERROR_SNAPSHOT_STORAGE;
+        }
+        if (!rc)
+            rc = xls_check_unused(op, r->op.domid, t->args->disk.vdev, to(t));
+        if (!rc)
+            rc = xls_file_take_path_prepare(&op->log, from(t), t->second_name,
+                                            NULL);
+    }
+    return rc;
+}
+
+/* QEMU and libxl are told of all disks at once. */
+static int tell(struct xls_op *op, struct taking *takings, int num)
+{
+    struct xls_record *records = xls_calloc(num, sizeof(*records));
+    int i, rc = 0;
+
+    for (i = 0; !rc && i < num; i++)
+        rc = record_of(op, &takings[i], &records[i]);
+    if (!rc) {
+        tell_qemu(op, takings, num);
+        rc = xls_records_set(op, records, num);
+    }
+    free(records);
+    return rc;
+}
+
+/* The guest stands still. */
 static void take_paths(struct xls_revert *r, struct xls_op *op,
                        struct taking *takings, int num)
 {
-    struct xls_record *records = xls_calloc(num, sizeof(*records));
-    struct taking *told = xls_calloc(num, sizeof(*told));
-    int i, taken = 0, rc = 0;
+    int i, rc;
 
-    for (i = 0; i < num; i++)
-        if (!is_taken(&takings[i]) &&
-            xls_check_unused(op, r->op.domid, takings[i].args->disk.vdev,
-                             to(&takings[i])))
-            not_clean(op, &takings[i]);
-    take_names(op, takings, num);
-    for (i = 0; i < num; i++) {
-        struct taking *t = &takings[i];
-
-        if (!t->failed && record_of(op, t, &records[taken]))
-            not_clean(op, t);
-        if (t->failed)
-            continue;
-        note_path(r, t->args - r->args->disks);
-        told[taken++] = *t;
-    }
-    if (taken) {
-        tell_qemu(op, told, taken);
-        rc = xls_records_set(op, records, taken);
-    }
+    rc = check_paths(r, op, takings, num);
+    if (!rc)
+        rc = take_names(op, takings, num);
+    for (i = 0; !rc && i < num; i++)
+        note_path(r, takings[i].args - r->args->disks);
+    if (!rc)
+        rc = tell(op, takings, num);
     for (i = 0; rc && i < num; i++)
-        if (!takings[i].failed)
-            not_clean(op, &takings[i]);
-    drop_names(op, takings, num);
-    free(records);
-    free(told);
+        stays(op, &takings[i]);
+    r->paths_left = rc != 0;
+    if (!rc)
+        drop_names(op, takings, num);
 }
 
 /* Those that are known of the revert; of the caller, that frees them. */
@@ -305,17 +340,18 @@ void xls_revert_take_paths(struct xls_revert *r)
 
 /* --- after a kill, without a domain --- */
 
-/* That nobody is on what is still to change its name. */
-static int check_free(struct xls_revert *r, const struct taking *takings,
-                      int num)
+/* Why what is still to change its name has another use by now; malloc'ed, NULL:
+ * it has none. */
+static char *other_use(struct xls_revert *r, const struct taking *takings,
+                       int num)
 {
+    const struct xls_used *by;
     struct xls_users users;
-    int i, rc = 0;
+    char *why = NULL;
+    int i;
 
     xls_users_load(&r->op, &users);
-    for (i = 0; !rc && i < num; i++) {
-        const struct xls_used *by;
-
+    for (i = 0; !why && i < num; i++) {
         if (is_taken(&takings[i]))
             continue;
         by = xls_users_find(&users, from(&takings[i]), XLS_NO_DOMID,
@@ -323,16 +359,36 @@ static int check_free(struct xls_revert *r, const struct taking *takings,
         if (!by)
             by = xls_users_find(&users, to(&takings[i]), XLS_NO_DOMID,
                                 XLS_NO_DOMID);
-        if (!by)
-            continue;
-        XLS_ERROR(&r->op.log, "reverting domain %s was interrupted while its "
-                  "disks changed their names, and %s is in use by domain %u "
-                  "(disk %s); shut that domain down and try again", r->name,
-                  by->path, by->domid, by->vdev);
-        rc = ERROR_SNAPSHOT_INCOMPLETE;
+        if (by)
+            why = xls_asprintf("%s is in use by domain %u (disk %s)", by->path,
+                               by->domid, by->vdev ? by->vdev : "?");
+        else if (is_other(r, &takings[i]))
+            why = xls_asprintf("%s is another file by now",
+                               to(&takings[i]));
     }
     xls_users_dispose(&users);
-    return rc;
+    return why;
+}
+
+/* Somebody has helped himself: it would be what he wrote that is lost. */
+static void leave(struct xls_revert *r, const struct taking *takings, int num,
+                  const char *why)
+{
+    int i;
+
+    XLS_WARN(&r->op.log, "reverting domain %s was interrupted while its disks "
+             "changed their names, and %s: they are left as they are", r->name,
+             why);
+    for (i = 0; i < num; i++) {
+        char *aside = xls_file_aside(takings[i].second_name);
+
+        XLS_WARN(&r->op.log, "disk %s: its state in the snapshot is in %s, the "
+                 "one before the revert in %s; remove what you do not need",
+                 takings[i].args->disk.vdev,
+                 is_taken(&takings[i]) ? to(&takings[i]) : from(&takings[i]),
+                 access(aside, F_OK) ? to(&takings[i]) : aside);
+        free(aside);
+    }
 }
 
 /* Whether its names show that it took its path, or was about to. Without the
@@ -357,30 +413,69 @@ bool xls_revert_took_paths(struct xls_revert *r)
     return took && (!r->aside.path || r->phase == XLS_REVERT_REPLACED);
 }
 
+bool xls_revert_is_written(const struct xls_revert *r)
+{
+    bool written = false;
+    int i;
+
+    for (i = 0; i < r->args->num_disks; i++) {
+        const libxl_disk_snapshot *a = &r->args->disks[i];
+
+        written |= a->method == LIBXL_SNAPSHOT_METHOD_EXTERNAL &&
+                   !access(a->external_path, F_OK) &&
+                   xls_image_written(a->external_path);
+    }
+    return written;
+}
+
 int xls_revert_finish_paths(struct xls_revert *r)
 {
     int i, num, rc = 0;
     struct taking *takings = takings_of(r, &num);
+    char *why = other_use(r, takings, num);
     bool left = false;
 
+    if (why) {
+        leave(r, takings, num, why);
+        goto out;
+    }
     for (i = 0; i < num; i++)
         left |= !is_taken(&takings[i]);
-    if (left) {
-        rc = check_free(r, takings, num);
-        if (rc)
-            goto out;
+    if (left)
         XLS_NOTICE(&r->op.log, "reverting domain %s was interrupted while its "
                    "disks changed their names; completing that: they are as "
                    "in the snapshot, and the domain is off", r->name);
-    }
-    take_names(&r->op, takings, num);
-    for (i = 0; i < num; i++)
-        if (takings[i].failed)
-            rc = ERROR_SNAPSHOT_INCOMPLETE;
-    if (!rc)
+    rc = take_names(&r->op, takings, num);
+    if (rc)
+        rc = ERROR_SNAPSHOT_INCOMPLETE;
+    else
         drop_names(&r->op, takings, num);
 
 out:
+    free(why);
     free(takings);
     return rc;
+}
+
+int xls_revert_make_names(struct xls_revert *r)
+{
+    int i, num, rc = 0;
+    struct taking *takings = takings_of(r, &num);
+
+    for (i = 0; !rc && i < num; i++)
+        rc = xls_file_take_path_prepare(&r->op.log, from(&takings[i]),
+                                        takings[i].second_name, NULL);
+    free(takings);
+    return rc;
+}
+
+void xls_revert_drop_names(struct xls_revert *r)
+{
+    int i, num;
+    struct taking *takings = takings_of(r, &num);
+
+    for (i = 0; i < num; i++)
+        xls_file_drop_second_name(&r->op.log, takings[i].second_name,
+                                  from(&takings[i]));
+    free(takings);
 }

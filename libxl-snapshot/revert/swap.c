@@ -32,11 +32,13 @@ int xls_revert_leave_old(struct xls_revert *r)
     if (!r->conflict)
         return xls_revert_destroy_old(r);
     r->phase = XLS_REVERT_DESTROYING;
+    xls_revert_aside_stamp(r);
     rc = xls_revert_journal(r);
     if (!rc)
         rc = xls_revert_destroy_old(r);
     if (!rc) {
         r->phase = XLS_REVERT_GONE;
+        xls_revert_aside_stamp(r);
         return xls_revert_journal(r);
     }
     if (!xls_op_refresh(&r->op) && !xls_domain_resume(&r->op))
@@ -101,6 +103,7 @@ int xls_revert_swap(struct xls_revert *r)
     /* From here on the new domain is the one: nothing of what is left to do
      * may end it. */
     r->phase = XLS_REVERT_REPLACED;
+    xls_revert_journal(r);
     rc = xls_revert_go_on(r);
     if (xls_revert_destroy_old(r))
         XLS_WARN(&r->op.log, "it is paused and of no use any more; try: xl "

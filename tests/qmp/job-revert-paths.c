@@ -14,35 +14,55 @@
 #define REPLACED_DOMID 5
 #define OLD 0x0d
 #define NEW 0x17
+#define LATER 0x2b
+
+/* What each byte of the old domain's uuid is: xl create gives a new one, and a
+ * revert that of the snapshot's configuration. */
+static unsigned char old_uuid;
 
 static libxl_domain_snapshot_args args;
 static char *paths[DISKS];      /* that the new layers take */
 
-/* The new domain's QEMU, on layers that are to take the old ones' paths. */
+static char dir[32];
+
+/* The new domain's QEMU, on new layers, over those of the snapshot, that are to
+ * take the old ones' paths. */
 static void stand(void)
 {
+    struct vm_disk disks[DISKS] = { { 0 } };
+    char *layers[DISKS];
     int i;
 
-    host_start(vm_start(DISKS, NULL));
-    host.paused = true;
+    strcpy(dir, "/tmp/xls-names-XXXXXX");
+    assert_non_null(mkdtemp(dir));
     libxl_domain_snapshot_args_init(&args);
     args.num_disks = DISKS;
     args.disks = xls_calloc(DISKS, sizeof(*args.disks));
     for (i = 0; i < DISKS; i++) {
         libxl_disk_snapshot *a = &args.disks[i];
 
-        vm_write(host.vm, host.disks[i].vdev, 0, BLOCK, NEW);
-        paths[i] = xls_asprintf("%s/old%d.qcow2", host.images, i);
-        sh("qemu-img create -q -f qcow2 '%s' 16M && qemu-io -f qcow2 "
-           "-c 'write -P %d 0 %d' '%s' >/dev/null", paths[i], OLD, BLOCK,
-           paths[i]);
+        layers[i] = xls_asprintf("%s/new%d.qcow2", dir, i);
+        paths[i] = xls_asprintf("%s/old%d.qcow2", dir, i);
+        sh("cd %s && for f in old snapshot; do qemu-img create -q -f qcow2 "
+           "${f}%d.qcow2 16M; done && "
+           "qemu-io -f qcow2 -c 'write -P %d 0 %d' old%d.qcow2 >/dev/null && "
+           "qemu-io -f qcow2 -c 'write -P %d 0 %d' snapshot%d.qcow2 >/dev/null "
+           "&& qemu-img create -q -f qcow2 -b %s/snapshot%d.qcow2 -F qcow2 '%s'",
+           dir, i, OLD, BLOCK, i, NEW, BLOCK, i, dir, i, layers[i]);
+        disks[i].path = layers[i];
         libxl_disk_snapshot_init(a);
         a->method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
         a->keep_path = true;
-        a->external_path = xls_strdup(host.disks[i].path);
-        a->disk.vdev = xls_strdup(host.disks[i].vdev);
+        a->external_path = xls_strdup(layers[i]);
+        a->disk.vdev = xls_strdup(i ? "xvdb" : "xvda");
         a->disk.pdev_path = xls_strdup(paths[i]);
     }
+    host_start(vm_start(DISKS, disks));
+    strcpy(host.images, dir);
+    host.paused = true;
+    old_uuid = host.uuid + 1;
+    for (i = 0; i < DISKS; i++)
+        free(layers[i]);
 }
 
 /* The second path is a symlink to where the file is. */
@@ -60,11 +80,17 @@ static void fell(void)
         free(paths[i]);
     libxl_domain_snapshot_args_dispose(&args);
     host_teardown(NULL);
+    sh("rm -rf '%s'", dir);
 }
 
-static void uuid_of_all(libxl_uuid *uuid)
+static void make_uuid(libxl_uuid *uuid, unsigned char of)
 {
-    memset(uuid->uuid, host.uuid, sizeof(uuid->uuid));
+    memset(uuid->uuid, of, sizeof(uuid->uuid));
+}
+
+static void of_one_uuid(void)
+{
+    old_uuid = host.uuid;
 }
 
 /* What a revert does once the new domain stands. */
@@ -79,7 +105,7 @@ static void swap(void)
     int i;
 
     xls_op_begin_inactive(&r.op, "revert", host_ctx, &host_how);
-    uuid_of_all(&r.op.info.uuid);
+    make_uuid(&r.op.info.uuid, old_uuid);
     r.op.uuid = xls_asprintf(LIBXL_UUID_FMT,
                              LIBXL_UUID_BYTES(r.op.info.uuid));
     r.op.name = xls_strdup("guest");
@@ -87,16 +113,22 @@ static void swap(void)
     xls_revert_set_name(&r, "guest");
     libxl_domain_config_init(&r.config);
     libxl_domain_config_init(&r.aside.config);
-    uuid_of_all(&r.config.c_info.uuid);
+    make_uuid(&r.config.c_info.uuid, host.uuid);
     libxl_retrieve_domain_configuration(host_ctx, host.domid, &r.config, NULL);
     r.disks = xls_calloc(DISKS, sizeof(*r.disks));
     for (i = 0; i < DISKS; i++)
         libxl_disk_snapshot_result_init(&r.disks[i]);
     xls_revert_plan_paths(&r);
+    r.phase = XLS_REVERT_REPLACED;
     xls_revert_journal(&r);
-    xls_revert_take_paths(&r);
-    libxl_domain_unpause(host_ctx, host.domid, NULL);
-    xls_journal_remove(&r.op);
+    if (xls_revert_make_names(&r)) {
+        xls_revert_drop_names(&r);
+    } else {
+        xls_revert_take_paths(&r);
+        libxl_domain_unpause(host_ctx, host.domid, NULL);
+    }
+    if (!r.paths_left)
+        xls_journal_remove(&r.op);
 }
 
 static bool shows(const char *path, int value)
@@ -152,15 +184,22 @@ static void recover_without_a_domain(void)
 {
     libxl_uuid uuid;
 
-    uuid_of_all(&uuid);
+    make_uuid(&uuid, old_uuid);
     assert_int_equal(libxl_domain_snapshot_recover_uuid(host_ctx, &uuid,
                                                         &host_how), 0);
 }
 
-/* Whether the killed process came to change any name of the disks. */
+static void recover_the_domain(void)
+{
+    if (host_call(libxl_domain_snapshot_recover(host_ctx, host.domid,
+                                                &host_how)))
+        fail_msg("%s", vm_logged());
+}
+
+/* Whether the killed process came to change a path. */
 static bool began(void)
 {
-    char *out = sh_output("ls -R '%s' | grep -c -e xls-new -e xls-old || true", host.images);
+    char *out = sh_output("ls -R '%s' | grep -c xls-old || true", host.images);
     bool is = strcmp(out, "0");
 
     free(out);
@@ -202,7 +241,7 @@ static void a_power_cut_leaves_disks_of_one_moment(void **state)
 static void both_domains_end_after_a_kill(void **state)
 {
     (void)state;
-    both_domains_are_gone(NULL, NULL);
+    both_domains_are_gone(NULL, of_one_uuid);
 }
 
 static void a_path_that_is_a_symlink_stays_one(void **state)
@@ -211,28 +250,27 @@ static void a_path_that_is_a_symlink_stays_one(void **state)
     both_domains_are_gone(another_boot, through_a_symlink);
 }
 
-static void the_new_domain_goes_on_after_a_kill(void **state)
+/* as_well: what happens to the new domain before the next command. */
+static void the_new_one_is_there(void (*as_well)(void), void (*before)(void))
 {
     bool killed = true;
     int n, i;
 
-    (void)state;
     for (n = 2; killed; n++) {
-        libxl_uuid uuid;
-
         stand();
+        if (before)
+            before();
         killed = host_killed_in(swap, n);
-        uuid_of_all(&uuid);
+        if (as_well)
+            as_well();
         if (killed)
-            assert_int_equal(host_call(libxl_domain_snapshot_recover(
-                host_ctx, host.domid, &host_how)), 0);
+            recover_the_domain();
         for (i = 0; i < DISKS; i++) {
             assert_string_equal(host.disks[i].path, paths[i]);
             assert_true(vm_holds(host.vm, host.disks[i].vdev, 0, BLOCK, NEW));
             vm_write(host.vm, host.disks[i].vdev, BLOCK, BLOCK, NEW);
         }
-        if (killed)
-            assert_false(host.paused);
+        assert_false(host.paused);
         host_destroy();
         assert_int_equal(moment(), NEW);
         no_names_are_left();
@@ -241,25 +279,47 @@ static void the_new_domain_goes_on_after_a_kill(void **state)
     assert_true(n > 8);
 }
 
-/* The new one is destroyed: the old one may go on only on files that it has. */
-static void the_old_domain_goes_on_only_on_its_files(void **state)
+static void the_new_domain_goes_on_after_a_kill(void **state)
+{
+    (void)state;
+    the_new_one_is_there(NULL, of_one_uuid);
+}
+
+static void unpause(void)
+{
+    libxl_domain_unpause(host_ctx, host.domid, NULL);
+    vm_write(host.vm, host.disks[0].vdev, 2 * BLOCK, BLOCK, LATER);
+}
+
+/* xl unpause, by somebody who finds it paused. */
+static void the_new_domain_runs_before_the_next_command(void **state)
+{
+    (void)state;
+    the_new_one_is_there(unpause, NULL);
+}
+
+/* The new one is gone: the old one may go on only on files that it has, and
+ * only if the new one has never run. */
+static void the_old_one_is_there(bool ran)
 {
     bool killed = true;
     int n, back = 0;
 
-    (void)state;
     for (n = 2; killed; n++) {
-        bool taken;
+        bool went;
 
         stand();
         killed = host_killed_in(swap, n) && journal_is_there();
-        taken = began() || moment() == NEW;
+        went = ran || began() || moment() == NEW;
+        if (ran)
+            unpause();
         host_destroy();
         host.domid = REPLACED_DOMID;
+        host.uuid = old_uuid;
         strcpy(host.name, "guest--outgoing");
         if (killed)
             libxl_domain_snapshot_recover(host_ctx, host.domid, &host_how);
-        if (killed && !taken) {
+        if (killed && !went) {
             assert_int_equal(host.domid, REPLACED_DOMID);
             assert_string_equal(host.name, "guest");
             back++;
@@ -267,46 +327,160 @@ static void the_old_domain_goes_on_only_on_its_files(void **state)
             assert_int_equal(host.domid, XLS_NO_DOMID);
             recover_without_a_domain();
         }
-        assert_int_equal(moment(), taken ? NEW : OLD);
+        assert_int_equal(moment(), went ? NEW : OLD);
+        no_names_are_left();
         host.domid = XLS_NO_DOMID;
         fell();
     }
-    assert_true(back > 0);
+    assert_true(ran || back > 0);
+}
+
+static void the_old_domain_goes_on_only_on_its_files(void **state)
+{
+    (void)state;
+    the_old_one_is_there(false);
+}
+
+static void the_old_domain_is_over_once_the_new_one_has_run(void **state)
+{
+    (void)state;
+    the_old_one_is_there(true);
+}
+
+static char *content(const char *path)
+{
+    return sh_output("sha256sum < '%s'", path);
+}
+
+/* Somebody has put a file of his own at a path that is not there, and works on
+ * with both disks. */
+static void what_is_put_at_a_path_meanwhile_stays(void **state)
+{
+    char *before[DISKS], *after;
+    bool killed = true;
+    int n, i, tried = 0;
+
+    (void)state;
+    for (n = 2; killed; n++) {
+        stand();
+        killed = host_killed_in(swap, n);
+        host_destroy();
+        if (killed && !moment()) {
+            for (i = 0; i < DISKS; i++) {
+                if (access(paths[i], F_OK))
+                    sh("cp '%s'.xls-old-* '%s'", paths[i], paths[i]);
+                sh("qemu-io -f qcow2 -c 'write -P %d 0 %d' '%s' >/dev/null",
+                   LATER, BLOCK, paths[i]);
+                before[i] = content(paths[i]);
+            }
+            for (i = 0; i < 2; i++)
+                recover_without_a_domain();
+            for (i = 0; i < DISKS; i++) {
+                after = content(paths[i]);
+                assert_string_equal(after, before[i]);
+                free(before[i]);
+                free(after);
+            }
+            tried++;
+        }
+        fell();
+    }
+    assert_true(tried > 2);
 }
 
 /* Somebody has started a domain on one of the files meanwhile. */
 static void a_file_in_use_keeps_its_name(void **state)
 {
-    int n, refused = 0;
     bool killed = true;
-    libxl_uuid uuid;
+    int n, tried = 0;
 
     (void)state;
-    uuid_of_all(&uuid);
     for (n = 2; killed; n++) {
-        int now, rc;
-
         stand();
-        uuid_of_all(&uuid);
         killed = host_killed_in(swap, n);
         host_destroy();
-        now = moment();
-        strcpy(host.other_disk, args.disks[1].external_path);
-        rc = libxl_domain_snapshot_recover_uuid(host_ctx, &uuid, &host_how);
-        if (rc) {
-            refused++;
-            assert_int_equal(rc, ERROR_SNAPSHOT_INCOMPLETE);
-            assert_int_equal(moment(), now);
-            assert_false(access(host.other_disk, F_OK));
-            assert_non_null(strstr(vm_logged(), "shut that domain down"));
-            host.other_disk[0] = '\0';
+        if (killed && !moment() && !access(args.disks[1].external_path, F_OK)) {
+            bool taken = !access(paths[1], F_OK) && shows(paths[1], NEW);
+
+            strcpy(host.other_disk, args.disks[1].external_path);
             recover_without_a_domain();
-            assert_int_equal(moment(), NEW);
-            no_names_are_left();
+            if (!taken)
+                assert_int_equal(moment(), 0);
+            assert_true(taken || !access(host.other_disk, F_OK));
+            tried++;
         }
         fell();
     }
-    assert_true(refused > 0);
+    assert_true(tried > 2);
+}
+
+/* A file system without hard links, say: nothing has been done by then. */
+static void without_second_names_no_path_is_touched(void **state)
+{
+    (void)state;
+    stand();
+    host.no_links = true;
+    assert_false(host_killed_in(swap, 0));
+    assert_int_equal(moment(), OLD);
+    assert_true(host.paused);
+    fell();
+}
+
+static int revert_off(void)
+{
+    libxl_domain_config config;
+    int rc;
+
+    libxl_domain_config_init(&config);
+    libxl_retrieve_domain_configuration(host_ctx, host.domid, &config, NULL);
+    config.c_info.name = xls_strdup("guest");
+    host.domid = XLS_NO_DOMID;
+    rc = libxl_domain_snapshot_revert(host_ctx, XLS_NO_DOMID, &config, &args,
+                                      &host_how, NULL);
+    libxl_domain_config_dispose(&config);
+    return rc;
+}
+
+static void a_layer_does_not_take_over_its_own_path(void **state)
+{
+    (void)state;
+    stand();
+    free(args.disks[0].external_path);
+    args.disks[0].external_path = xls_strdup(paths[0]);
+    assert_int_equal(revert_off(), ERROR_INVAL);
+    assert_non_null(strstr(vm_logged(), "is the file at the path"));
+    assert_int_equal(moment(), OLD);
+    fell();
+}
+
+/* Another domain runs on its disk by now. */
+static void what_was_put_aside_comes_back_on_its_own_disks_only(void **state)
+{
+    struct xls_revert r = { .args = &args, .aside.fd = -1,
+                            .domid = XLS_NO_DOMID };
+
+    (void)state;
+    stand();
+    host_away();
+    xls_op_begin_inactive(&r.op, "revert", host_ctx, &host_how);
+    r.op.uuid = xls_strdup("22222222-2222-2222-2222-222222222222");
+    r.op.domid = REPLACED_DOMID;
+    xls_revert_set_name(&r, "guest");
+    libxl_domain_config_init(&r.config);
+    libxl_domain_config_init(&r.aside.config);
+    libxl_retrieve_domain_configuration(host_ctx, host.domid, &r.aside.config,
+                                        NULL);
+    host.domid = XLS_NO_DOMID;
+    strcpy(host.other_disk, host.disks[1].path);
+    xls_revert_plan_paths(&r);
+    r.aside.path = xls_asprintf("%s/memory", host.images);
+    r.phase = XLS_REVERT_GONE;
+    assert_int_equal(xls_revert_aside_bring_back(&r),
+                     ERROR_SNAPSHOT_INCOMPLETE);
+    assert_non_null(strstr(vm_logged(), "is in use by domain"));
+    free(r.op.uuid);
+    xls_revert_dispose(&r);
+    fell();
 }
 
 #define TEST(name) cmocka_unit_test_teardown(name, host_teardown)
@@ -318,7 +492,13 @@ int main(void)
         TEST(both_domains_end_after_a_kill),
         TEST(a_path_that_is_a_symlink_stays_one),
         TEST(the_new_domain_goes_on_after_a_kill),
+        TEST(the_new_domain_runs_before_the_next_command),
         TEST(the_old_domain_goes_on_only_on_its_files),
+        TEST(the_old_domain_is_over_once_the_new_one_has_run),
+        TEST(what_is_put_at_a_path_meanwhile_stays),
+        TEST(without_second_names_no_path_is_touched),
+        TEST(a_layer_does_not_take_over_its_own_path),
+        TEST(what_was_put_aside_comes_back_on_its_own_disks_only),
         TEST(a_file_in_use_keeps_its_name),
     };
 
