@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "block/users.h"
 #include "create.h"
 #include "files/files.h"
 
@@ -131,6 +132,29 @@ static int check_base(struct xls_create *c, const struct xls_create_disk *d)
     return 0;
 }
 
+/*
+ * What another running domain has is not frozen under it: its writes would fail.
+ * One whose images cannot be examined may have any file, which is no reason to
+ * take no snapshots.
+ */
+static int check_shared(struct xls_create *c)
+{
+    struct xls_users users;
+    int i, rc = 0;
+
+    xls_users_load(&c->op, &users);
+    for (i = 0; !rc && i < c->num_todo; i++) {
+        const struct xls_create_disk *d = &c->todo[i];
+
+        if (d->base_path &&
+            xls_users_find(&users, d->base_path, c->op.domid, XLS_NO_DOMID))
+            rc = xls_users_check(&c->op, &users, XLS_NO_DOMID,
+                                 d->disk->rec->vdev, d->base_path);
+    }
+    xls_users_dispose(&users);
+    return rc;
+}
+
 int xls_create_check_paths(struct xls_create *c)
 {
     struct names n = { 0 };
@@ -142,6 +166,8 @@ int xls_create_check_paths(struct xls_create *c)
     for (i = 0; !rc && i < c->num_todo; i++)
         if (c->todo[i].base_path)
             rc = check_base(c, &c->todo[i]);
+    if (!rc)
+        rc = check_shared(c);
     for (i = 0; i < n.num; i++)
         free(n.v[i].what);
     free(n.v);

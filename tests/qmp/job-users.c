@@ -154,6 +154,26 @@ static void a_pivot_does_not_replace_what_another_has(void **state)
     all_is_right(2);
 }
 
+/* Two domains with one disk, by another name: freezing it would end the other
+ * one's writes. */
+static void what_another_writes_is_not_frozen(void **state)
+{
+    char *layer = layer_path(1);
+
+    (void)state;
+    chain_start(1, 1);
+    sh("ln -s '%s' '%s/shared'", host.disks[0].path, host.images);
+    other_has("shared");
+    is_shared(snapshot(1), host.disks[0].path, "domain 3");
+    assert_false(is_protected(host.disks[0].path));
+    assert_int_equal(access(layer, F_OK), -1);
+    strcpy(host.other_disk, "");
+    assert_int_equal(snapshot(1), 0);
+    guest_writes(22, 0x79);
+    all_is_right(2);
+    free(layer);
+}
+
 /* The disk becomes a clone of a golden image, which nobody else has open. */
 static void a_golden_image_is_only_written_by_force(void **state)
 {
@@ -208,6 +228,7 @@ int main(void)
         TEST(what_cannot_be_examined_may_use_anything),
         TEST(a_copy_does_not_go_to_what_is_below_anothers_disk),
         TEST(a_pivot_does_not_replace_what_another_has),
+        TEST(what_another_writes_is_not_frozen),
         TEST(a_golden_image_is_only_written_by_force),
     };
 
