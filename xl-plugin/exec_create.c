@@ -12,6 +12,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,28 +21,63 @@
 #include "exec/rewrite.h"
 #include "exec/start_lock.h"
 
-#define MAX_CONFIG (1 << 20)
+#define MAX_CONFIG (16 << 20)
 
-/* The text that xl will parse; NULL when it cannot be read. */
-static char *read_config(const char *path, const char *extra)
+/* All that is in fd, less than MAX_CONFIG bytes of text; NULL otherwise. */
+static char *read_text(int fd)
 {
-    char *text, *whole = NULL;
+    size_t len = 0, size = 4096;
+    char *text = xls_calloc(size, 1);
+    ssize_t got = 1;
+
+    while (got > 0 && len < MAX_CONFIG) {
+        if (len + 1 == size)
+            text = xls_realloc(text, size *= 2, 1);
+        got = read(fd, text + len, size - len - 1);
+        len += got > 0 ? got : 0;
+    }
+    text[len] = '\0';
+    if (!got && strlen(text) == len)
+        return text;
+    free(text);
+    return NULL;
+}
+
+/* What can be read once only: xl gets a copy; the path of that, malloc'ed. */
+static char *copy_for_xl(const char *text)
+{
+    int fd = memfd_create("xl.cfg", 0);
+    size_t len = strlen(text);
+
+    if (fd >= 0 && write(fd, text, len) == (ssize_t)len &&
+        !lseek(fd, 0, SEEK_SET))
+        return xls_asprintf("/proc/self/fd/%d", fd);
+    if (fd >= 0)
+        close(fd);
+    return NULL;
+}
+
+/* The text that xl will parse; NULL when it cannot be read. *copy: see
+ * copy_for_xl; NULL: xl can read the file itself. */
+static char *read_config(const char *path, const char *extra, char **copy)
+{
+    char *text = NULL, *whole = NULL;
     struct stat st;
-    ssize_t len;
     int fd;
 
+    *copy = NULL;
     if (!strcmp(path, "/dev/null"))
         return xls_asprintf("\n%s\n", extra ? extra : "");
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return NULL;
-    if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size < MAX_CONFIG) {
-        text = xls_calloc(st.st_size + 1, 1);
-        len = pread(fd, text, st.st_size, 0);
-        if (len == st.st_size && strlen(text) == (size_t)len)
-            whole = xls_asprintf("%s\n%s\n", text, extra ? extra : "");
-        free(text);
-    }
+    if (!fstat(fd, &st) && !S_ISDIR(st.st_mode))
+        text = read_text(fd);
+    if (text && !S_ISREG(st.st_mode))
+        *copy = copy_for_xl(text);
+    if (text)
+        whole = xls_asprintf("%s\n%s\n", text, extra ? extra : "");
+    free(text);
     close(fd);
     return whole;
 }
@@ -98,16 +135,21 @@ static int prepare(struct cli *cli, const char *name, const char *text,
 }
 
 /* The same for xl's words. */
-static int find_word(struct cli *cli, int num, const char *const words[],
+static int find_word(struct cli *cli, int num, const char *words[],
                      char **word)
 {
-    char *file, *extra, *text, *name = NULL;
+    char *file, *extra, *text, *copy, *name = NULL;
     struct error e = { 0 };
-    int ret = 0;
+    int i, ret = 0;
 
     if (!create_words(num, words, &file, &extra))
         return 0;
-    text = read_config(file, extra);
+    text = read_config(file, extra, &copy);
+    for (i = 0; copy && i < num; i++)
+        if (!strcmp(words[i], file)) {
+            words[i] = copy;
+            break;
+        }
     if (text)
         name = config_name(text);
     /* Without Xen, it is xl that says so. */
@@ -124,21 +166,21 @@ static int find_word(struct cli *cli, int num, const char *const words[],
 int command_exec_create(struct cli *cli, int argc, char **argv)
 {
     struct command named = *cli->command;
-    char **words, *word = NULL;
+    const char **words;
+    char *word = NULL;
     int i;
 
     if (argc < 3)
         return cli_usage(cli, "which xl, and what for?");
     named.name = "create";
     cli->command = &named;
-    if (find_word(cli, argc - 2, (const char *const *)argv + 2, &word))
-        return EXIT_FAILED;
     words = xls_calloc(argc + 1, sizeof(*words));
-    words[0] = argv[1];
-    for (i = 2; i < argc; i++)
+    for (i = 1; i < argc; i++)
         words[i - 1] = argv[i];
+    if (find_word(cli, argc - 2, words + 1, &word))
+        return EXIT_FAILED;
     words[argc - 1] = word;
-    execv(argv[1], words);
+    execv(argv[1], (char **)words);
     fprintf(stderr, "xl: cannot run %s: %s\n", argv[1], strerror(errno));
     return 126;
 }

@@ -120,7 +120,8 @@ static int prepare(struct revert *r, struct error *e)
     if (check_left_out(r, e) || check_replaced(r, e))
         return -1;
     str_replace(&r->config.c_info.name, r->s.domain.name);
-    revert_other_disks(&r->s, r->rec, &r->config);
+    if (revert_other_disks(r->cli, &r->s, r->rec, &r->config, e))
+        return -1;
     r->args.autoballoon = xl_conf_autoballoon(r->cli);
     r->args.memory = r->rec->memory;
     r->args.memory_path = r->rec->memory ? xls_strdup(r->rec->memory_path)
@@ -140,8 +141,12 @@ static void clean_up(struct revert *r)
     struct fold_library fold;
     int i;
 
+    /* The next command completes it. */
+    if (r->s.store->info.reverting_applied)
+        return;
     live_free(&r->s.live);
-    if (cli_live(r->cli, &r->s.live, &e)) {
+    if (cli_live(r->cli, &r->s.live, &e) ||
+        interrupted_note_discard(&r->s, &e)) {
         cli_say(r->cli, "%s", e.text);
     } else {
         fold_library_init(&fold, r->cli, &r->s);
@@ -175,6 +180,10 @@ static int say_state(struct revert *r, int rc, struct error *e)
         state = "it runs on as it was";
     else if (runs)
         state = "the new domain exists";
+    else if (r->s.store->info.reverting_applied)
+        state = "it was destroyed and does not run now; some of its disks are "
+                "in the snapshot's state: try again, or start it with 'xl "
+                "create', which puts all of them into that first";
     else
         state = "it was destroyed and does not run now: try again, or start "
                 "it with 'xl create'";
@@ -218,10 +227,27 @@ static void watch_old(struct revert *r)
     watchers_close(&watchers);
 }
 
+static int put_back(void *user, libxl_snapshot_storage_step step,
+                    uint32_t domid, const libxl_disk_snapshot *disk)
+{
+    struct revert *r = user;
+    struct error e = { 0 };
+
+    (void)domid;
+    if (step != LIBXL_SNAPSHOT_STORAGE_REVERT)
+        return ERROR_INVAL;
+    if (interrupted_note_applied(&r->s, &e)) {
+        cli_say(r->cli, "%s", e.text);
+        error_clear(&e);
+        return ERROR_SNAPSHOT_STORAGE;
+    }
+    return revert_internal(r->cli, disk);
+}
+
 static int run_revert(struct revert *r, struct error *e)
 {
     libxl_snapshot_how how = { .logger = r->cli->logger, .progress = report,
-                               .storage = revert_internal, .user = r };
+                               .storage = put_back, .user = r };
     int rc;
 
     progress_start(&r->progress);

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "cli/fold_library.h"
+#include "cli/users.h"
 #include "files/written.h"
 #include "storage/identity.h"
 #include "supervise/supervise.h"
@@ -115,6 +116,22 @@ int interrupted_note_layers(struct session *s, struct error *e)
     return store_write_info(s->store, e);
 }
 
+int interrupted_note_discard(struct session *s, struct error *e)
+{
+    if (!s->store->info.reverting_ready)
+        return 0;
+    s->store->info.reverting_ready = false;
+    return store_write_info(s->store, e);
+}
+
+int interrupted_note_applied(struct session *s, struct error *e)
+{
+    if (s->store->info.reverting_applied)
+        return 0;
+    s->store->info.reverting_applied = true;
+    return store_write_info(s->store, e);
+}
+
 void interrupted_clear_revert(struct session *s)
 {
     xl_snapshot_domain *info = &s->store->info;
@@ -127,6 +144,7 @@ void interrupted_clear_revert(struct session *s)
     info->num_reverting_files = 0;
     info->reverting_domid = 0;
     info->reverting_ready = false;
+    info->reverting_applied = false;
     str_replace(&info->reverting, NULL);
 }
 
@@ -158,7 +176,9 @@ static bool reverted(struct session *s, const xl_snapshot_record *rec)
     uint32_t domid = s->domain.domid;
     struct error ignored = { 0 };
     bool yes = domain_runs(domid) &&
-               domid != s->store->info.reverting_domid && !any_unused(s);
+               domid != s->store->info.reverting_domid && !any_unused(s) &&
+               (s->store->info.num_reverting_files ||
+                s->store->info.reverting_applied);
     int i;
 
     for (i = 0; yes && i < rec->num_disks; i++)
@@ -222,14 +242,32 @@ static bool came_into_use(const xl_snapshot_domain *info)
     return used;
 }
 
-/* Of a domain that does not run: its disks are as in the snapshot, all of them
- * or none. */
-static bool went_over(struct session *s, const xl_snapshot_record *rec)
+/* Puts the states inside images back, once more for those that were. */
+static int apply_internal(struct cli *cli, const xl_snapshot_record *rec,
+                          struct error *e)
 {
     int i;
 
-    if (domain_runs(s->domain.domid) || !came_into_use(&s->store->info))
-        return false;
+    for (i = 0; i < rec->num_disks; i++) {
+        const xl_snapshot_disk *d = &rec->disks[i];
+
+        if (d->method == LIBXL_SNAPSHOT_METHOD_INTERNAL &&
+            (users_unused(cli, d->layer_path, e) ||
+             image_internal_apply(d->layer_path, d->internal_name, e)))
+            return error_set(e, "disk %s: %s", d->vdev, e->text);
+    }
+    return 0;
+}
+
+/* Of a domain that does not run: its disks are put into the snapshot's state,
+ * all of them. */
+static int go_over(struct session *s, struct cli *cli,
+                   const xl_snapshot_record *rec, struct error *e)
+{
+    int i;
+
+    if (s->store->info.reverting_applied && apply_internal(cli, rec, e))
+        return -1;
     for (i = 0; i < rec->num_disks; i++) {
         const char *top = made_layer(&s->store->info, &rec->disks[i]);
         xl_snapshot_domain_disk *known =
@@ -240,7 +278,7 @@ static bool went_over(struct session *s, const xl_snapshot_record *rec)
             known->top_format = LIBXL_DISK_FORMAT_QCOW2;
         }
     }
-    return true;
+    return 0;
 }
 
 /* Layers that were made for the revert and that no domain is on. */
@@ -248,7 +286,7 @@ static int discard_made(struct session *s, struct cli *cli, struct error *e)
 {
     xl_snapshot_domain *info = &s->store->info;
     struct fold_library fold;
-    int i, j, ret = 0;
+    int i, j, ret = interrupted_note_discard(s, e);
 
     fold_library_init(&fold, cli, s);
     for (i = 0; !ret && i < info->num_reverting_files; i++) {
@@ -279,7 +317,15 @@ int interrupted_settle_revert(struct session *s, struct cli *cli,
     if (str_none(st->info.reverting))
         return 0;
     rec = store_find(st, st->info.reverting);
-    if (rec && went_over(s, rec)) {
+    if (rec && !domain_runs(s->domain.domid) &&
+        (st->info.reverting_applied || came_into_use(&st->info))) {
+        if (go_over(s, cli, rec, e)) {
+            cli_say(cli, "reverting %s to %s was interrupted, and its disks "
+                    "are of different moments: %s; revert it again",
+                    s->domain.name, rec->name, e->text);
+            error_clear(e);
+            return 0;
+        }
         cli_say(cli, "reverting %s to %s was interrupted after its disks had "
                 "been put back into that state; the domain is off, and goes on "
                 "from there when it is started with 'xl create'",
@@ -297,10 +343,17 @@ int interrupted_settle_revert(struct session *s, struct cli *cli,
             watch(s, cli);
         cli_say(cli, "reverting %s to %s was interrupted; %s", s->domain.name,
                 st->info.reverting,
-                domain_runs(s->domain.domid)
-                    ? "it runs on as it was"
-                    : "it does not run now: revert it again, or start it with "
-                      "'xl create'");
+                !domain_runs(s->domain.domid)
+                    ? "it does not run now: revert it again, or start it with "
+                      "'xl create'"
+                : st->info.reverting_applied
+                    ? "it was started since, and its disks may be of different "
+                      "moments: revert it again"
+                : st->info.reverting_domid != s->domain.domid &&
+                          !st->info.num_reverting_files
+                    ? "what it runs on was not changed by that; if its memory "
+                      "is not the snapshot's, revert it again"
+                    : "it runs on as it was");
     }
     if (discard_made(s, cli, e))
         return -1;

@@ -20,6 +20,10 @@ int interrupted_note_revert(struct session *s, const char *snapshot,
                             const struct strings *made, struct error *e);
 /* Its layers are there. */
 int interrupted_note_layers(struct session *s, struct error *e);
+/* They are about to be removed: that one is missing says nothing then. */
+int interrupted_note_discard(struct session *s, struct error *e);
+/* A state inside an image is about to be put back. */
+int interrupted_note_applied(struct session *s, struct error *e);
 void interrupted_clear_revert(struct session *s);
 /* Brings the store up to what became of an interrupted revert, and watches
  * over the new domain. */

@@ -128,8 +128,9 @@ static int extract(struct session *s, xl_snapshot_record *rec,
         str_replace(&disk->internal_name, NULL);
         disk->layer_format = LIBXL_DISK_FORMAT_QCOW2;
         disk->method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
-        ret = image_freeze(path, e) || store_write(s->store, rec, e) ||
-            store_write_info(s->store, e) ? -1 : 0;
+        /* What is left over is known before nothing else names it. */
+        ret = image_freeze(path, e) || store_write_info(s->store, e) ||
+            store_write(s->store, rec, e) ? -1 : 0;
     }
     free(path);
     return ret;
@@ -233,40 +234,46 @@ int revert_make_layers(const xl_snapshot_record *rec,
     return 0;
 }
 
-void revert_other_disks(const struct session *s, const xl_snapshot_record *rec,
-                        libxl_domain_config *config)
+int revert_other_disks(struct cli *cli, const struct session *s,
+                       const xl_snapshot_record *rec,
+                       libxl_domain_config *config, struct error *e)
 {
     int i;
 
     for (i = 0; i < config->num_disks; i++) {
         libxl_device_disk *disk = &config->disks[i];
+        const struct live_disk *now;
         libxl_disk_format format;
         const char *top;
 
         if (disk->is_cdrom || record_disk(rec, disk->vdev))
             continue;
+        now = live_find(&s->live, s->domain.domid, disk->vdev);
+        if (now) {
+            str_replace(&disk->pdev_path, now->path);
+            disk->format = now->format;
+            continue;
+        }
         identity_top(s->store, &s->live, s->domain.domid, disk->vdev, &top,
                      &format);
         if (top) {
             str_replace(&disk->pdev_path, top);
             disk->format = format;
         }
+        if (disk->readwrite && disk->pdev_path && disk->pdev_path[0] == '/' &&
+            users_running(cli, s->domain.domid, disk->pdev_path, e))
+            return error_set(e, "disk %s: %s", disk->vdev, e->text);
     }
+    return 0;
 }
 
-int revert_internal(void *user, libxl_snapshot_storage_step step,
-                    uint32_t domid, const libxl_disk_snapshot *disk)
+int revert_internal(struct cli *cli, const libxl_disk_snapshot *disk)
 {
     struct error e = { 0 };
     int rc = 0;
 
-    (void)user;
-    (void)domid;
-    if (step != LIBXL_SNAPSHOT_STORAGE_REVERT)
-        return ERROR_INVAL;
     if (image_internal_apply(disk->disk.pdev_path, disk->name, &e)) {
-        fprintf(stderr, "xl snapshot-revert: disk %s: %s\n", disk->disk.vdev,
-                e.text);
+        cli_say(cli, "disk %s: %s", disk->disk.vdev, e.text);
         rc = ERROR_SNAPSHOT_STORAGE;
     }
     error_clear(&e);

@@ -23,13 +23,13 @@ int revert_make_layers(const xl_snapshot_record *rec,
                        const libxl_domain_snapshot_args *args,
                        struct strings *made, struct error *e);
 
-/* Disks of the configuration that the snapshot does not have stay as they
- * are today. */
-void revert_other_disks(const struct session *s, const xl_snapshot_record *rec,
-                        libxl_domain_config *config);
+/* Disks of the configuration that the snapshot does not have stay as they are
+ * today; one that the domain does not have now must not be another one's. */
+int revert_other_disks(struct cli *cli, const struct session *s,
+                       const xl_snapshot_record *rec,
+                       libxl_domain_config *config, struct error *e);
 
-/* For libxl_snapshot_how. */
-int revert_internal(void *user, libxl_snapshot_storage_step step,
-                    uint32_t domid, const libxl_disk_snapshot *disk);
+/* What libxl_snapshot_how's storage is asked for; a libxl error, said. */
+int revert_internal(struct cli *cli, const libxl_disk_snapshot *disk);
 
 #endif

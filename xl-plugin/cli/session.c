@@ -236,6 +236,11 @@ int session_start(struct cli *cli, const char *domain, struct session *s,
     error_clear(&busy);
     if (!ret)
         ret = put_in_order(s, cli, false, e);
+    /* It could not be completed. */
+    if (!ret && !str_none(s->store->info.reverting))
+        ret = error_set(e, "its disks are of different moments; revert it "
+                        "again: xl snapshot-revert %s %s", s->domain.name,
+                        s->store->info.reverting);
     if (!ret)
         ret = device_check(s->store, e);
     if (!ret)

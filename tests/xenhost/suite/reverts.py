@@ -294,6 +294,60 @@ def internal_snapshots_are_all_there_before_the_domain_is_destroyed():
     healthy(guest)
 
 
+FAILS_SECOND = """#!/usr/bin/python3
+import os, sys
+if "snapshot" in sys.argv and "-a" in sys.argv:
+    if os.path.exists({mark!r}):
+        sys.exit("no space, it says")
+    open({mark!r}, "w").close()
+os.execv("/usr/bin/qemu-img", ["qemu-img", *sys.argv[1:]])
+"""
+
+
+@test
+def after_the_second_internal_disk_fails_the_next_start_has_both():
+    guest = make("halfway", [qcow2("halfway"), qcow2("halfway", "xvdb")])
+    guest.cmd("stop")
+    xl("snapshot-create", guest.name, "s1", "--disk-only", "--disk=xvda,method=internal",
+       "--disk=xvdb,method=internal")
+    at = guest.n()
+    guest.cmd("go")
+    guest.wait_tick(at + 3)
+    directory = workdir("failing")
+    os.makedirs(directory)
+    with open(f"{directory}/qemu-img", "w") as f:
+        f.write(FAILS_SECOND.format(mark=workdir("one")))
+    os.chmod(f"{directory}/qemu-img", 0o755)
+    failed = sh(f"PATH={directory}:$PATH xl snapshot-revert {guest.name} s1 --destroy-first",
+                check=False)
+    assert failed.returncode == 1 and "'xl create'" in failed.stderr, failed
+    assert guest.name not in domains()
+    mark = guest.mark()
+    said = xl("create", guest.config_path).stderr
+    assert "put back into that state" in said, said
+    assert guest.wait_boot(mark)["disks"] == [at, at], said
+    assert json.loads(xl("snapshot-current", guest.name, "--json").stdout)["current"] == "s1"
+    healthy(guest)
+
+
+@test
+def a_disk_that_the_snapshot_does_not_cover_stays_the_one_of_today():
+    guest = make("covers", [qcow2("covers")], drives=[
+        "format=qcow2,vdev=xvdb,access=rw,backendtype=qdisk,target="
+        + make_disk(workdir("former.qcow2"), "qcow2", 8)])
+    xl("snapshot-create", guest.name, "s0", "--disk-only", "--disk=xvdb,method=none")
+    xl("snapshot-create", guest.name, "s1", "--disk-only")
+    new = make_disk(workdir("today.qcow2"), "qcow2", 8)
+    sh(["xl", "block-detach", guest.name, "xvdb"])
+    sh(["xl", "block-attach", guest.name, f"format=qcow2,vdev=xvdb,access=rw,target={new}"])
+    mark = guest.mark()
+    xl("snapshot-revert", guest.name, "s0")
+    guest.wait_boot(mark)
+    shown = json.loads(sh(["xl", "list", "-l", guest.name]).stdout)[0]["config"]["disks"]
+    assert [d["pdev_path"] for d in shown if d["vdev"] == "xvdb"] == [new], shown
+    healthy(guest)
+
+
 def wrapper(command):
     """A device model that runs COMMAND before it is QEMU."""
     path = workdir("qemu-wrapper")

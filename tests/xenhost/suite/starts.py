@@ -114,6 +114,16 @@ def a_killed_merge_is_put_in_order_by_the_start():
     healthy(guest)
 
 
+def a_configuration_from_a_pipe_is_looked_at_too():
+    guest = start("pv", "piped", formats=("raw",))
+    create(guest, "s1", "--disk-only")
+    guest.wait_tick(guest.n() + 2)
+    last, mark = power_off(guest), guest.mark()
+    sh(f"cat {guest.config_path} | xl create /dev/stdin")
+    assert guest.wait_boot(mark)["disks"] == [last]
+    healthy(guest)
+
+
 def after_a_killed_create_a_start_has_all_that_the_guest_wrote():
     guest = start("pv", "killed", formats=("raw", "qcow2"))
     overlays = 0
@@ -159,6 +169,7 @@ def a_disk_that_was_replaced_is_its_own_matter():
 test(a_start_waits_for_a_merge_of_the_disks_layers, timeout=600)
 test(a_start_past_this_xl_finds_no_disk_that_is_being_written, timeout=600)
 test(a_killed_merge_is_put_in_order_by_the_start, timeout=600)
+test(a_configuration_from_a_pipe_is_looked_at_too, timeout=300)
 test(after_a_killed_create_a_start_has_all_that_the_guest_wrote, timeout=900)
 test(a_disk_that_was_replaced_is_its_own_matter, timeout=300)
 
