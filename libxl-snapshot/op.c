@@ -216,7 +216,8 @@ bool xls_op_qemu_gone(const struct xls_op *op)
 {
     struct sockaddr_un un = { .sun_family = AF_UNIX };
     char *path = monitor_path(op);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* With a full backlog of a QEMU that hangs, connect would wait for it. */
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     bool gone;
 
     snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
