@@ -60,16 +60,12 @@ struct xls_json *xls_journal_new(const struct xls_op *op, const char *operation)
 
 static int write_file(struct xls_op *op, const char *path, const char *text)
 {
-    size_t len = strlen(text);
     int fd, rc;
 
     rc = xls_file_create(&op->log, path, NULL, &fd);
     if (rc)
         return rc;
-    if (write(fd, text, len) != (ssize_t)len) {
-        XLS_ERRORE(&op->log, "cannot write %s", path);
-        rc = ERROR_SNAPSHOT_STORAGE;
-    }
+    rc = xls_fd_write(&op->log, fd, path, text, strlen(text));
     if (!rc)
         rc = xls_fd_sync(&op->log, fd, path);
     close(fd);
@@ -96,10 +92,13 @@ int xls_journal_write_to(struct xls_op *op, const char *path,
     }
     /* Of a process killed while it wrote; the domain's lock is ours. */
     rc = xls_file_unlink(&op->log, tmp);
-    if (!rc)
-        rc = write_file(op, tmp, text);
+    if (rc)
+        goto out;
+    rc = write_file(op, tmp, text);
     if (!rc)
         rc = xls_file_rename(&op->log, tmp, path);
+    if (rc)
+        xls_file_unlink(&op->log, tmp);
 
 out:
     free(tmp);

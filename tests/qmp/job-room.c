@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-/* Room for the memory file is known before the guest stops. */
+/* Room for the memory file is known before the guest stops; where there is none
+ * for a journal, nothing is done. */
 #include "qmp/job_support.h"
+
+#include <signal.h>
+#include <sys/resource.h>
 
 /* Named wrongly, the disk is found out after the room and before anything is
  * done. */
@@ -50,9 +54,49 @@ static void a_file_system_that_is_too_small_is_refused(void **state)
                      ERROR_SNAPSHOT_STORAGE);
 }
 
+/* No file of this process can be written, as on a full file system. */
+static void set_full(bool full)
+{
+    static struct rlimit before;
+    struct rlimit none;
+
+    if (full) {
+        signal(SIGXFSZ, SIG_IGN);
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+        none = (struct rlimit){ .rlim_cur = 0, .rlim_max = before.rlim_max };
+    }
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, full ? &none : &before), 0);
+}
+
+static void without_room_for_a_journal_nothing_is_left(void **state)
+{
+    char *layer;
+    int rc[3];
+    size_t i;
+
+    (void)state;
+    chain_start(1, 2);
+    layer = layer_path(1);
+    set_full(true);
+    rc[0] = snapshot(2);
+    rc[1] = pull(NULL, 0);
+    rc[2] = commit(NULL, layer, 0);
+    set_full(false);
+    for (i = 0; i < 3; i++)
+        assert_int_equal(rc[i], ERROR_SNAPSHOT_STORAGE);
+    assert_int_equal(host.pauses, 1);       /* of chain_start */
+    sh("test -z \"$(ls '%s/lib/xlsnapshot')\"", HOST_DIR);
+    all_is_right(2);
+    assert_int_equal(snapshot(2), 0);
+    all_is_right(3);
+    free(layer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(without_room_for_a_journal_nothing_is_left,
+                                  host_teardown),
         cmocka_unit_test_teardown(a_file_system_that_is_too_small_is_refused,
                                   host_teardown),
     };
