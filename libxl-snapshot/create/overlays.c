@@ -115,29 +115,49 @@ static bool is_needed(const struct xls_create *c,
     return true;
 }
 
+/* The file gets its own name again. */
+static int move_back(struct xls_create *c, struct xls_create_disk *d)
+{
+    int rc;
+
+    rc = xls_file_check_id(&c->op.log, d->frozen_path, &d->base_id);
+    if (!rc)
+        rc = xls_file_thaw(&c->op.log, d->frozen_path);
+    if (!rc)
+        rc = xls_file_rename(&c->op.log, d->frozen_path, d->base_path);
+    return rc;
+}
+
+/* What stays set is still to be done. */
 static void undo_overlay(struct xls_create *c, struct xls_create_disk *d)
 {
+    int rc = 0;
+
     /* Open in QEMU, for all that is known. */
     if (d->added && xls_node_del(&c->op, d->node))
         return;
+    d->added = false;
     if (d->moved && !xls_same_file(d->frozen_path, d->base_path)) {
-        if (is_needed(c, d, d->base_path) ||
-            xls_file_check_id(&c->op.log, d->frozen_path, &d->base_id) ||
-            xls_file_thaw(&c->op.log, d->frozen_path) ||
-            xls_file_rename(&c->op.log, d->frozen_path, d->base_path))
+        if (is_needed(c, d, d->base_path)) {
+            d->moved = d->linked = d->made = false;
+            return;
+        }
+        if (move_back(c, d))
             return;
         d->linked = false;
     }
+    d->moved = false;
     if (d->linked && xls_same_file(d->frozen_path, d->base_path))
-        xls_file_unlink(&c->op.log, d->frozen_path);
+        rc = xls_file_unlink(&c->op.log, d->frozen_path);
+    d->linked = rc != 0;
     /* Folding it back has protected it from being started on. */
-    if ((d->made || d->args->reuse_external) &&
-        !xls_file_thaw(&c->op.log, d->overlay_path) && d->made &&
-        !is_needed(c, d, d->overlay_path))
-        xls_file_unlink(&c->op.log, d->overlay_path);
+    if (d->made || d->args->reuse_external)
+        rc = xls_file_thaw(&c->op.log, d->overlay_path);
+    if (!rc && d->made && !is_needed(c, d, d->overlay_path))
+        rc = xls_file_unlink(&c->op.log, d->overlay_path);
+    d->made = d->made && rc;
     if (d->second_name)
         xls_file_drop_second_name(&c->op.log, d->second_name, d->base_path);
-    d->added = d->moved = d->linked = d->made = false;
 }
 
 void xls_create_undo_overlays(struct xls_create *c)
@@ -146,7 +166,16 @@ void xls_create_undo_overlays(struct xls_create *c)
 
     /* One that is still in use: the window could not be undone, and has said
      * so. */
-    for (i = 0; i < c->num_todo && !c->op.in_doubt; i++)
-        if (!c->todo[i].switched)
-            undo_overlay(c, &c->todo[i]);
+    for (i = 0; i < c->num_todo && !c->op.in_doubt; i++) {
+        struct xls_create_disk *d = &c->todo[i];
+
+        if (d->switched)
+            continue;
+        undo_overlay(c, d);
+        if (d->moved || d->linked || d->made)
+            XLS_ERROR(&c->op.log, "disk %s: what was made for its snapshot "
+                      "could not all be taken back; the next snapshot command "
+                      "on domain %s tries again", d->disk->rec->vdev,
+                      c->op.name);
+    }
 }

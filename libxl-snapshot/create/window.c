@@ -317,8 +317,11 @@ bool xls_create_is_undone(const struct xls_create *c)
 {
     int i;
 
-    for (i = 0; i < c->num_todo; i++)
-        if (c->todo[i].switched || c->todo[i].snapshotted)
+    for (i = 0; i < c->num_todo; i++) {
+        const struct xls_create_disk *d = &c->todo[i];
+
+        if (d->switched || d->snapshotted || d->moved || d->linked || d->made)
             return false;
+    }
     return !c->op.in_doubt;
 }

@@ -325,6 +325,23 @@ static void changed(void)
     _exit(99);
 }
 
+/* No name in this directory can be changed. */
+static bool is_read_only(int dir)
+{
+    char link[64], path[512];
+    ssize_t len;
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", dir);
+    len = host.read_only ? readlink(link, path, sizeof(path) - 1) : -1;
+    if (len < 0)
+        return false;
+    path[len] = '\0';
+    if (strcmp(path, host.images))
+        return false;
+    errno = EROFS;
+    return true;
+}
+
 int linkat(int from_dir, const char *from, int to_dir, const char *to,
            int flags)
 {
@@ -334,6 +351,8 @@ int linkat(int from_dir, const char *from, int to_dir, const char *to,
         errno = EPERM;
         return -1;
     }
+    if (is_read_only(to_dir))
+        return -1;
     r = syscall(SYS_linkat, from_dir, from, to_dir, to, flags);
     changed();
     return r;
@@ -342,8 +361,11 @@ int linkat(int from_dir, const char *from, int to_dir, const char *to,
 int renameat2(int from_dir, const char *from, int to_dir, const char *to,
               unsigned flags)
 {
-    int r = syscall(SYS_renameat2, from_dir, from, to_dir, to, flags);
+    int r;
 
+    if (is_read_only(to_dir))
+        return -1;
+    r = syscall(SYS_renameat2, from_dir, from, to_dir, to, flags);
     changed();
     return r;
 }
@@ -355,8 +377,11 @@ int renameat(int from_dir, const char *from, int to_dir, const char *to)
 
 int unlinkat(int dir, const char *path, int flags)
 {
-    int r = syscall(SYS_unlinkat, dir, path, flags);
+    int r;
 
+    if (is_read_only(dir))
+        return -1;
+    r = syscall(SYS_unlinkat, dir, path, flags);
     changed();
     return r;
 }

@@ -31,6 +31,7 @@ struct host {
     } disks[VM_MAX_DISKS], configured[VM_MAX_DISKS];
     void (*before)(void);       /* called once, before QEMU's next command */
     bool no_links;              /* the file system has no hard links */
+    bool read_only;             /* that of the images is: no names change */
     /* What another running domain has as its disk; "" for none. */
     char other_disk[320];
     /* libxl has no configuration of it, as of dom0: only xenstore does. */

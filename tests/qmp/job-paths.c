@@ -340,6 +340,61 @@ static void an_overlay_that_is_swapped_leads_nowhere(void **state)
     free(victim);
 }
 
+/* --- what cannot be put back --- */
+
+static ino_t disk_inode;
+
+/* The file system becomes read-only while the disk's path names the overlay. */
+static void fail_when_moved(void)
+{
+    if (inode(host.disks[0].path) == disk_inode)
+        host.before = fail_when_moved;
+    else
+        host.read_only = true;
+}
+
+/* The same, while the overlay is there and nothing else has changed. */
+static void fail_when_made(void)
+{
+    char *out = sh_output("ls '%s' | grep xls-new || true", host.images);
+
+    if (out[0])
+        host.read_only = true;
+    else
+        host.before = fail_when_made;
+    free(out);
+}
+
+static void the_next_command_puts_back_what_could_not_be(void **state)
+{
+    void (*const when[])(void) = { fail_when_moved, fail_when_made };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(when) / sizeof(when[0]); i++) {
+        start();
+        disk_inode = inode(host.disks[0].path);
+        host.before = when[i];
+        assert_int_equal(snapshot(1), ERROR_SNAPSHOT_INCOMPLETE);
+        assert_null(host.before);
+        assert_true(host.read_only);
+        assert_non_null(strstr(vm_logged(), "the next snapshot command"));
+        guest_writes(3, 3);
+        /* As long as it is so, nothing goes on. */
+        assert_int_equal(snapshot(2), ERROR_SNAPSHOT_INCOMPLETE);
+        guest_writes(4, 4);
+        host.read_only = false;
+        vm_log_clear();
+        if (snapshot(2))
+            fail_msg("%s", vm_logged());
+        guest_writes(5, 5);
+        all_is_right(2);
+        host_reboot();
+        guest_reads_its_data();
+        host_teardown(NULL);
+    }
+}
+
 /* --- what a killed process has left --- */
 
 /* Killed before it made anything: a file that a user makes then stays. */
@@ -427,6 +482,8 @@ int main(void)
         cmocka_unit_test_teardown(
             a_snapshot_of_a_symlinked_disk_is_beside_its_file, host_teardown),
         cmocka_unit_test_teardown(an_overlay_that_is_swapped_leads_nowhere,
+                                  host_teardown),
+        cmocka_unit_test_teardown(the_next_command_puts_back_what_could_not_be,
                                   host_teardown),
         cmocka_unit_test_teardown(
             a_users_file_is_not_taken_for_what_was_killed, host_teardown),
