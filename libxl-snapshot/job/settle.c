@@ -232,8 +232,10 @@ int xls_disk_job_settle(struct xls_op *op, struct xls_disk_job *j,
     else
         set_unknown(j, "the disk was exchanged for another one");
     set_top(j, disk);
-    rc = xls_disk_job_write(op, j);
-    if (!rc && !changed)
+    /* Until it is noted, the next command finds the same once more. */
+    if (xls_disk_job_write(op, j))
+        rc = ERROR_SNAPSHOT_INCOMPLETE;
+    else if (!changed)
         rc = pivot_rc;
 
 out:

@@ -92,10 +92,44 @@ static void without_room_for_a_journal_nothing_is_left(void **state)
     free(layer);
 }
 
+static void become_full(void)
+{
+    set_full(true);
+}
+
+/* The disk is on the other side, and that cannot be noted. */
+static void a_pivot_that_cannot_be_noted_has_not_failed(void **state)
+{
+    libxl_disk_copy_args args = { .vdev = (char *)"xvda" };
+    libxl_disk_job job;
+    int rc;
+
+    (void)state;
+    chain_start(1, 1);
+    args.target = xls_asprintf("%s/target", host.images);
+    assert_int_equal(host_call(libxl_disk_copy(host_ctx, host.domid, &args,
+                                               &host_how)), 0);
+    wait_until(LIBXL_DISK_JOB_PHASE_READY);
+    host.before = become_full;
+    rc = do_abort(LIBXL_DISK_JOB_ABORT_PIVOT);
+    set_full(false);
+    assert_int_equal(rc, ERROR_SNAPSHOT_INCOMPLETE);
+    assert_string_equal(host.disks[0].path, args.target);
+    guest_writes(3, 3);
+    get_info(&job);
+    assert_int_equal(job.phase, LIBXL_DISK_JOB_PHASE_COMPLETED);
+    assert_int_equal(job.num_unused, 1);
+    libxl_disk_job_dispose(&job);
+    all_is_right(1);
+    free(args.target);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(without_room_for_a_journal_nothing_is_left,
+                                  host_teardown),
+        cmocka_unit_test_teardown(a_pivot_that_cannot_be_noted_has_not_failed,
                                   host_teardown),
         cmocka_unit_test_teardown(a_file_system_that_is_too_small_is_refused,
                                   host_teardown),
