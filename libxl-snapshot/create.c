@@ -11,6 +11,8 @@
 #include "base/place.h"
 #include "base/text.h"
 #include "block/inside.h"
+#include "block/prepared.h"
+#include "block/users.h"
 #include "files/files.h"
 
 /* The default of max_layers, for arguments that were not initialised. */
@@ -72,6 +74,25 @@ static int check_beside(struct xls_create *c, const struct xls_create_disk *d)
               "on another file system: with keep_path the frozen layer has to "
               "be beside the file", d->disk->rec->vdev, d->base_path, path);
     return ERROR_INVAL;
+}
+
+/* Of the overlay that is there already. */
+static int check_prepared(struct xls_create *c,
+                          const struct xls_create_disk *d)
+{
+    const struct xls_layer *top = &d->disk->layers[0];
+    const struct xls_prepared wanted = {
+        .path = d->args->external_path, .size = top->virtual_size,
+        .backing = d->base_path, .backing_driver = top->driver };
+    const char *vdev = d->disk->rec->vdev;
+    int rc;
+
+    if (wanted.path[0] != '/') {
+        XLS_ERROR(&c->op.log, "\"%s\" is not an absolute path", wanted.path);
+        return ERROR_INVAL;
+    }
+    rc = xls_prepared_check(&c->op, vdev, &wanted);
+    return rc ? rc : xls_check_unused(&c->op, XLS_NO_DOMID, vdev, wanted.path);
 }
 
 static int check_external(struct xls_create *c, struct xls_create_disk *d)
@@ -320,7 +341,12 @@ static int validate(struct xls_create *c)
                   "domain %s is to be snapshotted", c->op.name);
         return ERROR_INVAL;
     }
-    return xls_create_check_paths(c);
+    rc = xls_create_check_paths(c);
+    for (i = 0; !rc && i < c->num_todo; i++)
+        if (c->todo[i].args->method == LIBXL_SNAPSHOT_METHOD_EXTERNAL &&
+            c->todo[i].args->reuse_external)
+            rc = check_prepared(c, &c->todo[i]);
+    return rc;
 }
 
 static int resume(struct xls_create *c)
