@@ -151,8 +151,12 @@ static int pivot(struct xls_op *op, const struct xls_disk *disk,
         j->pivoting = true;
         j->paused = op->info.paused;
         rc = xls_disk_job_write(op, j);
-        if (rc)
+        if (rc) {
+            /* Nothing has been done, so the job waits on. */
+            j->pivoting = false;
+            *goes_on = true;
             return rc;
+        }
     }
     rc = xls_fold_pivot(op, disk, &j->fold, j->id, changed);
     if (!rc || *changed || op->in_doubt)

@@ -92,6 +92,30 @@ static void without_room_for_a_journal_nothing_is_left(void **state)
     free(layer);
 }
 
+static void a_pivot_without_room_for_its_note_is_not_begun(void **state)
+{
+    libxl_disk_job job;
+    char *layer;
+    int rc;
+
+    (void)state;
+    chain_start(1, 3);
+    layer = layer_path(1);
+    assert_int_equal(commit(NULL, layer, 0), 0);
+    wait_until(LIBXL_DISK_JOB_PHASE_READY);
+    set_full(true);
+    rc = do_abort(LIBXL_DISK_JOB_ABORT_PIVOT);
+    set_full(false);
+    assert_int_equal(rc, ERROR_SNAPSHOT_STORAGE);
+    assert_int_equal(phase_now(), LIBXL_DISK_JOB_PHASE_READY);
+    /* The job writes it. */
+    assert_false(is_protected(layer));
+    pivots(&job);
+    libxl_disk_job_dispose(&job);
+    all_is_right(1);
+    free(layer);
+}
+
 static void become_full(void)
 {
     set_full(true);
@@ -129,6 +153,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(without_room_for_a_journal_nothing_is_left,
                                   host_teardown),
+        cmocka_unit_test_teardown(
+            a_pivot_without_room_for_its_note_is_not_begun, host_teardown),
         cmocka_unit_test_teardown(a_pivot_that_cannot_be_noted_has_not_failed,
                                   host_teardown),
         cmocka_unit_test_teardown(a_file_system_that_is_too_small_is_refused,
