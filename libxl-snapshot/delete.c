@@ -110,6 +110,22 @@ static int write_journal(struct xls_op *op, const struct xls_disk *disk,
     return rc;
 }
 
+/* What layer k was merged into, or the layer above it, is known without asking:
+ * the disk's layers are told as they were before. */
+static void report(const struct target *t, const struct xls_fold *fold, int k,
+                   libxl_disk_snapshot_result *result)
+{
+    const struct xls_layer *layers = t->disk->layers;
+    bool down = t->backward && k == 1;
+
+    result->path = xls_strdup(down && !t->keep_child_path ? layers[1].path
+                                                          : layers[0].path);
+    result->format = xls_driver_format(layers[down ? 1 : 0].driver);
+    if (!t->backward || !t->keep_child_path)
+        result->unused_path = xls_strdup(t->backward ? fold->child_path
+                                                     : fold->layer_path);
+}
+
 /* Folds the layer away, and has the records follow. */
 static int delete_external(struct xls_op *op, struct xls_disks *disks,
                            struct target *t,
@@ -140,20 +156,11 @@ static int delete_external(struct xls_op *op, struct xls_disks *disks,
             done = xls_journal_remove(op);
     }
     if (!rc)
-        rc = done;
-    if (rc)
-        goto out;
-    rc = xls_disks_requery(op, disks);
+        report(t, &fold, k, result);
+    /* Its journal is there, and the next command finds that all is done. */
+    if (!rc && done)
+        rc = ERROR_SNAPSHOT_INCOMPLETE;
     xls_op_qmp_close(op);
-    if (rc)
-        goto out;
-    result->path = xls_strdup(t->disk->layers[0].path);
-    result->format = xls_driver_format(t->disk->layers[0].driver);
-    if (!t->backward || !t->keep_child_path)
-        result->unused_path =
-            xls_strdup(t->backward ? fold.child_path : fold.layer_path);
-
-out:
     xls_fold_dispose(&fold);
     return rc;
 }

@@ -280,6 +280,10 @@ int __wrap_xls_block_query_disk(struct xls_op *op,
         xls_block_query_find(query->stats, "qdev", disk->rec->vdev);
 
     *why = NULL;
+    if (host.unanswered && !--host.unanswered) {
+        XLS_ERROR(&op->log, "no answer about %s", disk->rec->vdev);
+        return ERROR_SNAPSHOT_QMP;
+    }
     if (!stats || xls_block_query_chain(query, stats, disk)) {
         XLS_ERROR(&op->log, "no chain of %s", disk->rec->vdev);
         return ERROR_SNAPSHOT_QMP;

@@ -40,6 +40,7 @@ struct host {
     /* A QEMU that calls the first file by the other's name; "" for none. */
     char lies_about[320], lie[320];
     int truthful;               /* answers before the first lie */
+    int unanswered;             /* which query of a disk fails; 0: none */
     unsigned patience_ms;       /* longest time that the library waits for
                                  * QEMU; 0: its own */
 };

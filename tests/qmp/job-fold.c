@@ -271,9 +271,71 @@ static void the_lowest_layer_may_be_of_any_format(void **state)
     }
 }
 
+static int delete_layer(int number, libxl_snapshot_merge merge,
+                        libxl_domain_snapshot_result *result)
+{
+    libxl_domain_snapshot_args args;
+    int rc;
+
+    one_disk(&args, "xvda", LIBXL_SNAPSHOT_METHOD_EXTERNAL,
+             layer_path(number));
+    args.disks->merge = merge;
+    rc = host_call(libxl_domain_snapshot_delete(host_ctx, host.domid, &args,
+                                                &host_how, result));
+    libxl_domain_snapshot_args_dispose(&args);
+    return rc;
+}
+
+/* The n-th query of the disk fails. False: there is none. */
+static bool deleted_or_not(int number, libxl_snapshot_merge merge, int n)
+{
+    libxl_domain_snapshot_result result;
+    bool failed;
+    int rc;
+
+    chain_start(1, 3);
+    libxl_domain_snapshot_result_init(&result);
+    host.unanswered = n;
+    rc = delete_layer(number, merge, &result);
+    failed = !host.unanswered;
+    host.unanswered = 0;
+    guest_writes(20, 0x77);
+    if (result.num_disks != !rc)
+        fail_msg("query %d: %d, and %d disks", n, rc, result.num_disks);
+    if (!rc)
+        assert_string_equal(result.disks[0].path, host.disks[0].path);
+    if (rc == ERROR_SNAPSHOT_INCOMPLETE) {
+        /* To be completed, or rolled back. */
+        assert_int_equal(host_call(libxl_domain_snapshot_recover(
+            host_ctx, host.domid, &host_how)), 0);
+        guest_reads_its_data();
+    } else {
+        all_is_right(rc ? 3 : 2);
+    }
+    libxl_domain_snapshot_result_dispose(&result);
+    host_teardown(NULL);
+    return failed;
+}
+
+static void a_delete_that_failed_has_changed_nothing(void **state)
+{
+    int number, merge, n;
+
+    (void)state;
+    for (number = 1; number <= 2; number++)
+        for (merge = LIBXL_SNAPSHOT_MERGE_FORWARD;
+             merge <= LIBXL_SNAPSHOT_MERGE_BACKWARD; merge++) {
+            for (n = 1; deleted_or_not(number, merge, n); n++)
+                ;
+            assert_true(n > 2);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(a_delete_that_failed_has_changed_nothing,
+                                  host_teardown),
         cmocka_unit_test_teardown(everything_is_pulled_up, host_teardown),
         cmocka_unit_test_teardown(the_iothread_polls_longer_for_a_job,
                                   host_teardown),

@@ -26,13 +26,8 @@ static int snapshot_on_prepared(void)
     int rc;
 
     vm_log_clear();
-    libxl_domain_snapshot_args_init(&args);
-    args.num_disks = 1;
-    args.disks = xls_calloc(1, sizeof(*args.disks));
-    libxl_disk_snapshot_init(args.disks);
-    args.disks->disk.vdev = xls_strdup("xvda");
-    args.disks->method = LIBXL_SNAPSHOT_METHOD_EXTERNAL;
-    args.disks->external_path = xls_strdup(overlay);
+    one_disk(&args, "xvda", LIBXL_SNAPSHOT_METHOD_EXTERNAL,
+             xls_strdup(overlay));
     args.disks->reuse_external = true;
     rc = host_call(libxl_domain_snapshot_create(host_ctx, host.domid, &args,
                                                 &host_how, NULL));
