@@ -83,7 +83,8 @@ static int check_prepared(struct xls_create *c,
     const struct xls_layer *top = &d->disk->layers[0];
     const struct xls_prepared wanted = {
         .path = d->args->external_path, .size = top->virtual_size,
-        .backing = d->base_path, .backing_driver = top->driver };
+        .backing = d->base_path, .backing_driver = top->driver,
+        .empty = true };
     const char *vdev = d->disk->rec->vdev;
     int rc;
 

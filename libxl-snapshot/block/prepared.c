@@ -22,9 +22,11 @@ static bool is_backed(const struct xls_prepared *wanted,
 
     if (!h->backing || !wanted->backing)
         return !h->backing && !wanted->backing;
-    is = (xls_spec_path(wanted->path, h->backing, &path) && path &&
-          xls_same_file(path, wanted->backing)) ||
-         !strcmp(h->backing, wanted->backing);
+    /* What is no file of this host has many names. */
+    if (wanted->backing[0] != '/')
+        return true;
+    is = xls_spec_path(wanted->path, h->backing, &path) && path &&
+         xls_same_file(path, wanted->backing);
     free(path);
     return is;
 }
@@ -77,7 +79,7 @@ int xls_prepared_check(struct xls_op *op, const char *vdev,
         rc = check_header(op, vdev, wanted, &h);
         xls_header_dispose(&h);
     }
-    if (!rc && xls_image_written(real)) {
+    if (!rc && wanted->empty && xls_image_written(real)) {
         XLS_ERROR(&op->log, "disk %s: the prepared image %s holds data, which "
                   "the guest would see in the place of its own", vdev,
                   wanted->path);

@@ -10,12 +10,13 @@ struct xls_prepared {
     uint64_t size;
     const char *backing;        /* the file that it is based on; NULL: none */
     const char *backing_driver;
+    bool empty;                 /* there is nothing in it yet */
 };
 
 /*
- * Whether it is that, with nothing in it yet: a disk that goes over to it
- * would show what it holds, and a later start of the domain what its header
- * names. ERROR_INVAL, or the errors of xls_header_read.
+ * Whether it is that: a disk that goes over to it would show what it holds, and
+ * a later start of the domain what its header names. ERROR_INVAL, or the errors
+ * of xls_header_read.
  */
 int xls_prepared_check(struct xls_op *op, const char *vdev,
                        const struct xls_prepared *wanted);

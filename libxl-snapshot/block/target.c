@@ -11,6 +11,7 @@
 #include "base/place.h"
 #include "block/node.h"
 #include "block/options.h"
+#include "block/prepared.h"
 #include "block/query.h"
 #include "block/users.h"
 #include "change.h"
@@ -91,6 +92,27 @@ static int check_file(struct xls_op *op, const libxl_disk_copy_args *args,
     return 0;
 }
 
+/* A file that is used as it is. */
+static int check_prepared(struct xls_op *op, const struct xls_disk *disk,
+                          const libxl_disk_copy_args *args,
+                          const struct xls_target *target)
+{
+    const struct xls_layer *below =
+        args->shallow && disk->num_layers > 1 ? &disk->layers[1] : NULL;
+    struct xls_prepared wanted = {
+        .path = target->spec, .size = disk->layers[0].virtual_size,
+        .empty = args->shallow };
+
+    if (target->num_bases) {
+        wanted.backing = target->bases[0].spec;
+        wanted.backing_driver = target->bases[0].driver;
+    } else if (below) {
+        wanted.backing = below->path;
+        wanted.backing_driver = below->driver;
+    }
+    return xls_prepared_check(op, disk->rec->vdev, &wanted);
+}
+
 int xls_target_check(struct xls_op *op, const struct xls_disks *disks,
                      const struct xls_disk *disk,
                      const libxl_disk_copy_args *args,
@@ -107,6 +129,9 @@ int xls_target_check(struct xls_op *op, const struct xls_disks *disks,
         rc = check_file(op, args, target);
     if (!rc && args->num_base)
         rc = xls_target_check_bases(op, disks, disk, args, target);
+    if (!rc && args->reuse_external && target->kind == XLS_TARGET_FILE &&
+        !strcmp(target->driver, "qcow2"))
+        rc = check_prepared(op, disk, args, target);
     return rc;
 }
 
@@ -257,7 +282,7 @@ int xls_target_open(struct xls_op *op, const struct xls_disk *disk,
         below_node = xls_strdup(below->node);
     if (!rc)
         rc = open_nodes(op, disk, target, below_node, file_node, node, what,
-                        name);
+                        target->nbd ? name : NULL);
     if (!rc && target->num_bases && target->kind != XLS_TARGET_NBD)
         rc = xls_target_verify_bases(op, disk, target, node);
     if (!rc && !*name)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-/* An overlay that the toolstack prepared: it has to be one of this disk, with
- * nothing in it, and nobody else's. */
+/* An overlay, or the target of a copy, that the toolstack prepared: it has to
+ * be one of this disk, with nothing in it, and nobody else's. */
 #include "qmp/job_support.h"
 
 static char *overlay;
@@ -127,6 +127,53 @@ static void an_overlay_of_the_disk_is_used(void **state)
     end();
 }
 
+static int copies_to_prepared(bool shallow)
+{
+    libxl_disk_copy_args args = {
+        .vdev = (char *)"xvda", .target = overlay, .shallow = shallow,
+        .format = LIBXL_DISK_FORMAT_QCOW2, .reuse_external = true };
+
+    vm_log_clear();
+    return host_call(libxl_disk_copy(host_ctx, host.domid, &args, &host_how));
+}
+
+static void is_no_target(bool shallow, const char *says)
+{
+    int rc = copies_to_prepared(shallow);
+
+    if (rc != ERROR_INVAL || !strstr(vm_logged(), says))
+        fail_msg("%d, not with \"%s\": %s", rc, says, vm_logged());
+    all_is_right(2);
+}
+
+static void a_copy_goes_to_no_other_image(void **state)
+{
+    libxl_disk_job job;
+
+    (void)state;
+    chain_start(1, 2);
+    overlay = layer_path(9);
+    make("16M", "-b layer1 -F qcow2");
+    is_no_target(false, "layer1");
+    sh("cd '%s' && qemu-io -f qcow2 -c 'write -P 9 1M 64k' '%s' >/dev/null",
+       host.images, overlay);
+    is_no_target(true, "holds data");
+    make("16M", "");
+    is_no_target(true, "none");
+    sh("qemu-img create -q -f qcow2 '%s/other' 16M", host.images);
+    make("16M", "-b other -F qcow2");
+    is_no_target(true, "other");
+
+    make("16M", "-b layer1 -F qcow2");
+    assert_int_equal(copies_to_prepared(true), 0);
+    pivots(&job);
+    libxl_disk_job_dispose(&job);
+    assert_string_equal(host.disks[0].path, overlay);
+    host_reboot();
+    guest_reads_its_data();
+    end();
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, host_teardown)
 
 int main(void)
@@ -136,6 +183,7 @@ int main(void)
         TEST(what_has_data_in_it_is_refused),
         TEST(what_another_domain_uses_is_refused),
         TEST(an_overlay_of_the_disk_is_used),
+        TEST(a_copy_goes_to_no_other_image),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
