@@ -122,7 +122,12 @@ int xls_create_tidy_disk(struct xls_op *op, const struct xls_json *o)
         xls_create_exists(frozen) && !xls_same_file(frozen, base))
         return tidy_in_place(op, vdev, base, frozen);
     if (xls_create_exists(overlay)) {
-        if (reused || is_needed(op, vdev, overlay, base))
+        if (is_needed(op, vdev, overlay, base)) {
+            if (!keep_path && !xls_is_active(op, base))
+                xls_file_freeze(&op->log, base);
+            return 0;
+        }
+        if (reused)
             return 0;
         rc = xls_file_thaw(&op->log, overlay);
         if (!rc)

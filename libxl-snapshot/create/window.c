@@ -11,6 +11,7 @@
 #include "change.h"
 #include "create.h"
 #include "files/files.h"
+#include "records/records.h"
 
 static bool is_external(const struct xls_create_disk *d)
 {
@@ -249,6 +250,21 @@ static int fold_top(struct xls_create *c, const struct xls_disk *disk,
     return rc;
 }
 
+/* While the layer is written, a start by libxl's records, which name it yet,
+ * must find the overlay: the layer alone is of no single moment. */
+static int record_overlay(struct xls_create *c, const struct xls_create_disk *d)
+{
+    const struct xls_record record = {
+        .vdev = d->disk->rec->vdev,
+        .devid = d->disk->devid,
+        .path = d->top_path,
+        .format = LIBXL_DISK_FORMAT_QCOW2,
+    };
+
+    xls_op_qmp_close(&c->op);
+    return xls_records_set(&c->op, &record, 1);
+}
+
 /*
  * Folds the overlay back. What files and nodes are called is settled first: a
  * path that has not changed hands yet does so now, so that there is only one
@@ -262,6 +278,8 @@ static int fold_back(struct xls_create *c, struct xls_create_disk *d)
     rc = xls_disks_requery(&c->op, &c->disks);
     if (!rc && disk->num_layers < 2)
         rc = ERROR_SNAPSHOT_QMP;
+    if (!rc && !d->args->keep_path)
+        rc = record_overlay(c, d);
     if (rc || !d->args->keep_path)
         return rc ? rc : fold_top(c, disk, false);
     if (!d->moved) {

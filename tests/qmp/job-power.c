@@ -297,6 +297,86 @@ static void a_killed_internal_snapshot_is_deleted(void **state)
     }
 }
 
+/* --- QEMU ends while a create that failed is undone --- */
+
+static bool is_switched;
+
+/* The guest writes to the overlay, through a monitor of its own. */
+static int fails_when_written(void *user, libxl_snapshot_storage_step step,
+                              uint32_t domid, const libxl_disk_snapshot *disk)
+{
+    struct qmp_vm guest = *host.vm;
+
+    (void)user, (void)domid, (void)disk;
+    if (step != LIBXL_SNAPSHOT_STORAGE_SNAPSHOT)
+        return 0;
+    assert_int_equal(xls_qmp_open(&vm_log, guest.guest, NULL, VM_TIMEOUT_MS,
+                                  &guest.qmp), 0);
+    vm_write(&guest, "xvda", LATER_BLOCK * BLOCK, BLOCK, LATER);
+    written[LATER_BLOCK] = LATER;
+    xls_qmp_close(guest.qmp);
+    is_switched = true;
+    return ERROR_SNAPSHOT_STORAGE;
+}
+
+/* As soon as the base may be written again. */
+static void kill_when_thawed(void)
+{
+    if (is_switched && !is_protected(host.configured[0].path))
+        vm_kill(host.vm);
+    else
+        host.before = kill_when_thawed;
+}
+
+static int create_that_fails(void)
+{
+    libxl_domain_snapshot_args args;
+    int i, rc;
+
+    libxl_domain_snapshot_args_init(&args);
+    args.num_disks = 2;
+    args.disks = xls_calloc(2, sizeof(*args.disks));
+    for (i = 0; i < 2; i++) {
+        libxl_disk_snapshot_init(&args.disks[i]);
+        args.disks[i].disk.vdev = xls_strdup(host.disks[i].vdev);
+        args.disks[i].method = i ? LIBXL_SNAPSHOT_METHOD_CALLER
+                                 : LIBXL_SNAPSHOT_METHOD_EXTERNAL;
+    }
+    args.disks[0].external_path = layer_path(1);
+    rc = libxl_domain_snapshot_create(host_ctx, host.domid, &args, &host_how,
+                                      NULL);
+    libxl_domain_snapshot_args_dispose(&args);
+    return rc;
+}
+
+static void qemu_ends_while_a_raw_disk_gets_its_overlay_back(void **state)
+{
+    static const struct vm_disk disks[] = { { .format = "raw" }, { 0 } };
+    char *overlay;
+
+    (void)state;
+    memset(written, 0, sizeof(written));
+    is_switched = false;
+    host_start(vm_start(2, disks));
+    overlay = layer_path(1);
+    guest_writes(1, 1);
+    host_how.storage = fails_when_written;
+    host.before = kill_when_thawed;
+    host_away();
+    assert_int_equal(create_that_fails(), ERROR_SNAPSHOT_INCOMPLETE);
+    assert_true(is_switched);
+    assert_null(host.before);
+    host_how.storage = NULL;
+    /* The guest is started again, by the records. */
+    assert_string_equal(host.disks[0].path, overlay);
+    host_power_cycle();
+    guest_reads_its_data();
+    recover();
+    guest_writes(LATER_BLOCK + 1, LATER);
+    all_is_right(2);
+    free(overlay);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, host_teardown)
 
 int main(void)
@@ -308,6 +388,7 @@ int main(void)
         TEST(a_domain_has_a_new_uuid_after_a_kill),
         TEST(a_merge_is_killed_and_the_domain_has_a_new_uuid),
         TEST(a_killed_internal_snapshot_is_deleted),
+        TEST(qemu_ends_while_a_raw_disk_gets_its_overlay_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
