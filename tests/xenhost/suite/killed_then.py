@@ -350,6 +350,8 @@ def case_of(killed, then, n):
             # Its console's log keeps the old name.
             sh(["ln", "-sf", "guest-web1.log", "/var/log/xen/console/guest-web9.log"])
             case.guest.name = "web9"
+            case.mark = {path.replace("guest-web1", "guest-web9"): at
+                         for path, at in case.mark.items()}
         files_in_use_are_there(case)
         next_commands(case)
         ends_well(case)
