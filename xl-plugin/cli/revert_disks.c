@@ -167,8 +167,11 @@ static int plan(struct cli *cli, struct session *s, xl_snapshot_record *rec,
 
     identity_top(s->store, &s->live, s->domain.domid, disk->vdev, &top,
                  &format);
+    /* The active layer may have been given a second name for it, by a revert
+     * that failed then. */
     if (disk->method == LIBXL_SNAPSHOT_METHOD_INTERNAL &&
-        !str_same(top, disk->layer_path)) {
+        !str_same(top, disk->layer_path) &&
+        !(top && image_same(top, disk->layer_path))) {
         cli_say(cli, "copying the state of disk %s out of %s", disk->vdev,
                 disk->layer_path);
         if (extract(s, rec, disk, e))
