@@ -121,7 +121,11 @@ int xls_disk_job_current(struct xls_op *op, const char *func, libxl_ctx *ctx,
     path = xls_disk_job_path(op, op->domid, devid);
     rc = xls_disk_job_read(op, path, j);
     free(path);
-    if (!rc && xls_disk_job_active(j))
-        rc = xls_disk_job_look(op, j, &ended);
+    if (rc || !xls_disk_job_active(j))
+        return rc;
+    rc = xls_disk_job_look(op, j, &ended);
+    /* What recovery leaves open, for a successor of the domain to show. */
+    if (!rc && ended && !op->qmp)
+        rc = xls_disk_job_lost(op, j);
     return rc;
 }

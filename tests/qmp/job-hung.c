@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-/* QEMU is there, but serves nobody: a command gives up in time, and the next
- * one after QEMU has gone on does what is left. */
+/* QEMU is there, but serves nobody, or is gone while its domain is not: a command
+ * gives up in time, and the next one after QEMU has gone on does what is left. */
 #include "qmp/job_support.h"
 
 #include <signal.h>
@@ -18,6 +18,19 @@ static int recover(void)
 static void create(void)
 {
     snapshot(1);
+}
+
+static int wait_for_job(void)
+{
+    libxl_disk_job job;
+    int rc;
+
+    libxl_disk_job_init(&job);
+    rc = libxl_disk_job_wait(host_ctx, host.domid, "xvda", &host_how, &job);
+    if (!rc && job.phase == LIBXL_DISK_JOB_PHASE_LOST)
+        rc = ERROR_SNAPSHOT_INCOMPLETE;
+    libxl_disk_job_dispose(&job);
+    return rc;
 }
 
 /* False: it had to be ended. */
@@ -66,11 +79,35 @@ static void a_command_does_not_wait_for_a_hung_qemu(void **state)
     all_is_right(1);
 }
 
+/* Nothing shows whether it had come to its end. */
+static void nobody_waits_for_the_job_of_a_qemu_that_is_gone(void **state)
+{
+    int pass;
+
+    (void)state;
+    for (pass = 0; pass < 2; pass++) {
+        chain_start(1, 3);
+        if (pass)
+            assert_int_equal(commit(NULL, NULL, 1000), 0);
+        else
+            assert_int_equal(pull(NULL, 1000), 0);
+        host_away();
+        vm_kill(host.vm);
+        assert_true(gives_up(wait_for_job));
+        host_power_cycle();
+        assert_int_equal(host_call(recover()), 0);
+        all_is_right(3);
+        host_teardown(NULL);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_command_does_not_wait_for_a_hung_qemu,
                                   host_teardown),
+        cmocka_unit_test_teardown(
+            nobody_waits_for_the_job_of_a_qemu_that_is_gone, host_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
