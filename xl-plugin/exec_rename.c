@@ -52,9 +52,8 @@ static int check_name(const char *name, struct error *e)
     int ret;
 
     ret = store_open(STORE_ROOT, name, false, 0, &st, e);
-    if (!ret && st->num_records)
-        ret = error_set(e, "there are snapshots of a domain %s already; delete "
-                        "them, or choose another name", name);
+    if (!ret)
+        ret = store_check_free(st, e);
     store_close(st);
     return ret;
 }
@@ -76,12 +75,13 @@ static int rename_domain(struct cli *cli, char *const words[],
     return code;
 }
 
+/* Snapshots, or what else only its store knows. */
 static bool has_snapshots(const char *name)
 {
     struct error ignored = { 0 };
     struct store *st;
     bool has = !store_open(STORE_ROOT, name, false, 0, &st, &ignored) &&
-        st->num_records;
+        store_check_free(st, &ignored);
 
     error_clear(&ignored);
     store_close(st);

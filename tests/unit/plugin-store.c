@@ -588,6 +588,77 @@ static void a_store_follows_a_rename(void **state)
     is_the_same_under(f, names[1], false);
 }
 
+/* The moved one stays web1's; web2's is as it was. */
+static void is_not_moved_onto(struct fixture *f, const char *why,
+                              const char *out)
+{
+    struct store *st = open_store(f, true), *other;
+    struct error e = { 0 };
+
+    assert_error(store_move(st, "web2", &e), &e, why);
+    assert_error(store_move(st, "web2", &e), &e, out);
+    store_close(st);
+    st = open_store(f, false);
+    assert_int_equal(st->num_records, 1);
+    store_close(st);
+    assert_good(store_open(f->root, "web2", false, 0, &other, &e), &e);
+    assert_true(other->known);
+    store_close(other);
+}
+
+static void a_store_that_alone_knows_the_disk_is_not_thrown_away(void **state)
+{
+    struct fixture *f = *state;
+    struct store *st = open_store(f, true), *other;
+    char *file = xls_asprintf("%s/web2/notes", f->root);
+    xl_snapshot_domain_disk *d;
+    struct error e = { 0 };
+
+    add(st, "a", "", 10);
+    assert_good(store_write_info(st, &e), &e);
+    store_close(st);
+    assert_good(store_open(f->root, "web2", true, 0, &other, &e), &e);
+    d = store_disk_add(other, "xvda");
+    d->config_path = xls_strdup("/images/b");
+    d->top_path = xls_strdup("/images/b.s1");
+    assert_good(store_write_info(other, &e), &e);
+    store_close(other);
+    is_not_moved_onto(f, "is /images/b.s1", "name /images/b.s1 and move");
+
+    assert_good(store_open(f->root, "web2", true, 0, &other, &e), &e);
+    str_replace(&store_disk(other, "xvda")->top_path, "/images/b");
+    str_replace(&other->info.reverting, "s1");
+    assert_good(store_write_info(other, &e), &e);
+    is_not_moved_onto(f, "busy", "web2");
+    store_close(other);
+    is_not_moved_onto(f, "interrupted", "xl snapshot-delete web2");
+    assert_good(store_open(f->root, "web2", true, 0, &other, &e), &e);
+    str_replace(&other->info.reverting, NULL);
+    str_replace(&other->info.merged.from, "/images/b.s1");
+    str_replace(&other->info.merged.to, "/images/b");
+    assert_good(store_write_info(other, &e), &e);
+    store_close(other);
+    is_not_moved_onto(f, "interrupted", "xl snapshot-delete web2");
+
+    /* A file that is not the store's own. */
+    assert_good(store_open(f->root, "web2", true, 0, &other, &e), &e);
+    str_replace(&other->info.merged.from, NULL);
+    str_replace(&other->info.merged.to, NULL);
+    assert_good(store_write_info(other, &e), &e);
+    store_close(other);
+    write_file(file, "of the admin");
+    is_not_moved_onto(f, "notes", "move that directory");
+    unlink(file);
+    free(file);
+    /* But what a killed command half wrote is nothing. */
+    file = xls_asprintf("%s/web2/.domain.json.new", f->root);
+    write_file(file, "{");
+    free(file);
+    st = open_store(f, true);
+    assert_good(store_move(st, "web2", &e), &e);
+    store_close(st);
+}
+
 /* Whoever waited for the lock of a store does not go on in another's. */
 static void a_store_that_was_moved_meanwhile_is_not_locked(void **state)
 {
@@ -633,6 +704,7 @@ int main(void)
         TEST(memory_is_kept_outside_of_the_store),
         TEST(a_renamed_record_keeps_its_place_in_the_tree),
         TEST(a_store_follows_a_rename),
+        TEST(a_store_that_alone_knows_the_disk_is_not_thrown_away),
         TEST(a_store_that_was_moved_meanwhile_is_not_locked),
     };
 

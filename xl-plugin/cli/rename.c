@@ -50,12 +50,13 @@ static int count_disks(const struct store *st, const struct live *live,
 static bool is_its(struct cli *cli, const struct store *st,
                    const struct live *live, uint32_t domid)
 {
+    struct error ignored = { 0 };
+    bool others, empty = !store_check_free(st, &ignored);
     uint32_t other;
-    bool others;
     int num;
 
-    if (!st->num_records ||
-        !libxl_name_to_domid(cli->ctx, st->domain, &other))
+    error_clear(&ignored);
+    if (empty || !libxl_name_to_domid(cli->ctx, st->domain, &other))
         return false;
     num = count_disks(st, live, domid, &others);
     return num && (!others || has_uuid(cli, st, domid));

@@ -70,6 +70,10 @@ int store_rename(struct store *st, const char *from, const char *to,
  */
 int store_move(struct store *st, const char *domain, struct error *e);
 int store_finish_move(struct store *st, struct error *e);
+/* Refuses, with the way out, where a store has snapshots or knows what nothing
+ * else tells: an interrupted command's steps, or that a disk of the domain is
+ * not what its configuration file names. */
+int store_check_free(const struct store *st, struct error *e);
 
 /* Each checks what it writes as it would be checked when it is read. */
 int store_write_info(struct store *st, struct error *e);
