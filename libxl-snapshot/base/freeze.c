@@ -104,17 +104,22 @@ static enum xls_frozen finish(struct protected *p, enum xls_frozen result)
 static enum xls_frozen protect(struct protected *p, bool sync, int *why_not)
 {
     enum xls_frozen result = XLS_FROZEN;
+    bool unmarked;
 
     if (is_immutable(p))
         goto out;
     if (!p->has_flags && why_not)
         *why_not = EOPNOTSUPP;
     /*
-     * Without the mark the flag could not be lifted again: where the mark
-     * cannot be set (a file system that has the flag but no such attributes,
-     * or no room for one), the flag is not set either.
+     * Without the mark the flag could not be lifted again: where there are none
+     * (a file system that has the flag but no such attributes) it is not set
+     * either. Where one cannot be set now (no room for it), nothing is done,
+     * since that could not be undone.
      */
-    if (set_mark(p) || !p->has_flags || set_immutable(p, true)) {
+    unmarked = set_mark(p);
+    if (unmarked && errno != EOPNOTSUPP && errno != EPERM)
+        return XLS_FROZEN_ERROR;
+    if (unmarked || !p->has_flags || set_immutable(p, true)) {
         if (p->has_flags && why_not)
             *why_not = errno;
         if (fchmod(p->fd, p->st.st_mode & 07777 & ~WRITE_BITS))

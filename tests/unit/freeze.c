@@ -31,7 +31,8 @@ static bool flags_and_marks;    /* both work in /tmp, for this user */
 /* --- what the kernel is asked for, in its order --- */
 
 static char calls[256];
-static bool no_marks, no_fsync, no_leases;
+static int no_marks;            /* errno of setting one */
+static bool no_fsync, no_leases;
 
 static void called(const char *what)
 {
@@ -43,7 +44,7 @@ int fsetxattr(int fd, const char *name, const void *value, size_t size,
 {
     called("mark ");
     if (no_marks) {
-        errno = EOPNOTSUPP;
+        errno = no_marks;
         return -1;
     }
     return syscall(SYS_fsetxattr, fd, name, value, size, flags);
@@ -147,7 +148,8 @@ static int make(void **state)
     flags_and_marks = is_immutable() && flags_and_marks;
     set_immutable(false);
     calls[0] = test_logged[0] = '\0';
-    no_marks = no_fsync = no_leases = false;
+    no_marks = 0;
+    no_fsync = no_leases = false;
     if (!flags_and_marks) {
         print_message("/tmp: no immutable flag, or no trusted attributes\n");
         skip();
@@ -262,7 +264,7 @@ static void without_marks_the_flag_is_not_set(void **state)
     int why_not = 0;
 
     (void)state;
-    no_marks = true;
+    no_marks = EOPNOTSUPP;
     assert_int_equal(xls_freeze(path, true, &why_not), XLS_FROZEN_WEAKLY);
     assert_int_equal(why_not, EOPNOTSUPP);
     assert_false(is_immutable());
@@ -270,6 +272,19 @@ static void without_marks_the_flag_is_not_set(void **state)
     assert_true(xls_frozen(path));
     assert_int_equal(xls_thaw(path), XLS_FROZEN);
     assert_int_equal(mode(), 0640);
+}
+
+/* What was taken from a file without one could not be given back. */
+static void without_room_for_a_mark_nothing_is_changed(void **state)
+{
+    int before = mode();
+
+    (void)state;
+    no_marks = ENOSPC;
+    assert_int_equal(xls_freeze(path, true, NULL), XLS_FROZEN_ERROR);
+    assert_int_equal(errno, ENOSPC);
+    assert_false(is_immutable());
+    assert_int_equal(mode(), before);
 }
 
 static void a_symlink_of_another_user_is_not_followed(void **state)
@@ -307,6 +322,7 @@ int main(void)
         TEST(a_layer_that_is_open_for_writing_is_left_alone),
         TEST(where_nothing_tells_a_layer_is_left_alone),
         TEST(without_marks_the_flag_is_not_set),
+        TEST(without_room_for_a_mark_nothing_is_changed),
         TEST(a_symlink_of_another_user_is_not_followed),
     };
 
