@@ -130,6 +130,37 @@ static void one_file_that_was_moved(void **state)
     free(to);
 }
 
+/* Another device, which is not of that size, has the name by now. */
+static void one_whose_name_another_device_has(void **state)
+{
+    char *from, *line, *to = xls_asprintf("%s/layer", dir);
+    struct error e = { 0 };
+    xl_snapshot_record *rec = store_find(st, "s0");
+
+    (void)state;
+    if (system("losetup -f > /dev/null 2>&1")) {
+        print_message("skipped: no loop device can be had\n");
+        free(to);
+        return;
+    }
+    from = xls_strdup(rec->disks[0].layer_path);
+    run_shell(images, "chattr -i * 2>/dev/null; true");
+    assert_int_equal(rename(from, to), 0);
+    line = xls_asprintf("truncate -s 3M other && losetup -f --show other > "
+                        "dev && ln -s $(cat dev) %s", from);
+    run_shell(dir, line);
+    str_replace(&rec->disks[0].device, "number 251:77, 2097152 bytes");
+    assert_good(relocate(from, to, NULL, &e), &e);
+    run_shell(dir, "losetup -d $(cat dev)");
+    assert_string_equal(rec->disks[0].layer_path, to);
+    assert_true(str_none(rec->disks[0].device));
+    unlink(from);
+    check_all();
+    free(line);
+    free(from);
+    free(to);
+}
+
 static void is_refused(const char *why)
 {
     struct error e = { 0 };
@@ -201,6 +232,7 @@ int main(void)
         TEST(a_directory_that_was_copied),
         TEST(into_a_directory_below),
         TEST(one_file_that_was_moved),
+        TEST(one_whose_name_another_device_has),
         TEST(what_does_not_fit_is_refused),
         TEST(what_a_domain_runs_on_is_refused),
     };

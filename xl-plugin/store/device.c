@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -29,7 +30,8 @@ static char *attribute(dev_t dev, const char *name)
     return len > 0 ? xls_memdup0(text, len) : NULL;
 }
 
-static char *number_and_size(const char *path, dev_t dev)
+/* 0: not known. */
+static uint64_t size_of(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     uint64_t size = 0;
@@ -39,8 +41,21 @@ static char *number_and_size(const char *path, dev_t dev)
             size = 0;
         close(fd);
     }
-    return xls_asprintf("number %u:%u, %" PRIu64 " bytes", major(dev),
-                        minor(dev), size);
+    return size;
+}
+
+/* Whether only the size is known; earlier versions wrote the device's number
+ * before it, which is another one after the host's next start. */
+static bool is_size(const char *identity, uint64_t *size)
+{
+    unsigned int number[2];
+    int numbers = 0, end = 0;
+
+    if (sscanf(identity, "number %u:%u, %n", &number[0], &number[1],
+               &numbers) == 2)
+        identity += numbers;
+    return sscanf(identity, "%" SCNu64 " bytes%n", size, &end) == 1 && end &&
+        !identity[end];
 }
 
 char *device_identity(const char *path)
@@ -72,14 +87,23 @@ char *device_identity(const char *path)
         free(value);
     }
     free(part);
-    return text ? text : number_and_size(path, st.st_rdev);
+    return text ? text : xls_asprintf("%" PRIu64 " bytes", size_of(path));
 }
 
 bool device_is(const char *path, const char *identity)
 {
-    char *now = str_none(identity) ? NULL : device_identity(path);
-    bool is = !now || str_same(now, identity);
+    uint64_t size, size_now;
+    char *now;
+    bool is;
 
+    if (str_none(identity))
+        return true;
+    if (is_size(identity, &size)) {
+        size_now = size_of(path);
+        return !size || !size_now || size == size_now;
+    }
+    now = device_identity(path);
+    is = !now || str_same(now, identity);
     free(now);
     return is;
 }
@@ -105,10 +129,19 @@ void device_note(xl_snapshot_record *rec)
 static int check(const char *domain, const char *vdev, const char *path,
                  const char *identity, struct error *e)
 {
+    uint64_t size;
     char *now;
 
     if (device_is(path, identity))
         return 0;
+    if (is_size(identity, &size))
+        return error_set(e, "disk %s of %s: the block device %s has %" PRIu64
+                         " bytes, not %" PRIu64 " as the one that the "
+                         "snapshots are on. If that is at another path now: "
+                         "'xl snapshot-relocate %s %s NEW'; if it was "
+                         "resized, give it its former size again",
+                         vdev, domain, path, size_of(path), size, domain,
+                         path);
     now = device_identity(path);
     error_set(e, "disk %s of %s: %s is another block device now than the one "
               "that the snapshots are on: %s, not %s. Have the path lead to "

@@ -7,7 +7,8 @@
 /*
  * What tells a block device from others that bear its name or number later:
  * the device-mapper's uuid (of a volume), the file of a loop device, the
- * disk's own id, or else its number and size. malloc'ed; NULL for what is no
+ * disk's own id, or else its size alone: numbers and names like /dev/zd0 are
+ * given anew at each start of the host. malloc'ed; NULL for what is no
  * block device, or not there.
  */
 char *device_identity(const char *path);
