@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "store/names.h"
+
 /* The words that are neither options nor the command. */
 static int operands(char *const words[], const char *found[2])
 {
@@ -51,6 +53,8 @@ static int check_name(const char *name, struct error *e)
     struct store *st;
     int ret;
 
+    if (domain_name_check(name, e))
+        return -1;
     ret = store_open(STORE_ROOT, name, false, 0, &st, e);
     if (!ret)
         ret = store_check_free(st, e);

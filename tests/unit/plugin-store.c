@@ -659,6 +659,37 @@ static void a_store_that_alone_knows_the_disk_is_not_thrown_away(void **state)
     store_close(st);
 }
 
+/* Each of its bytes takes three in the directory's name. */
+static void a_name_that_no_directory_can_have_is_an_empty_store(void **state)
+{
+    struct fixture *f = *state;
+    struct store *st, *long_one;
+    char name[2 * 43 + 1] = "";
+    struct error e = { 0 };
+    size_t i;
+
+    for (i = 0; i < 43; i++)
+        strcat(name, "\xc3\xa4");
+    assert_good(store_open(f->root, name, false, 0, &long_one, &e), &e);
+    assert_int_equal(long_one->dir, -1);
+    store_close(long_one);
+    st = open_store(f, true);
+    add(st, "a", "", 10);
+    assert_good(store_write_info(st, &e), &e);
+    assert_good(store_open(f->root, name, false, 0, &long_one, &e), &e);
+    store_close(long_one);
+    assert_error(store_open(f->root, name, true, 0, &long_one, &e), &e,
+                 "too long");
+    assert_error(store_move(st, name, &e), &e, "too long");
+    assert_true(str_none(st->info.moving));
+    store_close(st);
+    /* 255 bytes. */
+    name[85] = 0;
+    assert_good(store_open(f->root, name, true, 0, &long_one, &e), &e);
+    assert_int_not_equal(long_one->dir, -1);
+    store_close(long_one);
+}
+
 /* Whoever waited for the lock of a store does not go on in another's. */
 static void a_store_that_was_moved_meanwhile_is_not_locked(void **state)
 {
@@ -705,6 +736,7 @@ int main(void)
         TEST(a_renamed_record_keeps_its_place_in_the_tree),
         TEST(a_store_follows_a_rename),
         TEST(a_store_that_alone_knows_the_disk_is_not_thrown_away),
+        TEST(a_name_that_no_directory_can_have_is_an_empty_store),
         TEST(a_store_that_was_moved_meanwhile_is_not_locked),
     };
 

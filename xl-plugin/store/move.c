@@ -202,7 +202,7 @@ int store_move(struct store *st, const char *domain, struct error *e)
 {
     char *encoded;
 
-    if (remove_empty(st->root, domain, e))
+    if (domain_name_check(domain, e) || remove_empty(st->root, domain, e))
         return -1;
     str_replace(&st->info.moving, domain);
     if (store_write_info(st, e) || rename_directory(st, domain, e))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "store/names.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +65,20 @@ char *domain_name_encode(const char *name)
             p += sprintf(p, "%%%02X", (unsigned char)name[i]);
     *p = 0;
     return file;
+}
+
+int domain_name_check(const char *name, struct error *e)
+{
+    char *file = domain_name_encode(name);
+    size_t len = strlen(file);
+
+    free(file);
+    if (len <= NAME_MAX)
+        return 0;
+    return error_set(e, "the name of domain %s is too long for snapshots: as "
+                     "that of their directory, percent-encoded, it has %zu "
+                     "bytes, and %d are possible; 'xl rename' to a shorter "
+                     "one", name, len, NAME_MAX);
 }
 
 static int hex(char c)

@@ -27,5 +27,7 @@ char *snapshot_name_default(time_t now);
  */
 char *domain_name_encode(const char *name);
 char *domain_name_decode(const char *file);
+/* Refuses a name that is too long for that. */
+int domain_name_check(const char *name, struct error *e);
 
 #endif

@@ -219,9 +219,15 @@ static int take_lock(struct store *st, int wait_s, struct error *e)
 
 static int open_dirs(struct store *st, bool change, struct error *e)
 {
-    char *encoded = domain_name_encode(st->domain);
+    struct error too_long = { 0 };
+    char *encoded;
     int root, dir;
 
+    if (domain_name_check(st->domain, change ? e : &too_long)) {
+        error_clear(&too_long);
+        return change ? -1 : 0;
+    }
+    encoded = domain_name_encode(st->domain);
     root = store_dir_open(AT_FDCWD, st->root, st->root, change, e);
     dir = root;
     if (root >= 0) {

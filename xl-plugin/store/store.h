@@ -31,7 +31,8 @@ struct store {
 /*
  * change: makes the directory, and holds the domain's lock until
  * store_close; waits wait_s seconds for another command that has it. Without
- * change, a domain that has no directory is an empty store. A file that
+ * change, a domain that has no directory is an empty store, also where its
+ * name is too long for one. A file that
  * cannot be understood is an error that names it and what is wrong; nothing
  * is removed.
  */
