@@ -32,21 +32,6 @@ static int report(void *user, const libxl_snapshot_progress *progress)
     return progress_report(&c->progress, progress);
 }
 
-/* A deleted snapshot whose layers are still in use gives its name away. */
-static int free_name(struct store *st, const char *name, struct error *e)
-{
-    char *other = snapshot_name_deleted(name, 1);
-    int i, ret;
-
-    for (i = 2; store_find(st, other); i++) {
-        free(other);
-        other = snapshot_name_deleted(name, i);
-    }
-    ret = store_rename(st, name, other, e);
-    free(other);
-    return ret;
-}
-
 static int check_name(struct create *c, struct error *e)
 {
     const char *name = c->options.name;
@@ -56,7 +41,7 @@ static int check_name(struct create *c, struct error *e)
         return 0;
     if (rec->hidden && !rec->memory && str_none(c->s.store->info.writing) &&
         str_none(c->s.store->info.merged.to))
-        return free_name(c->s.store, name, e);
+        return store_give_name_away(c->s.store, name, e);
     if (rec->hidden)
         return error_set(e, "a deleted snapshot \"%s\" of %s still has layers "
                          "in use; choose another name", name,

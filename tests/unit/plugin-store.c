@@ -690,6 +690,45 @@ static void a_name_that_no_directory_can_have_is_an_empty_store(void **state)
     store_close(long_one);
 }
 
+/* A record by both names, as it is while it gets another one. */
+static void a_rename_that_was_killed_is_completed_by_the_next(void **state)
+{
+    struct fixture *f = *state;
+    struct store *st = open_store(f, true);
+    struct error e = { 0 };
+    xl_snapshot_record *rec;
+
+    add(st, "a", NULL, 10);
+    add(st, "b", "a.deleted.1", 20);
+    rec = store_find(st, "a");
+    rec->hidden = true;
+    assert_good(store_write(st, rec, &e), &e);
+    rec = store_add(st, "a.deleted.1");
+    xl_snapshot_record_dispose(rec);
+    xl_snapshot_record_copy(NULL, rec, store_find(st, "a"));
+    str_replace(&rec->name, "a.deleted.1");
+    assert_good(store_write(st, rec, &e), &e);
+
+    assert_good(store_give_name_away(st, "a", &e), &e);
+    assert_null(store_find(st, "a"));
+    assert_int_equal(st->num_records, 2);
+    assert_non_null(store_find(st, "a.deleted.1"));
+    assert_string_equal(store_find(st, "b")->parent, "a.deleted.1");
+    store_close(st);
+
+    /* Another one of that name is not it. */
+    st = open_store(f, true);
+    add(st, "a", NULL, 30);
+    store_find(st, "a")->hidden = true;
+    assert_good(store_give_name_away(st, "a", &e), &e);
+    store_close(st);
+    st = open_store(f, false);
+    assert_int_equal(st->num_records, 3);
+    assert_int_equal(store_find(st, "a.deleted.1")->created, 10);
+    assert_int_equal(store_find(st, "a.deleted.2")->created, 30);
+    store_close(st);
+}
+
 /* Whoever waited for the lock of a store does not go on in another's. */
 static void a_store_that_was_moved_meanwhile_is_not_locked(void **state)
 {
@@ -734,6 +773,7 @@ int main(void)
         TEST(new_memory_takes_the_place_of_the_old),
         TEST(memory_is_kept_outside_of_the_store),
         TEST(a_renamed_record_keeps_its_place_in_the_tree),
+        TEST(a_rename_that_was_killed_is_completed_by_the_next),
         TEST(a_store_follows_a_rename),
         TEST(a_store_that_alone_knows_the_disk_is_not_thrown_away),
         TEST(a_name_that_no_directory_can_have_is_an_empty_store),

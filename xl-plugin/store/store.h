@@ -60,9 +60,12 @@ int store_write(struct store *st, const xl_snapshot_record *rec,
 /* Removes file and record; rec is freed. */
 int store_remove(struct store *st, xl_snapshot_record *rec, struct error *e);
 
-/* Gives a record without memory another name, which none has. */
+/* Gives a record without memory another name, which none has but the record
+ * itself, after this was interrupted. */
 int store_rename(struct store *st, const char *from, const char *to,
                  struct error *e);
+/* A deleted snapshot whose layers are still in use gives its name away. */
+int store_give_name_away(struct store *st, const char *name, struct error *e);
 
 /*
  * store/move.c: the store, which is locked, becomes that of a domain of another
