@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "storage/identity.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -37,31 +38,45 @@ static bool is_layer_of(const struct store *st, const char *vdev,
     return false;
 }
 
-static uint64_t inode(const char *path)
+uint64_t identity_inode(const char *path, uint64_t *birth)
 {
-    struct stat st;
+    struct statx st;
 
-    return stat(path, &st) ? 0 : st.st_ino;
+    *birth = 0;
+    if (statx(AT_FDCWD, path, 0, STATX_TYPE | STATX_INO | STATX_BTIME, &st))
+        return 0;
+    if ((st.stx_mask & STATX_BTIME) && S_ISREG(st.stx_mode))
+        *birth = st.stx_btime.tv_sec * UINT64_C(1000000000) +
+            st.stx_btime.tv_nsec;
+    return st.stx_ino;
+}
+
+/* Earlier versions recorded no birth times. */
+static bool same_birth(uint64_t recorded, uint64_t birth)
+{
+    return !recorded || recorded == birth;
 }
 
 bool identity_folding(const xl_snapshot_domain_disk *d, const char *layer)
 {
-    uint64_t its = inode(layer);
+    uint64_t birth, its = identity_inode(layer, &birth);
     int i;
 
     for (i = 0; its && i < d->num_fold_inodes; i++)
-        if (d->fold_inodes[i] == its)
+        if (d->fold_inodes[i] == its &&
+            same_birth(i < d->num_fold_births ? d->fold_births[i] : 0, birth))
             return true;
     return false;
 }
 
 static bool is_alone(const xl_snapshot_domain_disk *d, const char *top)
 {
-    uint64_t its = inode(top);
+    uint64_t birth, its = identity_inode(top, &birth);
 
     if (d && identity_folding(d, top))
         return true;
-    return d && ((d->alone_inode && d->alone_inode == its) ||
+    return d && ((d->alone_inode && d->alone_inode == its &&
+                  same_birth(d->alone_birth, birth)) ||
                  (!str_none(d->remote) && str_same(d->remote, top)));
 }
 
@@ -87,7 +102,9 @@ void identity_note_alone(struct store *st, const struct live *live,
     for (i = 0; i < num; i++)
         found |= is_layer_of(st, vdev, chain[i].path);
     image_list_free(chain, num);
-    d->alone_inode = found ? 0 : inode(top);
+    d->alone_inode = identity_inode(top, &d->alone_birth);
+    if (found)
+        d->alone_inode = d->alone_birth = 0;
 }
 
 static void note_chain(struct store *st, const struct live *live,
@@ -107,9 +124,15 @@ static void note_chain(struct store *st, const struct live *live,
     /* What a deletion that was interrupted has noted stays. */
     d->fold_inodes = xls_realloc(d->fold_inodes, d->num_fold_inodes + num,
                                  sizeof(*d->fold_inodes));
+    d->fold_births = xls_realloc(d->fold_births, d->num_fold_inodes + num,
+                                 sizeof(*d->fold_births));
+    while (d->num_fold_births < d->num_fold_inodes)
+        d->fold_births[d->num_fold_births++] = 0;
+    d->num_fold_births = d->num_fold_inodes;
     for (i = 0; i < num; i++)
         if (!identity_folding(d, chain[i].path))
-            d->fold_inodes[d->num_fold_inodes++] = inode(chain[i].path);
+            d->fold_inodes[d->num_fold_inodes++] = identity_inode(
+                chain[i].path, &d->fold_births[d->num_fold_births++]);
     image_list_free(chain, num);
 }
 
@@ -135,6 +158,9 @@ int identity_end_fold(struct store *st, const struct live *live,
         free(d->fold_inodes);
         d->fold_inodes = NULL;
         d->num_fold_inodes = 0;
+        free(d->fold_births);
+        d->fold_births = NULL;
+        d->num_fold_births = 0;
     }
     return st->info.num_disks ? store_write_info(st, e) : 0;
 }

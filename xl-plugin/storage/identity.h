@@ -60,6 +60,13 @@ int identity_begin_fold(struct store *st, const struct live *live,
 int identity_end_fold(struct store *st, const struct live *live,
                       uint32_t domid, struct error *e);
 
+/* What tells a file from others at its path, on whatever device it is after the
+ * host's next start: the inode number, 0 where there is no file, and when it
+ * was made, which no later file with that number has. *birth: 0 where the
+ * file system does not tell, and for a block device, whose node is made anew
+ * at each start. */
+uint64_t identity_inode(const char *path, uint64_t *birth);
+
 /* Whether it was one of the disk's layers when that began. */
 bool identity_folding(const xl_snapshot_domain_disk *d, const char *layer);
 

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/format.h"
+#include "storage/identity.h"
 #include "store/device.h"
 
 /* More layers than QEMU can open. */
@@ -295,13 +296,6 @@ static bool move(const struct relocate *r, char **path)
     return true;
 }
 
-static uint64_t inode(const char *path)
-{
-    struct stat st;
-
-    return stat(path, &st) ? 0 : st.st_ino;
-}
-
 static int move_records(struct relocate *r, struct error *e)
 {
     int i, j;
@@ -335,7 +329,7 @@ static int move_info(struct relocate *r, struct error *e)
         move(r, &d->config_path);
         /* A copy has another inode. */
         if (move(r, &d->top_path) && d->alone_inode)
-            d->alone_inode = inode(d->top_path);
+            d->alone_inode = identity_inode(d->top_path, &d->alone_birth);
     }
     for (i = 0; i < info->num_leftovers; i++)
         move(r, &info->leftovers[i].layer_path);
