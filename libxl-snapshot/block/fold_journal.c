@@ -145,7 +145,9 @@ void xls_fold_protect(struct xls_op *op, const struct xls_fold *fold)
     if (fold->keep_child_path)
         xls_file_drop_second_name(&op->log, fold->second_name,
                                   fold->layer_path);
-    if (!fold->copy)
+    /* Or it is the disk's own file by now, with its former name left. */
+    if (!fold->copy && !(fold->keep_child_path &&
+                         xls_same_file(fold->layer_path, fold->child_path)))
         freeze_again(op, fold->layer_path);
     if (fold->above_path)
         freeze_again(op, fold->child_path);

@@ -262,6 +262,12 @@ static bool is_in_chain(const struct xls_disk *disk, const char *path,
     return false;
 }
 
+/* Whether the job was of a domain with another uuid. */
+static bool is_foreign(const struct xls_op *op, const char *path)
+{
+    return strncmp(strrchr(path, '/') + 1, op->uuid, strlen(op->uuid));
+}
+
 /*
  * Whether the job had completed before the domain went, by what its successor
  * runs on. disk NULL: there is none.
@@ -280,6 +286,9 @@ static enum xls_done had_completed(const struct xls_disk_job *j,
         return XLS_CANNOT_TELL;
     layer = is_in_chain(disk, fold->layer_path, &fold->layer_id);
     child = is_in_chain(disk, fold->child_path, &fold->child_id);
+    /* Somebody has taken the copy for another domain. */
+    if (fold->copy && !j->pivoting && !child)
+        return XLS_CANNOT_TELL;
     if (fold->backward ? layer && !child : !layer && child)
         return XLS_DONE;
     return child && (layer || fold->copy) ? XLS_NOT_DONE : XLS_CANNOT_TELL;
@@ -391,6 +400,21 @@ out:
     return rc;
 }
 
+static bool is_one_of(const char *path, const struct xls_fold *fold)
+{
+    return path && ((fold->layer_id.ino && xls_is_file(path, &fold->layer_id)) ||
+                    (fold->child_id.ino && xls_is_file(path, &fold->child_id)));
+}
+
+/* Other files may have the names by now, of a domain that was made anew. */
+static bool has_its_files(const struct xls_disk_job *j)
+{
+    const struct xls_fold *fold = &j->fold;
+
+    return (!fold->layer_id.ino && !fold->child_id.ino) ||
+           is_one_of(fold->layer_path, fold) || is_one_of(fold->child_path, fold);
+}
+
 /* A file of another uuid: of a domain that had this one's disks, maybe. */
 static int handle_foreign(struct xls_op *op, const char *path)
 {
@@ -401,7 +425,7 @@ static int handle_foreign(struct xls_op *op, const char *path)
     if (!xls_journal_read(op, path, &content) &&
         xls_journal_is_inherited(op, strrchr(path, '/') + 1, content)) {
         rc = xls_disk_job_read(op, path, &j);
-        if (!rc && j.path)
+        if (!rc && j.path && has_its_files(&j))
             rc = inherit(op, &j, devid_of(path));
         xls_disk_job_dispose(&j);
     }
@@ -412,12 +436,10 @@ static int handle_foreign(struct xls_op *op, const char *path)
 int xls_disk_jobs_settle(struct xls_op *op)
 {
     char **paths = xls_disk_job_files(NULL, XLS_NO_DOMID, -1), **p;
-    size_t len = strlen(op->uuid);
     int rc = 0;
 
     for (p = paths; p && *p && !rc; p++)
-        rc = strncmp(strrchr(*p, '/') + 1, op->uuid, len)
-                 ? handle_foreign(op, *p) : handle(op, *p);
+        rc = is_foreign(op, *p) ? handle_foreign(op, *p) : handle(op, *p);
     xls_disk_job_files_free(paths);
     xls_op_qmp_close(op);
     return rc;

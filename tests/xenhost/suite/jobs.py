@@ -424,6 +424,7 @@ def a_process_is_killed_after_each_change(*command, before=None, depth_after=1):
             told = job("wait", guest)
             if told["phase"] == "ready":
                 told = job("abort", guest, "pivot")
+        print(f"# {command[0]}, killed at {n}: {told}")
         is_right(guest, depth_after if told["phase"] == "completed" else 3)
         clean(guest)
         n += 1
