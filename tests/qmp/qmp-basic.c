@@ -227,11 +227,14 @@ static void qemu_that_dies_is_an_error(void **state)
 {
     struct qmp_vm *vm = vm_start(0, NULL);
     struct xls_qmp *second = NULL;
+    siginfo_t ended;
 
     (void)state;
     kill(vm->pid, SIGKILL);
     assert_int_equal(xls_qmp_run(vm->qmp, "query-status", NULL, 5000, NULL),
                      ERROR_SNAPSHOT_QMP);
+    /* one that is still dying has closed this connection, but yet listens */
+    assert_int_equal(waitid(P_PID, vm->pid, &ended, WEXITED | WNOWAIT), 0);
     assert_int_equal(xls_qmp_open(&vm_log, vm->socket, vm->lock, 5000,
                                   &second), ERROR_SNAPSHOT_QMP);
     assert_logged("Connection refused");
