@@ -75,11 +75,9 @@ static int add_named(struct session *s, const struct create_options *o,
     return 0;
 }
 
-/* Next to a device node is no place for a file. */
-static int check_regular(const libxl_disk_snapshot *d, struct error *e)
+/* The record has the absolute path of every layer. */
+static int check_here(const libxl_disk_snapshot *d, struct error *e)
 {
-    struct stat st;
-
     if (xls_is_relative(d->disk.pdev_path))
         return error_set(e, "disk %s is %s: " XLS_RELATIVE_WHY, d->disk.vdev,
                          d->disk.pdev_path);
@@ -88,6 +86,14 @@ static int check_regular(const libxl_disk_snapshot *d, struct error *e)
                          "leave it out with --disk %s,method=none, or move it "
                          "to a file first (xl disk-copy)", d->disk.vdev,
                          d->disk.pdev_path, d->disk.vdev);
+    return 0;
+}
+
+/* Next to a device node is no place for a file. */
+static int check_regular(const libxl_disk_snapshot *d, struct error *e)
+{
+    struct stat st;
+
     if (stat(d->disk.pdev_path, &st))
         return error_errno(e, "disk %s: %s", d->disk.vdev, d->disk.pdev_path);
     if (S_ISREG(st.st_mode))
@@ -175,6 +181,9 @@ static int plan(const struct session *s, const struct create_options *o,
                          "other snapshots were taken of; leave it out with "
                          "--disk=%s,method=none, or attach it as another "
                          "disk", d->disk.vdev, live->path, d->disk.vdev);
+    if ((d->method == LIBXL_SNAPSHOT_METHOD_INTERNAL ||
+         d->method == LIBXL_SNAPSHOT_METHOD_EXTERNAL) && check_here(d, e))
+        return -1;
     switch (d->method) {
     case LIBXL_SNAPSHOT_METHOD_INTERNAL:
         d->keep_path = false;
