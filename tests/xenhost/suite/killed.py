@@ -5,7 +5,7 @@ The process is killed right after each of the changes that it makes, one run
 for each; the next command puts things in order. The guest's data, the records
 and the snapshots are right each time.
 
-"some" kills after every few changes only.
+"some" kills after every few changes only. "from=N" begins at the N-th.
 """
 
 import json
@@ -14,9 +14,12 @@ import signal
 import subprocess
 import time
 
-from snapshots import (XL_SNAPSHOT, Kept, both, current, disk_path, files_beside, healthy,
-                       killed_after, names, reboot, sha256, start, state_of, write_args, xl)
+from snapshots import (XL_SNAPSHOT, Kept, both, current, disk_path, files_beside,
+                       from_arguments, healthy, killed_after, names, reboot, sha256, start,
+                       state_of, write_args, xl)
 from xenhost import XEN_VERSION, assert_records_agree, domains, main, sh, test, workdir
+
+FIRST = from_arguments("from", 1)
 
 JOURNALS = "/var/lib/xen/xlsnapshot"
 
@@ -42,7 +45,7 @@ def runs(guest):
 
 def a_create_is_killed_after_each_change(step):
     guest = start("pv", "create")
-    n, before = 1, files_beside(guest)
+    n, before = FIRST, files_beside(guest)
     while killed_after(n, XL_SNAPSHOT, "snapshot-create", guest.name, f"k{n}", "--disk-only"):
         # Whatever state that left: the next snapshot is a good one, and of
         # the killed one either all is there or nothing.
@@ -68,7 +71,7 @@ def a_create_is_killed_after_each_change(step):
 
 def the_undoing_is_killed_too(step):
     guest = start("pv", "twice", formats=("qcow2", "raw", "raw"))
-    before, n, killed = files_beside(guest), 1, True
+    before, n, killed = files_beside(guest), FIRST, True
     while killed:
         # Right after QEMU's switch.
         command = creating(guest, disks=[*both(), CALLER])
@@ -94,7 +97,7 @@ def a_delete_is_killed_after_each_change(step, mb_before, mb_after):
     before = files_beside(guest)
     if mb_before:
         guest.cmd(f"fill {mb_before}", timeout=120)
-    n, killed = 1, True
+    n, killed = FIRST, True
     while killed:
         xl("snapshot-create", guest.name, "s1", "--disk-only")
         if mb_after:
@@ -120,7 +123,7 @@ def a_revert_is_killed_after_each_change(step, *how):
     xl("snapshot-create", guest.name, "s1", "--disk-only")
     kept = Kept(guest)
     kept.remember("s1")
-    before, n, outcomes, watched = files_beside(guest), 1, set(), False
+    before, n, outcomes, watched = files_beside(guest), FIRST, set(), False
     while True:
         guest.wait_tick(guest.n() + 1)
         domid, mark = guest.domid(), guest.mark()
@@ -228,17 +231,17 @@ test(lambda: a_revert_is_killed_after_each_change(13), timeout=900,
      name="some: a revert is killed after a change")
 test(lambda: the_undoing_is_killed_too(17), timeout=900,
      name="some: the undoing of a killed create is killed too")
-test(lambda: a_create_is_killed_after_each_change(1), timeout=1800,
+test(lambda: a_create_is_killed_after_each_change(1), timeout=3000,
      name="each: a create is killed after a change")
-test(lambda: a_delete_is_killed_after_each_change(1, 0, 2), timeout=1800,
+test(lambda: a_delete_is_killed_after_each_change(1, 0, 2), timeout=3000,
      name="each: a delete that folds upwards is killed after a change")
-test(lambda: a_delete_is_killed_after_each_change(1, 8, 0), timeout=1800,
+test(lambda: a_delete_is_killed_after_each_change(1, 8, 0), timeout=3000,
      name="each: a delete that folds downwards is killed after a change")
-test(lambda: a_revert_is_killed_after_each_change(1), timeout=1800,
+test(lambda: a_revert_is_killed_after_each_change(1), timeout=3000,
      name="each: a revert is killed after a change")
-test(lambda: a_revert_is_killed_after_each_change(1, "--destroy-first"), timeout=1800,
+test(lambda: a_revert_is_killed_after_each_change(1, "--destroy-first"), timeout=3000,
      name="each: a revert that destroys first is killed after a change")
-test(lambda: the_undoing_is_killed_too(1), timeout=1800,
+test(lambda: the_undoing_is_killed_too(1), timeout=3000,
      name="each: the undoing of a killed create is killed too")
 test(a_create_with_memory_is_killed, timeout=400)
 test(a_guest_is_watched_after_a_killed_create_with_memory, timeout=400)

@@ -58,6 +58,20 @@ def _out_of_time(*_):
     raise TimeoutError("out of time")
 
 
+def _report_qemus():
+    """What each thread of every QEMU waits in: one that hangs tells nothing itself."""
+    for comm in glob.glob("/proc/[0-9]*/comm"):
+        try:
+            if not open(comm).read().startswith("qemu-system"):
+                continue
+            for task in sorted(glob.glob(comm.replace("comm", "task/*"))):
+                name, waits = (open(f"{task}/{f}").read().strip() for f in ("comm", "syscall"))
+                stack = [line.split()[1] for line in open(f"{task}/stack") if "+" in line]
+                print(f"    --- {task} {name}: {waits}: {' '.join(stack)}")
+        except (OSError, IndexError):
+            continue
+
+
 def _report_failure(name, error):
     print(f"not ok {name}: {str(error) or type(error).__name__}")
     for line in "".join(traceback.format_exception(error)).splitlines():
@@ -68,6 +82,7 @@ def _report_failure(name, error):
         print(f"    --- {path}")
         for line in tail:
             print(f"    {line}")
+    _report_qemus()
 
 
 def main():
