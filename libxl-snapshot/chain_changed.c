@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 
+#include "begin.h"
 #include "block/disk.h"
 #include "records/records.h"
 
@@ -14,7 +15,7 @@ int libxl_domain_snapshot_chain_changed(libxl_ctx *ctx, uint32_t domid,
     const struct xls_layer *top;
     int rc;
 
-    rc = xls_op_begin(&op, __func__, ctx, domid, how, true);
+    rc = xls_begin(&op, __func__, ctx, domid, how);
     if (rc)
         return rc;
     rc = xls_disks_load(&op, &disks);

@@ -117,7 +117,7 @@ int libxl_disk_chain_get(libxl_ctx *ctx, uint32_t domid, const char *vdev,
     int rc;
 
     libxl_disk_chain_init(&mine);
-    rc = xls_op_begin(&op, __func__, ctx, domid, how, false);
+    rc = xls_op_open(&op, __func__, ctx, domid, how);
     if (rc)
         goto out;
     if (flags & ~LIBXL_DISK_CHAIN_VALIDATE) {

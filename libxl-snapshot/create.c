@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/place.h"
 #include "base/text.h"
+#include "begin.h"
 #include "block/inside.h"
 #include "block/prepared.h"
 #include "block/users.h"
@@ -499,7 +500,7 @@ int libxl_domain_snapshot_create(libxl_ctx *ctx, uint32_t domid,
     struct xls_create c = { .args = args, .memory_fd = -1 };
     int rc;
 
-    rc = xls_op_begin(&c.op, __func__, ctx, domid, how, true);
+    rc = xls_begin(&c.op, __func__, ctx, domid, how);
     if (rc)
         return rc;
     rc = validate(&c);

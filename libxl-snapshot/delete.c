@@ -3,6 +3,7 @@
 
 #include "args.h"
 #include "base/alloc.h"
+#include "begin.h"
 #include "block/fold.h"
 #include "block/fold_check.h"
 #include "block/inside.h"
@@ -191,7 +192,7 @@ int libxl_domain_snapshot_delete(libxl_ctx *ctx, uint32_t domid,
     int i, num = 0, rc;
 
     libxl_domain_snapshot_result_init(&mine);
-    rc = xls_op_begin(&op, __func__, ctx, domid, how, true);
+    rc = xls_begin(&op, __func__, ctx, domid, how);
     if (rc)
         return rc;
     rc = xls_args_check(&op, args);

@@ -130,7 +130,7 @@ int libxl_disk_job_abort(libxl_ctx *ctx, uint32_t domid, const char *vdev,
     int rc;
 
     if (flags & ~(async | with_pivot) || flags == (async | with_pivot)) {
-        xls_op_begin_inactive(&op, __func__, ctx, how);
+        xls_op_open_inactive(&op, __func__, ctx, how);
         XLS_ERROR(&op.log, "flags %#x: %s", flags,
                   flags == (async | with_pivot)
                       ? "ASYNC and PIVOT exclude each other: the guest stands "

@@ -95,12 +95,12 @@ static char **disks_with_jobs(libxl_disk_job_events *e)
     struct xls_op op;
 
     /* Those of an earlier life of the domain, too. */
-    if (!xls_op_begin(&op, "libxl_disk_job_events_next", e->ctx, e->domid,
-                      NULL, false)) {
+    if (!xls_op_open(&op, "libxl_disk_job_events_next", e->ctx, e->domid,
+                     NULL)) {
         uuid = xls_strdup(op.uuid);
         xls_op_end(&op);
     }
-    xls_op_begin_inactive(&op, "libxl_disk_job_events_next", e->ctx, &e->how);
+    xls_op_open_inactive(&op, "libxl_disk_job_events_next", e->ctx, &e->how);
     files = xls_disk_job_files(uuid, uuid ? XLS_NO_DOMID : e->domid, devid);
     for (f = files; f && *f; f++) {
         struct xls_disk_job j;
@@ -141,7 +141,7 @@ int libxl_disk_job_events_open(libxl_ctx *ctx, uint32_t domid,
     int i, rc;
 
     *events = NULL;
-    rc = xls_op_begin(&op, __func__, ctx, domid, how, false);
+    rc = xls_op_open(&op, __func__, ctx, domid, how);
     if (rc)
         return rc;
     if (ms < MIN_MS || ms > MAX_MS) {

@@ -22,7 +22,7 @@ int libxl_domain_snapshot_disks(libxl_ctx *ctx, uint32_t domid,
 
     *out = NULL;
     *num = 0;
-    rc = xls_op_begin(&op, __func__, ctx, domid, how, false);
+    rc = xls_op_open(&op, __func__, ctx, domid, how);
     if (rc)
         return rc;
     rc = xls_disks_load(&op, &disks);

@@ -31,7 +31,7 @@ static void begin(struct call *call, const char *func, libxl_ctx *ctx,
     read->user = call;
     read->everything = true;
     call->phase = phase;
-    xls_op_begin_inactive(&call->op, func, ctx, how);
+    xls_op_open_inactive(&call->op, func, ctx, how);
 }
 
 static int end(struct call *call, int rc)

@@ -119,7 +119,7 @@ int libxl_snapshot_memory_rebase(libxl_ctx *ctx, const char *path,
     struct rebase r = { .writer = NULL };
     int rc;
 
-    xls_op_begin_inactive(&r.op, __func__, ctx, how);
+    xls_op_open_inactive(&r.op, __func__, ctx, how);
     if (!xls_image_is(path)) {
         XLS_ERROR(&r.op.log, "%s is no memory image; only one can be based on "
                   "another", path);

@@ -14,8 +14,6 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/text.h"
-#include "journal/journal.h"
 #include "paths.h"
 
 static const libxl_snapshot_how no_how;
@@ -94,7 +92,7 @@ int xls_op_refresh(struct xls_op *op)
     return libxl_domain_info(op->ctx, &op->info, op->domid);
 }
 
-void xls_op_begin_inactive(struct xls_op *op, const char *func, libxl_ctx *ctx,
+void xls_op_open_inactive(struct xls_op *op, const char *func, libxl_ctx *ctx,
                            const libxl_snapshot_how *how)
 {
     *op = (struct xls_op){
@@ -108,14 +106,12 @@ void xls_op_begin_inactive(struct xls_op *op, const char *func, libxl_ctx *ctx,
     libxl_dominfo_init(&op->info);
 }
 
-static int begin(struct xls_op *op, const char *func, libxl_ctx *ctx,
-                 uint32_t domid, const libxl_snapshot_how *how, bool lock,
-                 unsigned patience_ms)
+int xls_op_open(struct xls_op *op, const char *func, libxl_ctx *ctx,
+                uint32_t domid, const libxl_snapshot_how *how)
 {
     int rc;
 
-    xls_op_begin_inactive(op, func, ctx, how);
-    op->patience_ms = patience_ms;
+    xls_op_open_inactive(op, func, ctx, how);
     op->domid = domid;
     if (domid == 0) {
         XLS_ERROR(&op->log, "domain 0 cannot be snapshotted");
@@ -131,35 +127,13 @@ static int begin(struct xls_op *op, const char *func, libxl_ctx *ctx,
     if (!op->name)
         op->name = xls_asprintf("%u", domid);
     op->uuid = xls_asprintf(LIBXL_UUID_FMT, LIBXL_UUID_BYTES(op->info.uuid));
-    rc = lock ? xls_text_check(&op->log, "the domain's name", op->name) : 0;
-    if (lock && !rc)
-        rc = xls_op_lock(op, domid, &op->lock_fd);
-    if (lock && !rc)
-        rc = xls_recover(op);
-    if (lock && !rc && xls_op_refresh(op)) {
-        XLS_ERROR(&op->log, "domain %s with id %u has ended; see xl list for "
-                  "the one that is there now", op->name, domid);
-        rc = ERROR_DOMAIN_NOTFOUND;
-    }
     op->was_paused = op->info.paused;
+    rc = 0;
 
 out:
     if (rc)
         xls_op_end(op);
     return rc;
-}
-
-int xls_op_begin(struct xls_op *op, const char *func, libxl_ctx *ctx,
-                 uint32_t domid, const libxl_snapshot_how *how, bool lock)
-{
-    return begin(op, func, ctx, domid, how, lock, 0);
-}
-
-int xls_op_begin_patient(struct xls_op *op, const char *func, libxl_ctx *ctx,
-                         uint32_t domid, const libxl_snapshot_how *how,
-                         unsigned patience_ms)
-{
-    return begin(op, func, ctx, domid, how, true, patience_ms);
 }
 
 void xls_op_end(struct xls_op *op)

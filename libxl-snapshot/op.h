@@ -37,21 +37,16 @@ struct xls_op {
 };
 
 /*
- * Looks the domain up. With lock, takes the domain's operation lock, so that
- * no two operations of this library work on one domain: ERROR_SNAPSHOT_BUSY
- * when another process (or thread) holds it; and first deals with what killed
- * processes have left (xls_recover). func is the prefix of all log messages.
+ * Looks the domain up, without the lock: for what only reads. What changes
+ * anything begins with xls_begin (begin.h). func is the prefix of all log
+ * messages.
  */
-int xls_op_begin(struct xls_op *op, const char *func, libxl_ctx *ctx,
-                 uint32_t domid, const libxl_snapshot_how *how, bool lock);
-/* The same with the lock, waiting for it so many milliseconds. */
-int xls_op_begin_patient(struct xls_op *op, const char *func, libxl_ctx *ctx,
-                         uint32_t domid, const libxl_snapshot_how *how,
-                         unsigned patience_ms);
+int xls_op_open(struct xls_op *op, const char *func, libxl_ctx *ctx,
+                uint32_t domid, const libxl_snapshot_how *how);
 void xls_op_end(struct xls_op *op);
-/* The same without a domain: what is left is the log and libxl. */
-void xls_op_begin_inactive(struct xls_op *op, const char *func, libxl_ctx *ctx,
-                           const libxl_snapshot_how *how);
+/* Without a domain: the log and libxl alone. */
+void xls_op_open_inactive(struct xls_op *op, const char *func, libxl_ctx *ctx,
+                          const libxl_snapshot_how *how);
 
 /*
  * Takes the operation lock of the domain of this id, or, for XLS_NO_DOMID, of

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "base/alloc.h"
+#include "begin.h"
 #include "block/sweep.h"
 #include "journal/journal.h"
 
@@ -10,7 +11,7 @@ int libxl_domain_snapshot_recover(libxl_ctx *ctx, uint32_t domid,
     struct xls_op op;
     int rc;
 
-    rc = xls_op_begin(&op, __func__, ctx, domid, how, true);
+    rc = xls_begin(&op, __func__, ctx, domid, how);
     if (rc)
         return rc;
     /* Without a QEMU, or in a state in which it is not to be asked, there is
@@ -30,7 +31,7 @@ int libxl_domain_snapshot_recover_uuid(libxl_ctx *ctx, const libxl_uuid *uuid,
     struct xls_op op;
     int rc;
 
-    xls_op_begin_inactive(&op, __func__, ctx, how);
+    xls_op_open_inactive(&op, __func__, ctx, how);
     op.uuid = xls_asprintf(LIBXL_UUID_FMT, LIBXL_UUID_BYTES(*uuid));
     op.name = xls_strdup(op.uuid);
     libxl_uuid_copy(ctx, &op.info.uuid, uuid);

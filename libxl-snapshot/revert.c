@@ -11,6 +11,7 @@
 
 #include "args.h"
 #include "base/alloc.h"
+#include "begin.h"
 #include "domain/memfile.h"
 #include "job/job.h"
 #include "journal/journal.h"
@@ -331,8 +332,8 @@ static int begin(struct xls_revert *r, libxl_ctx *ctx, uint32_t domid,
     int rc;
 
     if (domid != XLS_NO_DOMID)
-        return xls_op_begin(&r->op, func, ctx, domid, how, true);
-    xls_op_begin_inactive(&r->op, func, ctx, how);
+        return xls_begin(&r->op, func, ctx, domid, how);
+    xls_op_open_inactive(&r->op, func, ctx, how);
     r->op.uuid = xls_asprintf(LIBXL_UUID_FMT,
                               LIBXL_UUID_BYTES(config->c_info.uuid));
     r->op.name = xls_strdup(config->c_info.name);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "begin.h"
 #include "block/job.h"
 #include "block/vdev.h"
 
@@ -44,7 +45,7 @@ static int dead(struct xls_op *op, const char *func, libxl_ctx *ctx,
     const char *name = strrchr(paths[0], '/') + 1;
     int rc;
 
-    xls_op_begin_inactive(op, func, ctx, how);
+    xls_op_open_inactive(op, func, ctx, how);
     op->name = xls_asprintf("%u", domid);
     op->uuid = xls_memdup0(name, strcspn(name, "."));
     rc = xls_op_lock(op, domid, &op->lock_fd);
@@ -101,7 +102,7 @@ int xls_disk_job_current(struct xls_op *op, const char *func, libxl_ctx *ctx,
         xls_disk_job_files_free(paths);
         return rc;
     }
-    rc = xls_op_begin(op, func, ctx, domid, how, false);
+    rc = xls_op_open(op, func, ctx, domid, how);
     if (rc)
         return rc;
     if (devid < 0) {
@@ -115,7 +116,7 @@ int xls_disk_job_current(struct xls_op *op, const char *func, libxl_ctx *ctx,
         xls_disk_job_dispose(j);
     }
     xls_op_end(op);
-    rc = xls_op_begin_patient(op, func, ctx, domid, how, PATIENCE_MS);
+    rc = xls_begin_patient(op, func, ctx, domid, how, PATIENCE_MS);
     if (rc)
         return rc;
     path = xls_disk_job_path(op, op->domid, devid);

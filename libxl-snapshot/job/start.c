@@ -2,6 +2,7 @@
 #include "job/job.h"
 
 #include "base/alloc.h"
+#include "begin.h"
 #include "domain/domain.h"
 #include "files/files.h"
 
@@ -80,7 +81,7 @@ int xls_disk_job_call(const char *func, libxl_ctx *ctx, uint32_t domid,
     struct xls_op op;
     int rc;
 
-    rc = xls_op_begin(&op, func, ctx, domid, how, true);
+    rc = xls_begin(&op, func, ctx, domid, how);
     if (rc)
         return rc;
     rc = xls_domain_check(&op, false, false);

@@ -330,8 +330,8 @@ void xls_revert_take_paths(struct xls_revert *r)
             XLS_WARN(&r->op.log, "domain %s has no disk %s any more", r->name,
                      takings[i].args->disk.vdev);
     }
-    if (known && !xls_op_begin(&op, r->op.log.prefix, r->op.ctx, r->domid,
-                               r->op.how, false)) {
+    if (known && !xls_op_open(&op, r->op.log.prefix, r->op.ctx, r->domid,
+                              r->op.how)) {
         take_paths(r, &op, takings, known);
         xls_op_end(&op);
     }

@@ -104,7 +104,7 @@ static void swap(void)
     };
     int i;
 
-    xls_op_begin_inactive(&r.op, "revert", host_ctx, &host_how);
+    xls_op_open_inactive(&r.op, "revert", host_ctx, &host_how);
     make_uuid(&r.op.info.uuid, old_uuid);
     r.op.uuid = xls_asprintf(LIBXL_UUID_FMT,
                              LIBXL_UUID_BYTES(r.op.info.uuid));
@@ -462,7 +462,7 @@ static void what_was_put_aside_comes_back_on_its_own_disks_only(void **state)
     (void)state;
     stand();
     host_away();
-    xls_op_begin_inactive(&r.op, "revert", host_ctx, &host_how);
+    xls_op_open_inactive(&r.op, "revert", host_ctx, &host_how);
     r.op.uuid = xls_strdup("22222222-2222-2222-2222-222222222222");
     r.op.domid = REPLACED_DOMID;
     xls_revert_set_name(&r, "guest");

@@ -36,6 +36,7 @@
 #include <libxl_snapshot.h>
 #include <libxl_utils.h>
 
+#include "begin.h"
 #include "op.h"
 
 static const char *storage_command;
@@ -163,8 +164,7 @@ static int time_transaction(libxl_ctx *ctx, char **argv,
     if (error)
         die(argv[2], error);
     free(text);
-    rc = xls_op_begin(&op, "time-transaction", ctx, read_domid(argv[1]), how,
-                      true);
+    rc = xls_begin(&op, "time-transaction", ctx, read_domid(argv[1]), how);
     if (!rc)
         rc = xls_op_qmp(&op);
     if (!rc)
