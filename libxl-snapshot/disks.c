@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "block/disk.h"
+#include "job/job.h"
 
 static int by_vdev(const void *a, const void *b)
 {
@@ -25,7 +25,7 @@ int libxl_domain_snapshot_disks(libxl_ctx *ctx, uint32_t domid,
     rc = xls_op_open(&op, __func__, ctx, domid, how);
     if (rc)
         return rc;
-    rc = xls_disks_load(&op, &disks);
+    rc = xls_disk_jobs_load(&op, &disks);
     if (rc)
         goto out;
     *out = xls_calloc(disks.num, sizeof(**out));

@@ -85,6 +85,13 @@ out:
     return rc;
 }
 
+void xls_op_unlock(struct xls_op *op)
+{
+    if (op->lock_fd >= 0)
+        close(op->lock_fd);
+    op->lock_fd = -1;
+}
+
 int xls_op_refresh(struct xls_op *op)
 {
     libxl_dominfo_dispose(&op->info);
@@ -139,9 +146,7 @@ out:
 void xls_op_end(struct xls_op *op)
 {
     xls_op_qmp_close(op);
-    if (op->lock_fd >= 0)
-        close(op->lock_fd);
-    op->lock_fd = -1;
+    xls_op_unlock(op);
     free(op->name);
     free(op->uuid);
     op->name = op->uuid = NULL;

@@ -54,6 +54,8 @@ void xls_op_open_inactive(struct xls_op *op, const char *func, libxl_ctx *ctx,
  * logged, when it is held.
  */
 int xls_op_lock(struct xls_op *op, uint32_t domid, int *fd);
+/* Gives back op's own, if it is held. */
+void xls_op_unlock(struct xls_op *op);
 
 /* Refreshes op->info; ERROR_DOMAIN_NOTFOUND when the domain is gone. */
 int xls_op_refresh(struct xls_op *op);

@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "base/alloc.h"
@@ -15,6 +16,16 @@ char *xls_unique_name(const char *tag)
     if (getrandom(&r, sizeof(r), 0) != sizeof(r))
         abort();
     return xls_asprintf("xls-%.10s-%08x", tag, r);
+}
+
+bool xls_unique_name_is_of(const char *name, const char *tag)
+{
+    char *start = xls_asprintf("xls-%.10s-", tag);
+    size_t len = strlen(start);
+    bool is = !strncmp(name, start, len) && strlen(name) == len + 8;
+
+    free(start);
+    return is;
 }
 
 char *xls_unique_path(const char *path)

@@ -8,7 +8,6 @@
 #include "block/query.h"
 #include "change.h"
 #include "files/files.h"
-#include "job/job.h"
 
 void xls_disk_drop_layers(struct xls_disk *disk)
 {
@@ -150,9 +149,20 @@ int xls_disk_query(struct xls_op *op, struct xls_disk *disk)
     return rc;
 }
 
+/* The disk that a job of this id is on, by its name; NULL: it is not ours. */
+static struct xls_disk *disk_of_job(struct xls_disks *disks, const char *id)
+{
+    int i;
+
+    for (i = 0; i < disks->num; i++)
+        if (disks->disks[i].rec->vdev &&
+            xls_unique_name_is_of(id, disks->disks[i].rec->vdev))
+            return &disks->disks[i];
+    return NULL;
+}
+
 /* Which of QEMU's block jobs is on which disk. */
-static void assign_jobs(struct xls_op *op, struct xls_disks *disks,
-                        const struct xls_json *jobs)
+static void assign_jobs(struct xls_disks *disks, const struct xls_json *jobs)
 {
     size_t j;
     int i;
@@ -161,18 +171,15 @@ static void assign_jobs(struct xls_op *op, struct xls_disks *disks,
     disks->foreign_job = NULL;
     for (i = 0; i < disks->num; i++) {
         free(disks->disks[i].job);
-        disks->disks[i].job =
-            xls_json_len(jobs) ? xls_disk_job_id(op, disks->disks[i].devid)
-                               : NULL;
+        disks->disks[i].job = NULL;
     }
     for (j = 0; j < xls_json_len(jobs); j++) {
         const char *id = xls_json_get_str(xls_json_at(jobs, j), "device");
-        bool ours = false;
+        struct xls_disk *disk = disk_of_job(disks, id ? id : "");
+        char **job = disk ? &disk->job : &disks->foreign_job;
 
-        for (i = 0; i < disks->num && id; i++)
-            ours |= disks->disks[i].job && !strcmp(disks->disks[i].job, id);
-        if (!ours && !disks->foreign_job)
-            disks->foreign_job = xls_strdup(id ? id : "");
+        if (!*job)
+            *job = xls_strdup(id ? id : "");
     }
 }
 
@@ -185,7 +192,7 @@ int xls_disks_requery(struct xls_op *op, struct xls_disks *disks)
     if (rc)
         return rc;
 
-    assign_jobs(op, disks, query.jobs);
+    assign_jobs(disks, query.jobs);
     for (i = 0; i < disks->num; i++) {
         struct xls_disk *disk = &disks->disks[i];
         char *why = NULL;
@@ -238,13 +245,7 @@ int xls_disks_load(struct xls_op *op, struct xls_disks *disks)
     for (i = 0; i < disks->num; i++)
         need_qemu |= !disks->disks[i].why_not;
     rc = need_qemu ? xls_disks_requery(op, disks) : 0;
-    /* With the lock, that was done at the beginning. */
-    if (rc == ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE && op->lock_fd < 0) {
-        rc = xls_disk_jobs_settle_unlocked(op);
-        if (!rc)
-            rc = xls_disks_requery(op, disks);
-    }
-    if (rc == ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE)
+    if (rc == ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE && op->lock_fd >= 0)
         XLS_ERROR(&op->log, "a block job in the QEMU of domain %s has ended "
                   "and its outcome was not looked at; try again, or dismiss "
                   "it if another program began it", op->name);
@@ -282,104 +283,4 @@ int xls_disk_layer(const struct xls_disk *disk, const char *path)
         if (xls_same_file(disk->layers[i].path, path))
             return i;
     return -1;
-}
-
-int xls_disks_must_find(struct xls_op *op, struct xls_disks *disks,
-                        const char *vdev, struct xls_disk **disk)
-{
-    char *have;
-    int i;
-
-    *disk = NULL;
-    if (!vdev || !vdev[0]) {
-        XLS_ERROR(&op->log, "a disk is named without its vdev");
-        return ERROR_INVAL;
-    }
-    *disk = xls_disks_find(disks, vdev);
-    if (*disk)
-        return 0;
-    have = xls_strdup("");
-    for (i = 0; i < disks->num; i++) {
-        char *more = xls_asprintf("%s%s%s", have, i ? ", " : "",
-                                  disks->disks[i].rec->vdev);
-        free(have);
-        have = more;
-    }
-    XLS_ERROR(&op->log, "domain %s has no disk \"%s\"; its disks: %s",
-              op->name, vdev, have[0] ? have : "none");
-    free(have);
-    return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
-}
-
-int xls_disks_check_job(struct xls_op *op, const struct xls_disks *disks,
-                        const struct xls_disk *disk)
-{
-    int i;
-
-    for (i = 0; i < disks->num; i++) {
-        const struct xls_disk *d = &disks->disks[i];
-
-        if (d->job && (!disk || disk == d)) {
-            XLS_ERROR(&op->log, "a block job runs on disk %s of domain %s; "
-                      "wait for its end or cancel it", d->rec->vdev, op->name);
-            return ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE;
-        }
-    }
-    if (!disks->foreign_job)
-        return 0;
-    XLS_ERROR(&op->log, "block job \"%s\" of another program runs in the QEMU "
-              "of domain %s; wait for its end or cancel it",
-              disks->foreign_job, op->name);
-    return ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE;
-}
-
-int xls_disk_check_data_files(struct xls_op *op, const struct xls_disk *disk)
-{
-    int i;
-
-    for (i = 0; i < disk->num_layers; i++) {
-        const struct xls_layer *layer = &disk->layers[i];
-
-        if (!layer->data_file)
-            continue;
-        XLS_ERROR(&op->log, "disk %s: the image %s has its data in another "
-                  "file, %s, which is not supported; copy the disk to an image "
-                  "without one first (libxl_disk_copy, not shallow), or convert "
-                  "it with qemu-img convert while the domain is off",
-                  disk->rec->vdev, layer->path,
-                  layer->data_file[0] ? layer->data_file : "of no name");
-        return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
-    }
-    return 0;
-}
-
-int xls_disks_named(struct xls_op *op, struct xls_disks *disks,
-                    const libxl_device_disk *wanted, struct xls_disk **out)
-{
-    struct xls_disk *disk;
-    int rc;
-
-    *out = NULL;
-    rc = xls_disks_must_find(op, disks, wanted->vdev, &disk);
-    if (rc)
-        return rc;
-    if (disk->why_not) {
-        XLS_ERROR(&op->log, "disk %s of domain %s cannot be snapshotted: %s",
-                  wanted->vdev, op->name, disk->why_not);
-        return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
-    }
-    rc = xls_disks_check_job(op, disks, disk);
-    if (rc)
-        return rc;
-    if (wanted->pdev_path && wanted->pdev_path[0] &&
-        xls_disk_layer(disk, wanted->pdev_path) != 0) {
-        XLS_ERROR(&op->log, "the top layer of disk %s is %s, not %s",
-                  wanted->vdev, disk->layers[0].path, wanted->pdev_path);
-        return ERROR_SNAPSHOT_CHAIN_MISMATCH;
-    }
-    rc = xls_disk_verify(op, disk);
-    if (rc)
-        return rc;
-    *out = disk;
-    return 0;
 }

@@ -61,7 +61,9 @@ int xls_disks_records(struct xls_op *op, struct xls_disks *disks);
 /*
  * Reads the records, then asks QEMU. Leaves the QMP connection open when it
  * succeeds. A domain without a QEMU that answers is an error only when one of
- * its disks needs one.
+ * its disks needs one. ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE, logged when the domain
+ * is locked, when a job has ended and was not dismissed: an old QEMU cannot be
+ * asked then (job/job.h has the way out).
  */
 int xls_disks_load(struct xls_op *op, struct xls_disks *disks);
 /* Asks QEMU again: after the graph was changed. */
@@ -73,17 +75,11 @@ int xls_disk_query(struct xls_op *op, struct xls_disk *disk);
 void xls_disk_drop_layers(struct xls_disk *disk);
 
 struct xls_disk *xls_disks_find(struct xls_disks *disks, const char *vdev);
-/* The same, but a disk that is not there is logged, with those that are, and
- * ERROR_SNAPSHOT_DISK_UNSUPPORTED. */
-int xls_disks_must_find(struct xls_op *op, struct xls_disks *disks,
-                        const char *vdev, struct xls_disk **disk);
-/*
- * Finds a disk that is named in the arguments: it must exist, be able to take
- * part, have no job running, and, when wanted->pdev_path is set, have that as
- * its top layer. Logs and returns what the matter is otherwise.
- */
-int xls_disks_named(struct xls_op *op, struct xls_disks *disks,
-                    const libxl_device_disk *wanted, struct xls_disk **disk);
+/* The index of the layer whose image is path, or -1. */
+int xls_disk_layer(const struct xls_disk *disk, const char *path);
+
+/* Whether the guest's discards are to reach the image (libxl's default). */
+bool xls_disk_discards(const struct xls_disk *disk);
 
 /*
  * block/verify.c: before an operation begins, whether the top layer that QEMU
@@ -95,6 +91,20 @@ int xls_disks_named(struct xls_op *op, struct xls_disks *disks,
  */
 int xls_disk_verify(struct xls_op *op, struct xls_disk *disk);
 
+/* block/disk_check.c: whether a disk can take part; what is not so is logged. */
+
+/* xls_disks_find; ERROR_SNAPSHOT_DISK_UNSUPPORTED, with those that are there,
+ * for one that is not. */
+int xls_disks_must_find(struct xls_op *op, struct xls_disks *disks,
+                        const char *vdev, struct xls_disk **disk);
+/*
+ * Finds a disk that is named in the arguments: it must exist, be able to take
+ * part, have no job running, and, when wanted->pdev_path is set, have that as
+ * its top layer. Logs and returns what the matter is otherwise.
+ */
+int xls_disks_named(struct xls_op *op, struct xls_disks *disks,
+                    const libxl_device_disk *wanted, struct xls_disk **disk);
+
 /* ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE, logged, when a job runs on the disk (NULL:
  * on any). */
 int xls_disks_check_job(struct xls_op *op, const struct xls_disks *disks,
@@ -104,11 +114,5 @@ int xls_disks_check_job(struct xls_op *op, const struct xls_disks *disks,
  * besides its own: nothing would protect that one, and the layer's node cannot
  * be reopened. */
 int xls_disk_check_data_files(struct xls_op *op, const struct xls_disk *disk);
-
-/* The index of the layer whose image is path, or -1. */
-int xls_disk_layer(const struct xls_disk *disk, const char *path);
-
-/* Whether the guest's discards are to reach the image (libxl's default). */
-bool xls_disk_discards(const struct xls_disk *disk);
 
 #endif

@@ -107,19 +107,6 @@ int xls_disk_job_write(struct xls_op *op, const struct xls_disk_job *j)
     return rc;
 }
 
-char *xls_disk_job_id(struct xls_op *op, int devid)
-{
-    char *path = xls_disk_job_path(op, op->domid, devid);
-    struct xls_disk_job j;
-    char *id = NULL;
-
-    if (!xls_disk_job_read(op, path, &j) && xls_disk_job_active(&j))
-        id = xls_strdup(j.id);
-    xls_disk_job_dispose(&j);
-    free(path);
-    return id;
-}
-
 /* Whether a file's name is of a job of these; see xls_disk_job_files. */
 static bool matches(const char *name, const char *uuid, uint32_t domid,
                     int devid)

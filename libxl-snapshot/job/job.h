@@ -40,9 +40,6 @@ char *xls_disk_job_path(const struct xls_op *op, uint32_t domid, int devid);
 int xls_disk_job_read(struct xls_op *op, const char *path,
                       struct xls_disk_job *j);
 int xls_disk_job_write(struct xls_op *op, const struct xls_disk_job *j);
-/* The id of the job on a disk of op's domain that has not ended by its file;
- * malloc'ed, NULL for none. */
-char *xls_disk_job_id(struct xls_op *op, int devid);
 /* ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE, logged, when a job of op's domain has not
  * ended by its file. */
 int xls_disk_jobs_none(struct xls_op *op);
@@ -104,6 +101,8 @@ int xls_disk_job_current(struct xls_op *op, const char *func, libxl_ctx *ctx,
 int xls_disk_jobs_settle(struct xls_op *op);
 /* Takes the lock for it. */
 int xls_disk_jobs_settle_unlocked(struct xls_op *op);
+/* xls_disks_load of a domain that is not locked: does so first where that is due. */
+int xls_disk_jobs_load(struct xls_op *op, struct xls_disks *disks);
 /* Of one job on the domain as it runs now that QEMU has ended, or, with
  * pivot, that is ready. */
 int xls_disk_job_settle(struct xls_op *op, struct xls_disk_job *j, bool pivot);

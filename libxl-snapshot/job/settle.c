@@ -453,7 +453,23 @@ int xls_disk_jobs_settle_unlocked(struct xls_op *op)
     if (rc)
         return rc;
     rc = xls_disk_jobs_settle(op);
-    close(op->lock_fd);
-    op->lock_fd = -1;
+    xls_op_unlock(op);
+    return rc;
+}
+
+int xls_disk_jobs_load(struct xls_op *op, struct xls_disks *disks)
+{
+    int rc;
+
+    rc = xls_disks_load(op, disks);
+    if (rc != ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE)
+        return rc;
+    rc = xls_op_lock(op, op->domid, &op->lock_fd);
+    if (rc)
+        return rc;
+    rc = xls_disk_jobs_settle(op);
+    if (!rc)
+        rc = xls_disks_load(op, disks);
+    xls_op_unlock(op);
     return rc;
 }
