@@ -6,16 +6,6 @@
 #include "base/alloc.h"
 #include "block/options.h"
 
-bool xls_node_implicit(const char *node)
-{
-    return node[0] == '#';
-}
-
-bool xls_layer_implicit(const struct xls_layer *layer)
-{
-    return xls_node_implicit(layer->node);
-}
-
 /* A node of ours for a frozen layer, on top of backing (NULL: the last). */
 static int add_frozen(struct xls_op *op, const struct xls_layer *layer,
                       const char *node, const char *backing, bool discard)

@@ -116,22 +116,24 @@ bool xls_fold_is_before(const struct xls_disk *disk,
 void xls_fold_give_up(struct xls_op *op, const struct xls_fold *fold);
 
 /*
- * block/fold_journal.c: a fold as JSON, in a journal under "fold", say; and back
+ * block/fold_json.c: a fold as JSON, in a journal under "fold", say; and back
  * (ERROR_SNAPSHOT_INCOMPLETE, not logged, when it is none), to be disposed of
  * in either case.
  */
 struct xls_json *xls_fold_json(const struct xls_fold *fold);
 int xls_fold_from_json(const struct xls_json *o, struct xls_fold *fold);
 
-/* Notes in a journal that the fold is about to be done, and finishes the one
- * that a journal has, if any. */
+/* Notes in a journal that the fold is about to be done. */
 void xls_fold_journal(struct xls_json *journal, const struct xls_disk *disk,
                       const struct xls_fold *fold);
+
+/* block/fold_recover.c: finishes the fold that a journal has, if any. */
 int xls_fold_recover(struct xls_op *op, const struct xls_json *journal);
 /* The same when the domain has ended since: its layers are protected again. */
 void xls_fold_tidy(struct xls_op *op, const struct xls_json *journal);
-/* Protects those files of it that are layers below an active one and are nobody's
- * active layer by now, and drops its second name. */
+
+/* block/fold_protect.c: protects those files of it that are layers below an active
+ * one and are nobody's active layer by now, and drops its second name. */
 void xls_fold_protect(struct xls_op *op, const struct xls_fold *fold);
 
 #endif

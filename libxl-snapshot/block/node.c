@@ -9,6 +9,16 @@
 #include "block/options.h"
 #include "change.h"
 
+bool xls_node_implicit(const char *node)
+{
+    return node[0] == '#';
+}
+
+bool xls_layer_implicit(const struct xls_layer *layer)
+{
+    return xls_node_implicit(layer->node);
+}
+
 struct xls_json *xls_file_options(const char *path,
                                   const struct xls_layer *like)
 {

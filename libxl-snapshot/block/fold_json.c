@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-/*
- * A fold in a journal, and its completion when the process was killed. How far
- * it came, QEMU and the files tell.
- */
+/* A fold in a journal. */
 #include "base/alloc.h"
 #include "block/fold.h"
-#include "block/users.h"
 #include "files/files.h"
 
 struct xls_json *xls_fold_json(const struct xls_fold *fold)
@@ -90,79 +86,4 @@ void xls_fold_journal(struct xls_json *journal, const struct xls_disk *disk,
 
     xls_json_set_str(o, "vdev", disk->rec->vdev);
     xls_json_set(journal, "fold", o);
-}
-
-int xls_fold_recover(struct xls_op *op, const struct xls_json *journal)
-{
-    const struct xls_json *o = xls_json_get(journal, "fold");
-    struct xls_fold fold = { 0 };
-    struct xls_disks disks = { 0 };
-    struct xls_disk *disk = NULL;
-    bool changed;
-    int rc;
-
-    if (!o)
-        return 0;
-    rc = xls_fold_from_json(o, &fold);
-    if (!rc) {
-        rc = xls_disks_load(op, &disks);
-        if (rc)
-            goto out;
-        disk = xls_disks_find(&disks, xls_json_get_str(o, "vdev"));
-    }
-    /* Detached: nothing that is still to be done concerns it. */
-    if (!rc && !disk) {
-        XLS_WARN(&op->log, "disk %s was detached while %s was merged with %s; "
-                 "which of the two holds the newer data is not known, keep "
-                 "both", xls_json_get_str(o, "vdev"), fold.layer_path,
-                 fold.child_path);
-        xls_fold_protect(op, &fold);
-        goto out;
-    }
-    if (rc) {
-        XLS_ERROR(&op->log, "the journal of an interrupted merge of layers "
-                  "does not fit domain %s", op->name);
-        rc = ERROR_SNAPSHOT_INCOMPLETE;
-        goto out;
-    }
-    rc = xls_fold_finish(op, disk, &fold, &changed);
-
-out:
-    xls_op_qmp_close(op);
-    xls_fold_dispose(&fold);
-    xls_disks_dispose(&disks);
-    return rc;
-}
-
-static void freeze_again(struct xls_op *op, const char *path)
-{
-    if (path && !xls_is_active(op, path))
-        xls_file_freeze(&op->log, path);
-}
-
-void xls_fold_protect(struct xls_op *op, const struct xls_fold *fold)
-{
-    if (fold->keep_child_path)
-        xls_file_drop_second_name(&op->log, fold->second_name,
-                                  fold->layer_path);
-    /* Or it is the disk's own file by now, with its former name left. */
-    if (!fold->copy && !(fold->keep_child_path &&
-                         xls_same_file(fold->layer_path, fold->child_path)))
-        freeze_again(op, fold->layer_path);
-    if (fold->above_path)
-        freeze_again(op, fold->child_path);
-    if (fold->above_frozen)
-        freeze_again(op, fold->above_path);
-}
-
-void xls_fold_tidy(struct xls_op *op, const struct xls_json *journal)
-{
-    const struct xls_json *o = xls_json_get(journal, "fold");
-    struct xls_fold fold = { 0 };
-
-    if (!o)
-        return;
-    if (!xls_fold_from_json(o, &fold))
-        xls_fold_protect(op, &fold);
-    xls_fold_dispose(&fold);
 }
