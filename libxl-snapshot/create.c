@@ -469,29 +469,6 @@ static void report(struct xls_create *c, libxl_domain_snapshot_result *result)
     }
 }
 
-void xls_create_disk_dispose(struct xls_create_disk *d)
-{
-    free(d->node);
-    free(d->base_path);
-    free(d->overlay_path);
-    free(d->second_name);
-}
-
-void xls_create_dispose(struct xls_create *c)
-{
-    int i;
-
-    for (i = 0; i < c->num_todo; i++)
-        xls_create_disk_dispose(&c->todo[i]);
-    free(c->todo);
-    xls_image_writer_free(c->image);
-    xls_image_close(c->memory_parent);
-    free(c->memory_tmp);
-    if (c->memory_fd >= 0)
-        close(c->memory_fd);
-    xls_disks_dispose(&c->disks);
-}
-
 int libxl_domain_snapshot_create(libxl_ctx *ctx, uint32_t domid,
                                  const libxl_domain_snapshot_args *args,
                                  const libxl_snapshot_how *how,

@@ -59,9 +59,19 @@ struct xls_step {
     void (*undo)(struct xls_create *c);
 };
 
+/* create/plan.c */
+
 /* Frees what c, or d, holds, but for c's op. */
 void xls_create_dispose(struct xls_create *c);
 void xls_create_disk_dispose(struct xls_create_disk *d);
+/* Whether every disk is as it was before, for all that is known. */
+bool xls_create_is_undone(const struct xls_create *c);
+/* The name that a disk's file bears while it takes its path back, where the
+ * disk was to keep its path; malloc'ed. */
+char *xls_create_second_name(const struct xls_json *disk);
+/* Whether there is a file; whether a layer is in it. NULL: no. */
+bool xls_create_exists(const char *path);
+bool xls_create_is_layer(const struct xls_layer *layer, const char *path);
 
 /* create/paths.c: whether all names of files are different ones. */
 int xls_create_check_paths(struct xls_create *c);
@@ -69,7 +79,7 @@ int xls_create_check_paths(struct xls_create *c);
 int xls_create_journal(struct xls_create *c);
 void xls_create_undo_journal(struct xls_create *c);
 int xls_create_close_journal(struct xls_create *c);
-/* Undoes what a killed create has left, by its journal. */
+/* create/recover.c: undoes what a killed create has left, by its journal. */
 int xls_create_undo_killed(struct xls_op *op, const struct xls_json *journal);
 /* create/tidy.c */
 /* The same when the domain has been restarted since. */
@@ -78,12 +88,6 @@ int xls_create_tidy_killed(struct xls_op *op, const struct xls_json *journal);
  * show what they are. An overlay that a domain uses, or that may hold what a
  * guest wrote, stays, and so does what it is based on. */
 int xls_create_tidy_disk(struct xls_op *op, const struct xls_json *disk);
-/* The name that a disk's file bears while it takes its path back, where the
- * disk was to keep its path; malloc'ed. */
-char *xls_create_second_name(const struct xls_json *disk);
-/* Whether there is a file; whether a layer is in it. NULL: no. */
-bool xls_create_exists(const char *path);
-bool xls_create_is_layer(const struct xls_layer *layer, const char *path);
 /* create/overlays.c: makes the overlays and adds them to QEMU. */
 int xls_create_overlays(struct xls_create *c);
 void xls_create_undo_overlays(struct xls_create *c);
@@ -104,8 +108,6 @@ int xls_create_window(struct xls_create *c);
 /* Makes durable that the frozen layers are protected. */
 int xls_create_protect(struct xls_create *c);
 void xls_create_undo_window(struct xls_create *c);
-/* Whether every disk is as it was before, for all that is known. */
-bool xls_create_is_undone(const struct xls_create *c);
 /* create/names.c: QEMU and libxl learn what is where. */
 /* base: the frozen layer as QEMU has it; below: the node under it, or NULL. */
 int xls_create_name(struct xls_create *c, struct xls_create_disk *d,

@@ -18,40 +18,6 @@
 #include "memory.h"
 #include "revert/conflicts.h"
 
-void xls_revert_set_name(struct xls_revert *r, const char *name)
-{
-    r->name = xls_strdup(name);
-    r->incoming = xls_asprintf("%s--incoming", name);
-    r->outgoing = xls_asprintf("%s--outgoing", name);
-}
-
-void xls_revert_dispose(struct xls_revert *r)
-{
-    int i;
-
-    for (i = 0; r->disks && i < r->args->num_disks; i++)
-        libxl_disk_snapshot_result_dispose(&r->disks[i]);
-    for (i = 0; r->second_names && i < r->args->num_disks; i++)
-        free(r->second_names[i]);
-    free(r->second_names);
-    free(r->replaced);
-    free(r->disks);
-    free(r->name);
-    free(r->incoming);
-    free(r->outgoing);
-    if (r->memory_fd >= 0)
-        close(r->memory_fd);
-    xls_image_close(r->image);
-    libxl_domain_config_dispose(&r->config);
-    free(r->conflict);
-    free(r->aside.path);
-    if (r->aside.fd >= 0)
-        close(r->aside.fd);
-    libxl_domain_config_dispose(&r->aside.config);
-    xls_json_free(r->aside.stamps);
-    xls_json_free(r->vm_tree);
-}
-
 static int report_verify(void *user, uint64_t done, uint64_t total)
 {
     struct xls_revert *r = user;
@@ -204,20 +170,6 @@ static int restore(struct xls_revert *r, uint32_t *domid)
     libxl_domain_restore_params_dispose(&params);
     rc_image = xls_image_pipe_end(pipe);
     return rc && rc_image == ERROR_SNAPSHOT_IMAGE_CORRUPT ? rc_image : rc;
-}
-
-void xls_revert_remove_incomplete(libxl_ctx *ctx, uint32_t domid)
-{
-    libxl_dominfo *list;
-    int i, num = 0;
-
-    if (!domid || domid == XLS_NO_DOMID)
-        return;
-    list = libxl_list_domain(ctx, &num);
-    for (i = 0; i < num; i++)
-        if (list[i].domid == domid && !list[i].dying)
-            libxl_domain_destroy(ctx, domid, NULL);
-    libxl_dominfo_list_free(list, num);
 }
 
 /* Builds the new domain, paused. */

@@ -51,11 +51,21 @@ struct xls_revert {
     bool paths_left;                    /* they could not be taken */
 };
 
+/* revert/plan.c */
+
 void xls_revert_set_name(struct xls_revert *r, const char *name);
 void xls_revert_dispose(struct xls_revert *r);
 /* Destroys what libxl could not complete, as far as libxl has not. The id may
  * be one of no domain, and is never domain 0. */
 void xls_revert_remove_incomplete(libxl_ctx *ctx, uint32_t domid);
+
+/* The disk of this vdev in a configuration; NULL: none. */
+libxl_device_disk *xls_revert_disk(libxl_domain_config *config,
+                                   const char *vdev);
+/* What taking paths over needs, and the journal has: anew, or from the journal. */
+void xls_revert_plan_paths(struct xls_revert *r);
+void xls_revert_paths_to_json(const struct xls_revert *r, struct xls_json *o);
+void xls_revert_paths_from_json(struct xls_revert *r, const struct xls_json *o);
 
 /* revert/config.c: whether what the configuration names is there. A medium of
  * a CD-ROM drive that is not is taken out of the configuration. */
@@ -111,9 +121,6 @@ void xls_revert_reopen_console_logs(void);
 /* Checks the disks of the arguments against the configuration, and has the
  * configuration name the layers that the domain is to start on. */
 int xls_revert_prepare_disks(struct xls_revert *r);
-/* The disk of this vdev in a configuration; NULL: none. */
-libxl_device_disk *xls_revert_disk(libxl_domain_config *config,
-                                   const char *vdev);
 /* Lets the toolstack put disks of methods INTERNAL and CALLER back. */
 int xls_revert_storage(struct xls_revert *r);
 /* Whether another running domain uses a file that the new one is on, or one
@@ -141,11 +148,6 @@ bool xls_revert_is_written(const struct xls_revert *r);
 /* … and neither domain is there: completes it, or leaves all as it is where a
  * file has another use by now. ERROR_SNAPSHOT_INCOMPLETE if it cannot be now. */
 int xls_revert_finish_paths(struct xls_revert *r);
-/* What both need, and the journal has: anew, or from the journal. */
-void xls_revert_plan_paths(struct xls_revert *r);
-void xls_revert_paths_to_json(const struct xls_revert *r, struct xls_json *o);
-void xls_revert_paths_from_json(struct xls_revert *r, const struct xls_json *o);
-
 /* revert/swap.c */
 
 /*
@@ -167,6 +169,9 @@ int xls_revert_leave_old(struct xls_revert *r);
 
 /* Notes how far the revert is. */
 int xls_revert_journal(struct xls_revert *r);
+
+/* revert/recover.c */
+
 /* Completes what a killed revert has left, or, when the new domain did not
  * stand yet, takes it back. op: any domain of the uuid. */
 int xls_revert_recover(struct xls_op *op, const char *path,

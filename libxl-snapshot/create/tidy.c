@@ -15,30 +15,6 @@
 #include "files/written.h"
 #include "json/json.h"
 
-bool xls_create_exists(const char *path)
-{
-    return path && !access(path, F_OK);
-}
-
-bool xls_create_is_layer(const struct xls_layer *layer, const char *path)
-{
-    return path && (!strcmp(layer->path, path) ||
-                    xls_same_file(layer->path, path));
-}
-
-char *xls_create_second_name(const struct xls_json *disk)
-{
-    const char *recorded = xls_json_get_str(disk, "second_name");
-    const char *base = xls_json_get_str(disk, "base_path");
-    const char *frozen = xls_json_get_str(disk, "frozen_path");
-
-    if (recorded)
-        return xls_strdup(recorded);
-    return base && frozen &&
-           xls_json_get_bool(xls_json_get(disk, "args"), "keep_path", false)
-               ? xls_file_second_name_unrecorded(frozen, base) : NULL;
-}
-
 /* An internal snapshot that a killed create made, in an image that the domain
  * has as the same disk again after a restart. */
 static int tidy_internal(struct xls_op *op, const struct xls_json *o)

@@ -330,16 +330,3 @@ void xls_create_undo_window(struct xls_create *c)
             undo_external(c, d);
     }
 }
-
-bool xls_create_is_undone(const struct xls_create *c)
-{
-    int i;
-
-    for (i = 0; i < c->num_todo; i++) {
-        const struct xls_create_disk *d = &c->todo[i];
-
-        if (d->switched || d->snapshotted || d->moved || d->linked || d->made)
-            return false;
-    }
-    return !c->op.in_doubt;
-}

@@ -11,18 +11,6 @@
 #include "files/files.h"
 #include "records/records.h"
 
-libxl_device_disk *xls_revert_disk(libxl_domain_config *config,
-                                   const char *vdev)
-{
-    int i;
-
-    for (i = 0; i < config->num_disks; i++)
-        if (vdev && config->disks[i].vdev &&
-            !strcmp(config->disks[i].vdev, vdev))
-            return &config->disks[i];
-    return NULL;
-}
-
 static int prepare_external(struct xls_revert *r, const libxl_disk_snapshot *a,
                             libxl_device_disk *disk)
 {
