@@ -9,7 +9,6 @@
 #include "block/inside.h"
 #include "block/node.h"
 #include "domain/domain.h"
-#include "files/files.h"
 #include "journal/journal.h"
 
 /* One disk of a delete. */

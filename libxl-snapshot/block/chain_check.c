@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/format.h"
 #include "base/mismatch.h"
 #include "block/spec.h"
 #include "files/files.h"

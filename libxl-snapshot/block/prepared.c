@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "base/place.h"
 #include "block/spec.h"
 #include "files/files.h"

@@ -37,6 +37,9 @@ int xls_target_check(struct xls_op *op, const struct xls_disks *disks,
 int xls_target_open(struct xls_op *op, const struct xls_disk *disk,
                     const libxl_disk_copy_args *args,
                     struct xls_target *target, const char *node, char **name);
+
+/* block/target_check.c */
+
 /* An error, logged, that says what is wrong with it. */
 int xls_target_wrong(struct xls_op *op, const struct xls_target *target,
                      const char *why);

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "block/inside.h"
 #include "block/users.h"
 #include "create.h"

@@ -7,7 +7,6 @@
 
 #include "block/fold.h"
 #include "block/inside.h"
-#include "block/node.h"
 #include "change.h"
 #include "create.h"
 #include "files/files.h"

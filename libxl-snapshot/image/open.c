@@ -2,7 +2,6 @@
 #include "image/image.h"
 
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,20 +12,6 @@
 #include "base/alloc.h"
 #include "files/files.h"
 #include "image/internal.h"
-
-int xls_image_damaged(const struct xls_image *image, const char *fmt, ...)
-{
-    va_list al;
-    char *why;
-
-    va_start(al, fmt);
-    why = xls_vasprintf(fmt, al);
-    va_end(al);
-    XLS_ERROR(image->log, "the memory image %s cannot be used: %s",
-              image->path, why);
-    free(why);
-    return ERROR_SNAPSHOT_IMAGE_CORRUPT;
-}
 
 bool xls_image_is(const char *path)
 {
@@ -185,40 +170,6 @@ const char *xls_image_name(const struct xls_image *image)
 unsigned xls_image_depth(const struct xls_image *image)
 {
     return image->depth;
-}
-
-int xls_image_load(const struct xls_image *image, uint32_t block,
-                   uint8_t *packed)
-{
-    const struct image_entry *e = &image->table[block];
-    size_t stored = le32toh(e->stored);
-    int rc;
-
-    rc = xls_fd_read_at(image->log, image->fd, image->path, packed, stored,
-                        image->offsets[block]);
-    if (rc)
-        return rc;
-    if (xls_image_block_checksum(packed, stored, image->header.id, block) !=
-        le64toh(e->checksum))
-        return xls_image_damaged(image, "block %u, at byte %llu, is damaged",
-                                 block,
-                                 (unsigned long long)image->offsets[block]);
-    return 0;
-}
-
-int xls_image_load_unpacked(const struct xls_image *image,
-                            struct xls_image_codec *codec, uint32_t block,
-                            uint8_t *packed, uint8_t *data)
-{
-    bool plain = image->table[block].codec == IMAGE_PLAIN;
-    int rc = xls_image_load(image, block, plain ? data : packed);
-
-    if (!rc && !plain &&
-        !xls_image_unpack(codec, &image->table[block], packed, data))
-        rc = xls_image_damaged(image, "block %u, at byte %llu, cannot be "
-                               "unpacked", block,
-                               (unsigned long long)image->offsets[block]);
-    return rc;
 }
 
 static int map_entry(struct xls_image *image, uint64_t page, uint32_t *entry)

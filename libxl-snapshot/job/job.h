@@ -81,16 +81,6 @@ int xls_disk_job_check_speed(struct xls_op *op, uint64_t speed);
 /* Brings j->job up to what QEMU says, for a job that is active by its file.
  * *ended: it is not under way in QEMU, so that xls_disk_job_settle is due. */
 int xls_disk_job_look(struct xls_op *op, struct xls_disk_job *j, bool *ended);
-/*
- * What is known of a disk's job, with the domain not locked; what is due is
- * done, under the lock. With lock, op is locked afterwards unless there is no
- * job. j is empty when none is known.
- */
-int xls_disk_job_current(struct xls_op *op, const char *func, libxl_ctx *ctx,
-                         uint32_t domid, const char *vdev,
-                         const libxl_snapshot_how *how, bool lock,
-                         struct xls_disk_job *j);
-
 /* job/settle.c */
 
 /*
@@ -108,5 +98,17 @@ int xls_disk_jobs_load(struct xls_op *op, struct xls_disks *disks);
 int xls_disk_job_settle(struct xls_op *op, struct xls_disk_job *j, bool pivot);
 /* Of one whose domain is not there any more. */
 int xls_disk_job_lost(struct xls_op *op, struct xls_disk_job *j);
+
+/* job/current.c */
+
+/*
+ * What is known of a disk's job, with the domain not locked; what is due is
+ * done, under the lock. With lock, op is locked afterwards unless there is no
+ * job. j is empty when none is known.
+ */
+int xls_disk_job_current(struct xls_op *op, const char *func, libxl_ctx *ctx,
+                         uint32_t domid, const char *vdev,
+                         const libxl_snapshot_how *how, bool lock,
+                         struct xls_disk_job *j);
 
 #endif

@@ -155,3 +155,15 @@ int xls_journal_remove(struct xls_op *op)
     free(path);
     return rc;
 }
+
+bool xls_journal_lives(struct xls_op *op, uint64_t domid)
+{
+    libxl_dominfo info;
+    bool is;
+
+    libxl_dominfo_init(&info);
+    is = !libxl_domain_info(op->ctx, &info, (uint32_t)domid) &&
+         !memcmp(&info.uuid, &op->info.uuid, sizeof(info.uuid));
+    libxl_dominfo_dispose(&info);
+    return is;
+}

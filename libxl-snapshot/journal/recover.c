@@ -98,18 +98,6 @@ static int recover(struct xls_op *op, const struct xls_json *journal)
     return rc ? rc : xls_op_refresh(op);
 }
 
-bool xls_journal_lives(struct xls_op *op, uint64_t domid)
-{
-    libxl_dominfo info;
-    bool is;
-
-    libxl_dominfo_init(&info);
-    is = !libxl_domain_info(op->ctx, &info, (uint32_t)domid) &&
-         !memcmp(&info.uuid, &op->info.uuid, sizeof(info.uuid));
-    libxl_dominfo_dispose(&info);
-    return is;
-}
-
 static bool alive(struct xls_op *op, const struct xls_json *journal)
 {
     uint64_t domid;

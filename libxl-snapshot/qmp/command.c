@@ -24,29 +24,6 @@ static int take_error(struct xls_qmp *qmp, const struct xls_json *error)
     return ERROR_SNAPSHOT_QEMU;
 }
 
-static bool is_stale(const struct xls_qmp *qmp, const struct xls_json *message)
-{
-    int64_t id;
-
-    return xls_json_get_int(message, "id", &id) &&
-           (id <= qmp->first_id || id > qmp->first_id + XLS_QMP_IDS);
-}
-
-int xls_qmp__receive_own(struct xls_qmp *qmp, uint64_t deadline,
-                         struct xls_json **message)
-{
-    int rc;
-
-    for (;;) {
-        rc = xls_qmp__receive(qmp, deadline, message);
-        if (rc || !is_stale(qmp, *message) ||
-            ++qmp->num_stale > XLS_QMP_MAX_STALE)
-            return rc;
-        xls_json_free(*message);
-        *message = NULL;
-    }
-}
-
 /* Waits for the reply to command id. */
 static int receive_reply(struct xls_qmp *qmp, int64_t id, uint64_t deadline,
                          struct xls_json **reply)

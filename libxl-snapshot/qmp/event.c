@@ -1,38 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "qmp/internal.h"
 
-static struct xls_json *pop_event(struct xls_qmp *qmp)
-{
-    struct xls_qmp_event_slot *slot = &qmp->events[qmp->first_event];
-
-    qmp->first_event = (qmp->first_event + 1) % XLS_QMP_MAX_EVENTS;
-    qmp->num_events--;
-    qmp->event_bytes -= slot->bytes;
-    return slot->event;
-}
-
-void xls_qmp__drop_events(struct xls_qmp *qmp)
-{
-    while (qmp->num_events)
-        xls_json_free(pop_event(qmp));
-}
-
-void xls_qmp__queue_event(struct xls_qmp *qmp, struct xls_json *event)
-{
-    struct xls_qmp_event_slot *slot;
-
-    while (qmp->num_events == XLS_QMP_MAX_EVENTS ||
-           (qmp->num_events &&
-            qmp->event_bytes + qmp->message_bytes > XLS_QMP_MAX_EVENT_BYTES))
-        xls_json_free(pop_event(qmp));
-    slot = &qmp->events[(qmp->first_event + qmp->num_events) %
-                        XLS_QMP_MAX_EVENTS];
-    slot->event = event;
-    slot->bytes = qmp->message_bytes;
-    qmp->num_events++;
-    qmp->event_bytes += slot->bytes;
-}
-
 int xls_qmp_event(struct xls_qmp *qmp, unsigned timeout_ms,
                   struct xls_json **event)
 {
@@ -40,7 +8,7 @@ int xls_qmp_event(struct xls_qmp *qmp, unsigned timeout_ms,
     int rc;
 
     if (qmp->num_events) {
-        *event = pop_event(qmp);
+        *event = xls_qmp__pop_event(qmp);
         return 0;
     }
     if (qmp->dead)

@@ -94,8 +94,10 @@ int xls_qmp__receive(struct xls_qmp *qmp, uint64_t deadline,
 int xls_qmp__receive_own(struct xls_qmp *qmp, uint64_t deadline,
                          struct xls_json **message);
 
-/* Queues the last message received, an event; takes it. */
+/* Queues the last message received, an event; takes it. pop: of a queue that is
+ * not empty. */
 void xls_qmp__queue_event(struct xls_qmp *qmp, struct xls_json *event);
+struct xls_json *xls_qmp__pop_event(struct xls_qmp *qmp);
 void xls_qmp__drop_events(struct xls_qmp *qmp);
 
 /* xls_qmp_run, with a descriptor to pass (-1: none). */

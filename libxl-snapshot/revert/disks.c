@@ -6,10 +6,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "block/disk.h"
 #include "block/users.h"
 #include "files/files.h"
-#include "records/records.h"
 
 static int prepare_external(struct xls_revert *r, const libxl_disk_snapshot *a,
                             libxl_device_disk *disk)
