@@ -73,6 +73,10 @@ char *xls_create_second_name(const struct xls_json *disk);
 bool xls_create_exists(const char *path);
 bool xls_create_is_layer(const struct xls_layer *layer, const char *path);
 
+/* create/check.c: checks c->args, and makes of them what there is to do. */
+int xls_create_check(struct xls_create *c);
+/* create/steps.c: does it, or takes back what was done. */
+int xls_create_run(struct xls_create *c);
 /* create/paths.c: whether all names of files are different ones. */
 int xls_create_check_paths(struct xls_create *c);
 /* create/journal.c */

@@ -67,6 +67,9 @@ void xls_revert_plan_paths(struct xls_revert *r);
 void xls_revert_paths_to_json(const struct xls_revert *r, struct xls_json *o);
 void xls_revert_paths_from_json(struct xls_revert *r, const struct xls_json *o);
 
+/* revert/run.c: all of it, to a domain of this configuration. */
+int xls_revert_run(struct xls_revert *r, const libxl_domain_config *config);
+
 /* revert/config.c: whether what the configuration names is there. A medium of
  * a CD-ROM drive that is not is taken out of the configuration. */
 int xls_revert_check_config(struct xls_revert *r);

@@ -67,15 +67,9 @@ void xls_disk_job_drop(struct xls_op *op, struct xls_disk_job *j);
 int xls_disk_job_start(struct xls_op *op, const struct xls_disk *disk,
                        libxl_disk_job_type type, struct xls_fold *fold,
                        uint64_t speed);
-/* What the functions that start a job have in common: the domain locked, its
- * disks loaded, and that of vdev found fit to take part. */
-typedef int (*xls_disk_job_starter)(struct xls_op *op, struct xls_disks *disks,
-                                    struct xls_disk *disk, const void *args);
-int xls_disk_job_call(const char *func, libxl_ctx *ctx, uint32_t domid,
-                      const libxl_snapshot_how *how, const char *vdev,
-                      xls_disk_job_starter start, const void *args);
 /* Logged when it is more than QEMU takes. */
 int xls_disk_job_check_speed(struct xls_op *op, uint64_t speed);
+
 /* job/look.c */
 
 /* Brings j->job up to what QEMU says, for a job that is active by its file.
@@ -98,17 +92,5 @@ int xls_disk_jobs_load(struct xls_op *op, struct xls_disks *disks);
 int xls_disk_job_settle(struct xls_op *op, struct xls_disk_job *j, bool pivot);
 /* Of one whose domain is not there any more. */
 int xls_disk_job_lost(struct xls_op *op, struct xls_disk_job *j);
-
-/* job/current.c */
-
-/*
- * What is known of a disk's job, with the domain not locked; what is due is
- * done, under the lock. With lock, op is locked afterwards unless there is no
- * job. j is empty when none is known.
- */
-int xls_disk_job_current(struct xls_op *op, const char *func, libxl_ctx *ctx,
-                         uint32_t domid, const char *vdev,
-                         const libxl_snapshot_how *how, bool lock,
-                         struct xls_disk_job *j);
 
 #endif

@@ -2,8 +2,6 @@
 #include "job/job.h"
 
 #include "base/alloc.h"
-#include "begin.h"
-#include "domain/domain.h"
 #include "files/files.h"
 
 int xls_disk_job_check_speed(struct xls_op *op, uint64_t speed)
@@ -68,32 +66,5 @@ int xls_disk_job_start(struct xls_op *op, const struct xls_disk *disk,
     if (!rc)
         rc = xls_disk_job_go(op, disk, &j);
     xls_disk_job_dispose(&j);
-    return rc;
-}
-
-int xls_disk_job_call(const char *func, libxl_ctx *ctx, uint32_t domid,
-                      const libxl_snapshot_how *how, const char *vdev,
-                      xls_disk_job_starter start, const void *args)
-{
-    libxl_device_disk wanted = { .vdev = (char *)vdev };
-    struct xls_disks disks = { 0 };
-    struct xls_disk *disk;
-    struct xls_op op;
-    int rc;
-
-    rc = xls_begin(&op, func, ctx, domid, how);
-    if (rc)
-        return rc;
-    rc = xls_domain_check(&op, false, false);
-    if (!rc)
-        rc = xls_disks_load(&op, &disks);
-    if (!rc)
-        rc = xls_disks_named(&op, &disks, &wanted, &disk);
-    if (!rc)
-        rc = start(&op, &disks, disk, args);
-    if (rc && op.in_doubt)
-        rc = ERROR_SNAPSHOT_INCOMPLETE;
-    xls_disks_dispose(&disks);
-    xls_op_end(&op);
     return rc;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
+#include "delete/delete.h"
+
 #include <stdlib.h>
 
 #include "args.h"
 #include "base/alloc.h"
-#include "begin.h"
 #include "block/fold.h"
 #include "block/fold_check.h"
 #include "block/inside.h"
@@ -179,26 +180,41 @@ static int run_target(struct xls_op *op, struct xls_disks *disks,
     }
 }
 
-int libxl_domain_snapshot_delete(libxl_ctx *ctx, uint32_t domid,
-                                 const libxl_domain_snapshot_args *args,
-                                 const libxl_snapshot_how *how,
-                                 libxl_domain_snapshot_result *result)
+static int run_targets(struct xls_op *op, struct xls_disks *disks,
+                       struct target *targets, int num,
+                       libxl_domain_snapshot_result *result)
 {
-    libxl_domain_snapshot_result mine;
+    int i, rc = 0;
+
+    result->disks = xls_calloc(num, sizeof(*result->disks));
+    for (i = 0; i < num && !rc; i++) {
+        libxl_disk_snapshot_result *r = &result->disks[i];
+
+        libxl_disk_snapshot_result_init(r);
+        r->vdev = xls_strdup(targets[i].args->disk.vdev);
+        r->method = targets[i].args->method;
+        rc = run_target(op, disks, &targets[i], r);
+        /* A disk counts as done once its chain has changed. */
+        if (!rc || r->path)
+            result->num_disks = i + 1;
+        else
+            libxl_disk_snapshot_result_dispose(r);
+    }
+    return rc;
+}
+
+int xls_delete_run(struct xls_op *op, const libxl_domain_snapshot_args *args,
+                   libxl_domain_snapshot_result *result)
+{
     struct target *targets = NULL;
     struct xls_disks disks = { 0 };
-    struct xls_op op;
     int i, num = 0, rc;
 
-    libxl_domain_snapshot_result_init(&mine);
-    rc = xls_begin(&op, __func__, ctx, domid, how);
-    if (rc)
-        return rc;
-    rc = xls_args_check(&op, args);
+    rc = xls_args_check(op, args);
     if (!rc)
-        rc = xls_domain_check(&op, false, false);
+        rc = xls_domain_check(op, false, false);
     if (!rc)
-        rc = xls_disks_load(&op, &disks);
+        rc = xls_disks_load(op, &disks);
     if (rc)
         goto out;
     targets = xls_calloc(args->num_disks, sizeof(*targets));
@@ -206,36 +222,15 @@ int libxl_domain_snapshot_delete(libxl_ctx *ctx, uint32_t domid,
         if (args->disks[i].method == LIBXL_SNAPSHOT_METHOD_NONE)
             continue;
         targets[num].args = &args->disks[i];
-        rc = check_target(&op, &disks, &targets[num++]);
+        rc = check_target(op, &disks, &targets[num++]);
     }
     if (rc)
         goto out;
-
-    mine.domid = domid;
-    mine.disks = xls_calloc(num, sizeof(*mine.disks));
-    for (i = 0; i < num && !rc; i++) {
-        libxl_disk_snapshot_result *r = &mine.disks[i];
-
-        libxl_disk_snapshot_result_init(r);
-        r->vdev = xls_strdup(targets[i].args->disk.vdev);
-        r->method = targets[i].args->method;
-        rc = run_target(&op, &disks, &targets[i], r);
-        /* A disk counts as done once its chain has changed. */
-        if (!rc || r->path)
-            mine.num_disks = i + 1;
-        else
-            libxl_disk_snapshot_result_dispose(r);
-    }
+    result->domid = op->domid;
+    rc = run_targets(op, &disks, targets, num, result);
 
 out:
-    if (result) {
-        libxl_domain_snapshot_result_dispose(result);
-        *result = mine;
-    } else {
-        libxl_domain_snapshot_result_dispose(&mine);
-    }
     free(targets);
     xls_disks_dispose(&disks);
-    xls_op_end(&op);
     return rc;
 }

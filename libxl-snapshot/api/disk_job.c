@@ -3,7 +3,7 @@
 #include "block/job.h"
 #include "change.h"
 #include "files/files.h"
-#include "job/job.h"
+#include "api/disk_job_begin.h"
 
 #define POLL_FIRST_MS   20
 #define POLL_MAX_MS     500

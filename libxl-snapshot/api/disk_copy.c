@@ -5,7 +5,7 @@
 #include "args.h"
 #include "base/alloc.h"
 #include "block/target.h"
-#include "job/job.h"
+#include "api/disk_job_begin.h"
 
 static int start(struct xls_op *op, const struct xls_disk *disk,
                  const libxl_disk_copy_args *args, struct xls_target *target)

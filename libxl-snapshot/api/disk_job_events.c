@@ -12,7 +12,7 @@
 
 #include "base/alloc.h"
 #include "block/vdev.h"
-#include "job/job.h"
+#include "api/disk_job_begin.h"
 
 #define DEFAULT_MS  500
 #define MIN_MS      50

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * libxl_domain_snapshot_revert: builds the new domain beside the old one and
- * swaps them when it stands, or, where that cannot be, after the old one.
+ * Builds the new domain beside the old one and swaps them when it stands, or,
+ * where that cannot be, after the old one.
  */
 #include "revert.h"
 
@@ -11,7 +11,6 @@
 
 #include "args.h"
 #include "base/alloc.h"
-#include "begin.h"
 #include "domain/memfile.h"
 #include "job/job.h"
 #include "journal/journal.h"
@@ -277,80 +276,27 @@ static int build_after(struct xls_revert *r)
     return rc_back ? rc_back : rc;
 }
 
-static int begin(struct xls_revert *r, libxl_ctx *ctx, uint32_t domid,
-                 const char *func, const libxl_domain_config *config,
-                 const libxl_snapshot_how *how)
+int xls_revert_run(struct xls_revert *r, const libxl_domain_config *config)
 {
+    bool is_off = r->op.domid == XLS_NO_DOMID;
     int rc;
 
-    if (domid != XLS_NO_DOMID)
-        return xls_begin(&r->op, func, ctx, domid, how);
-    xls_op_open_inactive(&r->op, func, ctx, how);
-    r->op.uuid = xls_asprintf(LIBXL_UUID_FMT,
-                              LIBXL_UUID_BYTES(config->c_info.uuid));
-    r->op.name = xls_strdup(config->c_info.name);
-    libxl_uuid_copy(ctx, &r->op.info.uuid, &config->c_info.uuid);
-    rc = xls_op_lock(&r->op, XLS_NO_DOMID, &r->op.lock_fd);
-    if (!rc)
-        rc = xls_recover(&r->op);
-    if (rc)
-        xls_op_end(&r->op);
-    return rc;
-}
-
-static void report(struct xls_revert *r, libxl_domain_snapshot_result *result)
-{
-    libxl_domain_snapshot_result_dispose(result);
-    libxl_domain_snapshot_result_init(result);
-    if (r->brought_back != XLS_NO_DOMID)
-        result->brought_back = r->brought_back;
-    if (r->domid == XLS_NO_DOMID)
-        return;
-    result->domid = r->domid;
-    result->disks = r->disks;
-    result->num_disks = r->args->num_disks;
-    r->disks = NULL;
-}
-
-int libxl_domain_snapshot_revert(libxl_ctx *ctx, uint32_t domid,
-                                 const libxl_domain_config *config,
-                                 const libxl_domain_snapshot_args *args,
-                                 const libxl_snapshot_how *how,
-                                 libxl_domain_snapshot_result *result)
-{
-    struct xls_revert r = {
-        .args = args,
-        .memory_fd = -1,
-        .domid = XLS_NO_DOMID,
-        .brought_back = XLS_NO_DOMID,
-        .aside.fd = -1,
-    };
-    int rc;
-
-    rc = begin(&r, ctx, domid, __func__, config, how);
+    rc = prepare(r, config);
     if (rc)
         return rc;
-    libxl_domain_config_init(&r.config);
-    libxl_domain_config_init(&r.aside.config);
-    rc = prepare(&r, config);
-    if (!rc && domid != XLS_NO_DOMID)
-        xls_revert_vm_read(&r);
+    if (!is_off)
+        xls_revert_vm_read(r);
+    rc = xls_revert_journal(r);
+    if (rc)
+        return rc;
+    rc = xls_revert_make_names(r);
     if (!rc)
-        rc = xls_revert_journal(&r);
-    if (!rc) {
-        rc = xls_revert_make_names(&r);
-        if (!rc)
-            rc = domid == XLS_NO_DOMID || args->destroy_first || r.conflict
-                     ? build_after(&r) : build_beside(&r);
-        if (r.phase != XLS_REVERT_REPLACED)
-            xls_revert_drop_names(&r);
-        /* The next operation brings the old domain back, or goes on. */
-        if (rc != ERROR_SNAPSHOT_INCOMPLETE && !r.paths_left)
-            xls_journal_remove(&r.op);
-    }
-    if (result)
-        report(&r, result);
-    xls_revert_dispose(&r);
-    xls_op_end(&r.op);
+        rc = is_off || r->args->destroy_first || r->conflict
+                 ? build_after(r) : build_beside(r);
+    if (r->phase != XLS_REVERT_REPLACED)
+        xls_revert_drop_names(r);
+    /* The next operation brings the old domain back, or goes on. */
+    if (rc != ERROR_SNAPSHOT_INCOMPLETE && !r->paths_left)
+        xls_journal_remove(&r->op);
     return rc;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#include "job/job.h"
+#include "api/disk_job_begin.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "begin.h"
 #include "block/vdev.h"
+#include "domain/domain.h"
 
 /* How long a look waits for an operation that holds the domain and will, most
  * likely, do what is due. */
@@ -103,5 +104,32 @@ int xls_disk_job_current(struct xls_op *op, const char *func, libxl_ctx *ctx,
     /* What recovery leaves open, for a successor of the domain to show. */
     if (!rc && ended && !op->qmp)
         rc = xls_disk_job_lost(op, j);
+    return rc;
+}
+
+int xls_disk_job_call(const char *func, libxl_ctx *ctx, uint32_t domid,
+                      const libxl_snapshot_how *how, const char *vdev,
+                      xls_disk_job_starter start, const void *args)
+{
+    libxl_device_disk wanted = { .vdev = (char *)vdev };
+    struct xls_disks disks = { 0 };
+    struct xls_disk *disk;
+    struct xls_op op;
+    int rc;
+
+    rc = xls_begin(&op, func, ctx, domid, how);
+    if (rc)
+        return rc;
+    rc = xls_domain_check(&op, false, false);
+    if (!rc)
+        rc = xls_disks_load(&op, &disks);
+    if (!rc)
+        rc = xls_disks_named(&op, &disks, &wanted, &disk);
+    if (!rc)
+        rc = start(&op, &disks, disk, args);
+    if (rc && op.in_doubt)
+        rc = ERROR_SNAPSHOT_INCOMPLETE;
+    xls_disks_dispose(&disks);
+    xls_op_end(&op);
     return rc;
 }

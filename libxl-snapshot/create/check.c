@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-/* libxl_domain_snapshot_create: a list of steps, each with its undo. */
+/* Everything that can be known before a create changes anything. */
 #include "create.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "args.h"
 #include "base/alloc.h"
 #include "base/place.h"
 #include "base/text.h"
-#include "begin.h"
 #include "block/inside.h"
 #include "block/prepared.h"
 #include "block/users.h"
@@ -301,7 +299,7 @@ static int check_covered(struct xls_create *c)
     return ERROR_SNAPSHOT_DISK_UNSUPPORTED;
 }
 
-static int validate(struct xls_create *c)
+int xls_create_check(struct xls_create *c)
 {
     const libxl_domain_snapshot_args *a = c->args;
     int i, rc;
@@ -348,145 +346,5 @@ static int validate(struct xls_create *c)
         if (c->todo[i].args->method == LIBXL_SNAPSHOT_METHOD_EXTERNAL &&
             c->todo[i].args->reuse_external)
             rc = check_prepared(c, &c->todo[i]);
-    return rc;
-}
-
-static int resume(struct xls_create *c)
-{
-    int rc;
-
-    if (!c->suspend.suspended)
-        return 0;
-    /* A paused domain stays so when it is resumed. */
-    if (c->args->leave_paused && libxl_domain_pause(c->op.ctx, c->op.domid,
-                                                    NULL)) {
-        XLS_ERROR(&c->op.log, "domain %s cannot be paused", c->op.name);
-        return ERROR_FAIL;
-    }
-    rc = xls_domain_resume(&c->op);
-    if (rc)
-        return rc;
-    c->suspend.suspended = false;
-    c->stopped_us = xls_now_us() - c->suspend.since_us;
-    return 0;
-}
-
-static int leave_paused(struct xls_create *c)
-{
-    bool paused;
-
-    return c->args->leave_paused && !c->args->memory
-               ? xls_domain_pause(&c->op, &paused) : 0;
-}
-
-static void undo_leave_paused(struct xls_create *c)
-{
-    if (c->args->leave_paused && c->args->memory && !c->suspend.suspended)
-        xls_domain_unpause(&c->op);
-}
-
-/*
- * What can fail slowly comes before the guest is stopped or after it goes on;
- * between "save" and "resume" there is only the window.
- */
-static const struct xls_step steps[] = {
-    { "write the journal", xls_create_journal, xls_create_undo_journal },
-    { "make overlays", xls_create_overlays, xls_create_undo_overlays },
-    { "make the memory file", xls_create_memory_file,
-      xls_create_undo_memory_file },
-    { "save memory", xls_create_save, xls_create_undo_save },
-    { "switch the disks", xls_create_window, xls_create_undo_window },
-    { "resume", resume, undo_leave_paused },
-    { "pause", leave_paused, NULL },
-    { "name the layers", xls_create_names, NULL },
-    { "protect the layers", xls_create_protect, NULL },
-    { "record the layers", xls_create_records, NULL },
-    { "finish the memory file", xls_create_finish_memory, NULL },
-    { "close the journal", xls_create_close_journal, NULL },
-};
-
-#define NUM_STEPS ((int)(sizeof(steps) / sizeof(steps[0])))
-
-/* From a step that failed, with rc. Returns rc when all is as it was before. */
-static int take_back(struct xls_create *c, int step, int rc)
-{
-    int i;
-
-    if (!c->op.in_doubt)
-        XLS_INFO(&c->op.log, "undoing the snapshot of domain %s", c->op.name);
-    for (i = step; i >= 0 && !c->op.in_doubt; i--)
-        if (steps[i].undo)
-            steps[i].undo(c);
-    /* All else stays as it is then, but the guest runs. */
-    if (c->op.in_doubt) {
-        xls_create_undo_save(c);
-        undo_leave_paused(c);
-    }
-    return xls_create_is_undone(c) ? rc : ERROR_SNAPSHOT_INCOMPLETE;
-}
-
-static int run_steps(struct xls_create *c)
-{
-    int i, rc = 0;
-
-    for (i = 0; i < NUM_STEPS; i++) {
-        XLS_DEBUG(&c->op.log, "step: %s", steps[i].name);
-        rc = steps[i].run(c);
-        if (rc)
-            break;
-    }
-    return rc ? take_back(c, i, rc) : 0;
-}
-
-static void report(struct xls_create *c, libxl_domain_snapshot_result *result)
-{
-    int i;
-
-    libxl_domain_snapshot_result_dispose(result);
-    libxl_domain_snapshot_result_init(result);
-    result->domid = c->op.domid;
-    result->memory_bytes = c->memory_bytes;
-    result->memory_content = c->memory_content;
-    result->stopped_us = c->stopped_us;
-    result->window_us = c->window_us;
-    result->num_disks = c->num_todo;
-    result->disks = xls_calloc(c->num_todo, sizeof(*result->disks));
-    for (i = 0; i < c->num_todo; i++) {
-        const struct xls_create_disk *d = &c->todo[i];
-        libxl_disk_snapshot_result *r = &result->disks[i];
-        bool external = d->args->method == LIBXL_SNAPSHOT_METHOD_EXTERNAL;
-
-        libxl_disk_snapshot_result_init(r);
-        r->vdev = xls_strdup(d->disk->rec->vdev);
-        r->method = d->args->method;
-        r->path = xls_strdup(external ? d->top_path
-                                      : d->disk->rec->pdev_path);
-        r->format = external ? LIBXL_DISK_FORMAT_QCOW2 : d->disk->rec->format;
-        if (external) {
-            r->frozen_path = xls_strdup(d->frozen_path);
-            r->frozen_format = d->disk->rec->format;
-        }
-    }
-}
-
-int libxl_domain_snapshot_create(libxl_ctx *ctx, uint32_t domid,
-                                 const libxl_domain_snapshot_args *args,
-                                 const libxl_snapshot_how *how,
-                                 libxl_domain_snapshot_result *result)
-{
-    struct xls_create c = { .args = args, .memory_fd = -1 };
-    int rc;
-
-    rc = xls_begin(&c.op, __func__, ctx, domid, how);
-    if (rc)
-        return rc;
-    rc = validate(&c);
-    if (!rc)
-        rc = run_steps(&c);
-    if (!rc && result)
-        report(&c, result);
-
-    xls_create_dispose(&c);
-    xls_op_end(&c.op);
     return rc;
 }
