@@ -66,7 +66,7 @@ def emit(unit, base):
     code = start(unit)
     code('#include "%s.h"\n', base)
     code('#include <stdlib.h>\n#include <string.h>\n')
-    code('#include "idl/idl.h"\n#include "json/json.h"\n')
+    code('#include "common/idl/idl.h"\n#include "common/json/json.h"\n')
 
     used = used_types(unit)
     enums = [t for t in unit.types if t.kind == 'enum']

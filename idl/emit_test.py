@@ -182,7 +182,7 @@ def emit(unit, base):
     code('#include <setjmp.h>\n#include <stdarg.h>\n#include <stddef.h>')
     code('#include <stdlib.h>\n#include <string.h>\n')
     code('#include <cmocka.h>\n')
-    code('#include "idl/idl.h"\n#include "random.h"\n')
+    code('#include "common/idl/idl.h"\n#include "random.h"\n')
     code('#define ROUNDS 1000\n')
     for t in all_types(unit):
         if t.kind == 'enum':

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-only
-LIB_SRCS := $(wildcard libxl-snapshot/*.c libxl-snapshot/*/*.c)
+COMMON_SRCS := $(wildcard common/*.c common/*/*.c)
+LIB_SRCS := $(COMMON_SRCS) $(wildcard libxl-snapshot/*/*.c libxl-snapshot/*/*/*.c)
 LIB_GEN  := $(GEN)/_libxl_snapshot_types.c
 LIB_OBJS := $(LIB_SRCS:%.c=$(OBJ)/%.o) $(OBJ)/gen/_libxl_snapshot_types.o
 
@@ -23,8 +24,12 @@ $(OBJ)/libxl-snapshot/%.o: libxl-snapshot/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(XLS_CFLAGS) -Ilibxl-snapshot -fPIC -c $< -o $@
+$(OBJ)/common/%.o: common/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(XLS_CFLAGS) -fPIC -c $< -o $@
 # xxhash goes into it.
-$(OBJ)/libxl-snapshot/image/codec.o: private XLS_CFLAGS += $(if $(SAN),,-O3)
+$(OBJ)/libxl-snapshot/memimage/codec.o: private XLS_CFLAGS += $(if $(SAN),,-O3)
 $(OBJ)/gen/_libxl_snapshot_types.o: $(LIB_GEN)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)

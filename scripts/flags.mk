@@ -33,7 +33,7 @@ BINOUT    := $(BUILD)/bin
 XLS_CFLAGS = $(CSTD) $(WARN) $(HARDEN) $(SAN) $(CFLAGS) $(DEP_CFLAGS) \
              -D_GNU_SOURCE -DLIBXL_API_VERSION=0x041400 \
              -DXLS_VERSION='"$(VERSION)"' -fvisibility=hidden -pthread \
-             -I$(GEN) -Ilibxl-snapshot/include -MMD -MP
+             -I$(GEN) -I. -Ilibxl-snapshot/include -MMD -MP
 
 Q := $(if $(V),,@)
 say = @printf '  %-8s %s\n' '$(1)' '$(2)'

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "common/log.h"
 
 /* For a test program: a log that keeps everything said at ERROR. */
 static char test_logged[65536];

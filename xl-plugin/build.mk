@@ -5,11 +5,9 @@
 # compiled in, since the library does not export it.
 PLUGIN_SRCS := $(wildcard xl-plugin/*.c xl-plugin/*/*.c)
 PLUGIN_GEN  := $(GEN)/_xl_snapshot_types.c
-PLUGIN_SHARED := $(wildcard libxl-snapshot/base/*.c libxl-snapshot/json/*.c \
-                   libxl-snapshot/idl/*.c) \
-                   $(addprefix libxl-snapshot/files/,header.c written.c) \
-                 libxl-snapshot/records/config.c \
-                 $(addprefix libxl-snapshot/block/,users.c spec.c)
+PLUGIN_SHARED := $(COMMON_SRCS) $(wildcard libxl-snapshot/diskimage/*.c) \
+                 $(addprefix libxl-snapshot/xen/,config.c users.c) \
+                 libxl-snapshot/block/spec.c
 PLUGIN_OBJS := $(PLUGIN_SRCS:%.c=$(OBJ)/%.o) \
                $(PLUGIN_SHARED:%.c=$(OBJ)/%.o) \
                $(OBJ)/gen/_xl_snapshot_types.o

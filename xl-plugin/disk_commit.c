@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#include "base/mark.h"
 #include "cli/disk_job.h"
+#include "common/mark.h"
 
 static bool is_recorded(const struct store *st, const char *path)
 {

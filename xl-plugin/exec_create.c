@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 #include "exec/rewrite.h"
 #include "exec/start_lock.h"
 

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "base/alloc.h"
 #include "cli/create_options.h"
 #include "cli/progress.h"
+#include "common/alloc.h"
 #include "storage/identity.h"
 #include "store/device.h"
 #include "store/names.h"

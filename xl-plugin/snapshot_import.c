@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "cli/fold_library.h"
 #include "cli/memory.h"
+#include "common/alloc.h"
 #include "store/outside.h"
 #include "util/size.h"
 

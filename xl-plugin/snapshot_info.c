@@ -7,8 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/text.h"
 #include "cli/memory.h"
+#include "common/text.h"
 #include "store/tree.h"
 #include "util/size.h"
 

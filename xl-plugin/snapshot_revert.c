@@ -7,7 +7,6 @@
 
 #include <libxl_utils.h>
 
-#include "base/alloc.h"
 #include "cli/fold_library.h"
 #include "cli/interrupted.h"
 #include "cli/libvirt.h"
@@ -15,6 +14,7 @@
 #include "cli/revert_config.h"
 #include "cli/revert_disks.h"
 #include "cli/xl_conf.h"
+#include "common/alloc.h"
 #include "supervise/supervise.h"
 
 struct revert {

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "base/alloc.h"
-#include "base/text.h"
 #include "cli/memory.h"
 #include "cli/progress.h"
+#include "common/alloc.h"
+#include "common/text.h"
 #include "storage/check.h"
 
 /* A memory image may have any number of damaged blocks. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 
-#include "begin.h"
+#include "begin/begin.h"
 #include "block/disk.h"
-#include "records/records.h"
+#include "xen/records.h"
 
 int libxl_domain_snapshot_chain_changed(libxl_ctx *ctx, uint32_t domid,
                                         const libxl_device_disk *claim,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include <stdlib.h>
 
-#include "base/alloc.h"
 #include "block/chain.h"
-#include "job/job.h"
-#include "records/records.h"
+#include "common/alloc.h"
+#include "ops/job/job.h"
+#include "xen/records.h"
 
 /* A block job that ends between two of the queries changes the graph. */
 #define TRIES 5

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "json/json.h"
+#include "common/json/json.h"
 
 /* Deeper JSON is neither printed nor read by everyone. A layer has two levels
  * of its own, its mismatches. */

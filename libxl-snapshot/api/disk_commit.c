@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#include "block/fold_check.h"
 #include "api/disk_job_begin.h"
+#include "merge/fold_check.h"
 
 static int find_layers(struct xls_op *op, const struct xls_disk *disk,
                        const libxl_disk_commit_args *args, int *top, int *base)

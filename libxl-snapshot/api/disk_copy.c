@@ -2,10 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "args.h"
-#include "base/alloc.h"
-#include "block/target.h"
 #include "api/disk_job_begin.h"
+#include "block/target.h"
+#include "common/alloc.h"
+#include "ops/args.h"
 
 static int start(struct xls_op *op, const struct xls_disk *disk,
                  const libxl_disk_copy_args *args, struct xls_target *target)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#include "base/clock.h"
-#include "block/job.h"
-#include "change.h"
-#include "files/files.h"
 #include "api/disk_job_begin.h"
+#include "block/job.h"
+#include "common/clock.h"
+#include "common/files.h"
+#include "session/change.h"
 
 #define POLL_FIRST_MS   20
 #define POLL_MAX_MS     500

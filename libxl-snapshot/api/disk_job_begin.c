@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
-#include "begin.h"
+#include "begin/begin.h"
 #include "block/vdev.h"
-#include "domain/domain.h"
+#include "common/alloc.h"
+#include "xen/domain.h"
 
 /* How long a look waits for an operation that holds the domain and will, most
  * likely, do what is due. */

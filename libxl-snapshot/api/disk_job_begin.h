@@ -2,7 +2,7 @@
 #ifndef XLS_API_DISK_JOB_BEGIN_H
 #define XLS_API_DISK_JOB_BEGIN_H
 
-#include "job/job.h"
+#include "ops/job/job.h"
 
 /* What the functions that start a job have in common: the domain locked, its
  * disks loaded, and that of vdev found fit to take part. */

@@ -10,9 +10,9 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "block/vdev.h"
 #include "api/disk_job_begin.h"
+#include "block/vdev.h"
+#include "common/alloc.h"
 
 #define DEFAULT_MS  500
 #define MIN_MS      50

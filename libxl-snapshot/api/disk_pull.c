@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#include "block/fold_check.h"
 #include "api/disk_job_begin.h"
+#include "merge/fold_check.h"
 
 /* The lowest layer that is pulled up. */
 static int find_lowest(struct xls_op *op, const struct xls_disk *disk,

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
-#include "job/job.h"
+#include "common/alloc.h"
+#include "ops/job/job.h"
 
 static int by_vdev(const void *a, const void *b)
 {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /* libxl_snapshot_memory_*: memory files, without a domain. */
-#include "memory.h"
+#include "memimage/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "domain/memfile.h"
-#include "files/files.h"
+#include "common/alloc.h"
+#include "common/files.h"
+#include "savefile/memfile.h"
 
 struct call {
     struct xls_op op;

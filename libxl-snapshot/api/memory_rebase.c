@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /* libxl_snapshot_memory_rebase: an image is written anew on what is further
  * down its chain, and takes its own place when it has the same content. */
-#include "memory.h"
+#include "memimage/memory.h"
 
 #include <string.h>
 #include <sys/uio.h>
 
-#include "files/files.h"
+#include "common/files.h"
 
 struct rebase {
     struct xls_op op;

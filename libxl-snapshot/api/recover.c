@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#include "base/alloc.h"
-#include "begin.h"
+#include "begin/begin.h"
 #include "block/sweep.h"
-#include "journal/journal.h"
+#include "common/alloc.h"
+#include "intent/journal.h"
 
 int libxl_domain_snapshot_recover(libxl_ctx *ctx, uint32_t domid,
                                   const libxl_snapshot_how *how)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#include "base/alloc.h"
-#include "begin.h"
-#include "create.h"
+#include "begin/begin.h"
+#include "common/alloc.h"
+#include "ops/create/create.h"
 
 static void report(struct xls_create *c, libxl_domain_snapshot_result *result)
 {

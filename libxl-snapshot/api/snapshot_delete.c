@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#include "begin.h"
-#include "delete/delete.h"
+#include "begin/begin.h"
+#include "ops/delete/delete.h"
 
 int libxl_domain_snapshot_delete(libxl_ctx *ctx, uint32_t domid,
                                  const libxl_domain_snapshot_args *args,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#include "base/alloc.h"
-#include "begin.h"
-#include "journal/journal.h"
-#include "revert.h"
+#include "begin/begin.h"
+#include "common/alloc.h"
+#include "intent/journal.h"
+#include "ops/revert/revert.h"
 
 static int begin(struct xls_revert *r, libxl_ctx *ctx, uint32_t domid,
                  const char *func, const libxl_domain_config *config,

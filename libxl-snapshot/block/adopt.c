@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#include "base/alloc.h"
 #include "block/options.h"
+#include "common/alloc.h"
 
 /* A node of ours for a frozen layer, on top of backing (NULL: the last). */
 static int add_frozen(struct xls_op *op, const struct xls_layer *layer,

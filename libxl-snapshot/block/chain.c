@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
-#include "base/alloc.h"
-#include "base/format.h"
+#include "common/alloc.h"
+#include "diskimage/format.h"
 
 /* QEMU's own names are no longer than a path. Longer ones, of which a reply
  * may have the layers repeat each, are left out. */

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/mismatch.h"
 #include "block/spec.h"
-#include "files/files.h"
-#include "records/records.h"
+#include "common/files.h"
+#include "diskimage/mismatch.h"
+#include "xen/records.h"
 
 #define JSON_SPEC "json:"
 

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "block/query.h"
-#include "change.h"
-#include "files/files.h"
+#include "common/alloc.h"
+#include "common/files.h"
+#include "session/change.h"
 
 void xls_disk_drop_layers(struct xls_disk *disk)
 {

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/format.h"
-#include "op.h"
+#include "diskimage/format.h"
+#include "session/op.h"
 
 /* A snapshot inside an image. */
 struct xls_internal {
@@ -63,7 +63,7 @@ int xls_disks_records(struct xls_op *op, struct xls_disks *disks);
  * succeeds. A domain without a QEMU that answers is an error only when one of
  * its disks needs one. ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE, logged when the domain
  * is locked, when a job has ended and was not dismissed: an old QEMU cannot be
- * asked then (job/job.h has the way out).
+ * asked then (ops/job/job.h has the way out).
  */
 int xls_disks_load(struct xls_op *op, struct xls_disks *disks);
 /* Asks QEMU again: after the graph was changed. */

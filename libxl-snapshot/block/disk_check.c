@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 
 int xls_disks_must_find(struct xls_op *op, struct xls_disks *disks,
                         const char *vdev, struct xls_disk **disk)

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 
 static void add(struct xls_vertices *list, const char *name, const char *node,
                 const struct xls_json *stats)

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
-#include "change.h"
+#include "common/alloc.h"
+#include "session/change.h"
 
 static const struct xls_internal *find(const struct xls_disk *disk,
                                        const char *name)

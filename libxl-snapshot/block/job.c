@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
-#include "base/clock.h"
-#include "files/files.h"
+#include "common/alloc.h"
+#include "common/clock.h"
+#include "common/files.h"
 
 #define POLL_FIRST_MS   1
 #define POLL_MAX_MS     100

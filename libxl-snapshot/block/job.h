@@ -2,8 +2,8 @@
 #ifndef XLS_BLOCK_JOB_H
 #define XLS_BLOCK_JOB_H
 
-#include "change.h"
-#include "op.h"
+#include "session/change.h"
+#include "session/op.h"
 
 /*
  * Jobs of QEMU that this library starts: with ids of its own, without

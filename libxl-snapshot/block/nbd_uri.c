@@ -9,9 +9,9 @@
 
 #include <libxl_snapshot.h>
 
-#include "base/alloc.h"
-#include "base/percent.h"
 #include "block/target.h"
+#include "common/alloc.h"
+#include "common/percent.h"
 
 #define DEFAULT_PORT "10809"
 

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "block/job.h"
 #include "block/options.h"
-#include "change.h"
+#include "common/alloc.h"
+#include "session/change.h"
 
 bool xls_node_implicit(const char *node)
 {

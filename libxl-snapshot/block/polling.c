@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#include "base/alloc.h"
-#include "json/json.h"
+#include "common/alloc.h"
+#include "common/json/json.h"
 
 /* Nanoseconds: QEMU's IOTHREAD_POLL_MAX_NS_DEFAULT, and a time that nobody else
  * is likely to choose. One wait that is longer has QEMU start over, with short

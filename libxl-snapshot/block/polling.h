@@ -2,7 +2,7 @@
 #ifndef XLS_BLOCK_POLLING_H
 #define XLS_BLOCK_POLLING_H
 
-#include "op.h"
+#include "session/op.h"
 
 /*
  * How long the iothread of a disk polls before it sleeps. block-stream, and

@@ -6,11 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/place.h"
 #include "block/spec.h"
-#include "files/files.h"
-#include "files/header.h"
-#include "files/written.h"
+#include "common/files.h"
+#include "common/place.h"
+#include "diskimage/header.h"
+#include "diskimage/written.h"
 
 /* The file that the header names is the one that is wanted. */
 static bool is_backed(const struct xls_prepared *wanted,

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "block/vdev.h"
-#include "files/files.h"
+#include "common/alloc.h"
+#include "common/files.h"
 
 #define MAX_LAYERS 1024
 

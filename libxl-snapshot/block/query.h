@@ -3,7 +3,7 @@
 #define XLS_BLOCK_QUERY_H
 
 #include "block/disk.h"
-#include "json/json.h"
+#include "common/json/json.h"
 #include "qmp/qmp.h"
 
 /* What QEMU says of its block devices, at one time. */

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
-#include "change.h"
+#include "common/alloc.h"
+#include "session/change.h"
 
 static bool same_directory(const char *a, const char *b)
 {

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "base/alloc.h"
-#include "files/header.h"
-#include "json/json.h"
+#include "common/alloc.h"
+#include "common/json/json.h"
+#include "diskimage/header.h"
 
 #define JSON_SPEC "json:"
 

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
-#include "json/json.h"
+#include "common/alloc.h"
+#include "common/json/json.h"
 
 #define OURS        "xls-"
 #define OURS_FILE   "xls-file-"

@@ -7,12 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "base/place.h"
 #include "block/node.h"
 #include "block/options.h"
 #include "block/prepared.h"
-#include "files/files.h"
+#include "common/alloc.h"
+#include "common/files.h"
+#include "common/place.h"
 
 static int check_format(struct xls_op *op, const struct xls_disk *disk,
                         const libxl_disk_copy_args *args,

@@ -3,7 +3,7 @@
 #define XLS_BLOCK_TARGET_H
 
 #include "block/disk.h"
-#include "json/json.h"
+#include "common/json/json.h"
 
 /* The image that a disk is copied to. */
 struct xls_target {

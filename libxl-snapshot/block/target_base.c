@@ -6,12 +6,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/alloc.h"
 #include "block/node.h"
 #include "block/options.h"
 #include "block/query.h"
-#include "change.h"
-#include "files/files.h"
+#include "common/alloc.h"
+#include "common/files.h"
+#include "session/change.h"
 
 static int check_base(struct xls_op *op, const struct xls_disks *disks,
                       const struct xls_disk *disk,

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "block/query.h"
-#include "block/users.h"
-#include "change.h"
+#include "common/alloc.h"
+#include "session/change.h"
+#include "xen/users.h"
 
 int xls_target_wrong(struct xls_op *op, const struct xls_target *target,
                      const char *why)

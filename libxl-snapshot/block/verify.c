@@ -7,11 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "base/place.h"
 #include "block/spec.h"
-#include "files/files.h"
-#include "files/header.h"
+#include "common/alloc.h"
+#include "common/files.h"
+#include "common/place.h"
+#include "diskimage/header.h"
 
 static int mismatch(struct xls_op *op, const struct xls_disk *disk, int i,
                     const char *opened, const char *named)

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
-#include "base/text.h"
+#include "common/alloc.h"
+#include "common/text.h"
 
 /* More of QEMU's words is kept from the log. */
 #define MAX_TEXT 1000

@@ -5,7 +5,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 
 static bool version_part(const struct xls_json *version, const char *key,
                          unsigned *part)

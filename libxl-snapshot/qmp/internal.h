@@ -8,7 +8,7 @@
 
 #include <libxl_snapshot.h>
 
-#include "base/clock.h"
+#include "common/clock.h"
 #include "qmp/qmp.h"
 
 #define XLS_QMP_MAX_EVENTS 1000

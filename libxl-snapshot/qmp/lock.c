@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 
 /*
  * libxl's lock around the QMP socket, by libxl's rules (libxl__ev_slowlock):

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/log.h"
-#include "json/json.h"
+#include "common/json/json.h"
+#include "common/log.h"
 
 /*
  * A client of one QEMU's monitor socket, as libxl uses it.

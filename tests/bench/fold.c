@@ -10,8 +10,8 @@
  */
 #include "qmp/job_support.h"
 
-#include "base/clock.h"
 #include "bench/median.h"
+#include "common/clock.h"
 
 #define ROUNDS 5
 #define DATA_MB 1024

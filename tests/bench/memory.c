@@ -16,10 +16,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "base/clock.h"
 #include "bench/median.h"
-#include "image/image.h"
+#include "common/alloc.h"
+#include "common/clock.h"
+#include "memimage/image.h"
 
 #define ROUNDS 5
 

@@ -6,9 +6,8 @@ FUZZ_SECONDS ?= 0
 FUZZ_OUT     := $(BUILD)/fuzz
 FUZZ_SAN     := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
-FUZZ_LIB     := $(wildcard libxl-snapshot/image/*.c libxl-snapshot/base/*.c) \
-                libxl-snapshot/files/io.c libxl-snapshot/files/files.c \
-                libxl-snapshot/files/freeze.c libxl-snapshot/domain/memfile.c
+FUZZ_LIB     := $(wildcard common/*.c common/json/*.c \
+                           libxl-snapshot/memimage/*.c libxl-snapshot/savefile/*.c)
 FUZZ_HELP    := tests/fuzz/place.c tests/fuzz/recipe.c tests/image/pool.c
 FUZZ_image   := tests/fuzz/image.c tests/fuzz/mutate.c tests/image/reseal.c
 FUZZ_stream  := tests/fuzz/stream.c tests/image/reference.c
@@ -24,7 +23,7 @@ $(FUZZ_OBJS): | $(GEN)/libxl_snapshot_types.stamp $(FUZZ_OUT)/usable
 $(FUZZ_OBJS): $(FUZZ_OUT)/obj/%.o: %.c
 	$(call say,FUZZ-CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(XLS_CFLAGS) -Ilibxl-snapshot -I. -c $< -o $@
+	$(Q)$(CC) $(XLS_CFLAGS) -Ilibxl-snapshot -c $< -o $@
 
 $(FUZZ_OUT)/usable:
 	$(Q)mkdir -p $(@D)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 #include "tests/image/random.h"
 #include "tests/image/reseal.h"
 

@@ -11,9 +11,9 @@
 #include <libxl_snapshot.h>
 #include <sanitizer/common_interface_defs.h>
 
-#include "base/alloc.h"
-#include "files/files.h"
-#include "image/threads.h"
+#include "common/alloc.h"
+#include "common/files.h"
+#include "memimage/threads.h"
 #include "recipe.h"
 #include "tests/image/random.h"
 

@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/log.h"
-#include "image/image.h"
+#include "common/log.h"
+#include "memimage/image.h"
 
 /* Takes part in every message, and drops it. */
 extern const struct xls_log place_log;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 #include "place.h"
 #include "recipe.h"
 

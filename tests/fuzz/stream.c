@@ -7,8 +7,8 @@
 
 #include <libxl_snapshot.h>
 
-#include "image/stream.h"
 #include "place.h"
+#include "savefile/stream.h"
 #include "tests/image/reference.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);

@@ -4,7 +4,7 @@
 #include <endian.h>
 #include <stdlib.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 
 #define PAGE            4096U
 #define MAX_BATCH       1024U

@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#include "base/alloc.h"
-#include "image/format.h"
+#include "common/alloc.h"
+#include "memimage/format.h"
 
 enum {
     ONE_BYTE,                   /* with a seed of 0: zeros */

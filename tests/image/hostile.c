@@ -10,8 +10,8 @@
 #include <xxhash.h>
 #include <zstd.h>
 
-#include "files/files.h"
-#include "image/index.h"
+#include "common/files.h"
+#include "memimage/index.h"
 #include "reseal.h"
 
 #define MOST_MIB    200

@@ -13,8 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "files/files.h"
-#include "image/internal.h"
+#include "common/files.h"
+#include "memimage/internal.h"
 
 #define BATCH   1024U
 #define MIB     (1ULL << 20)

@@ -4,7 +4,7 @@
 #include "support.h"
 
 #include "generate.h"
-#include "image/stream.h"
+#include "savefile/stream.h"
 
 /* Through it as writer and reader go, in pieces. */
 static void must_agree(const uint8_t *data, size_t len, size_t piece,

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "base/alloc.h"
-#include "image/format.h"
+#include "common/alloc.h"
+#include "memimage/format.h"
 
 #if ADDRESS_SANITIZED
 #include <sanitizer/asan_interface.h>

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 
 #define PAGE 4096U
 

@@ -5,7 +5,7 @@
 
 #include <xxhash.h>
 
-#include "image/codec.h"
+#include "memimage/codec.h"
 
 static void seal(uint8_t out[16], XXH128_hash_t hash)
 {

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "image/format.h"
+#include "memimage/format.h"
 
 /* In a file, they are anywhere. */
 typedef struct image_entry file_entry __attribute__((aligned(1)));

@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "files/files.h"
+#include "common/files.h"
 #include "generate.h"
-#include "image/internal.h"
-#include "image/table.h"
+#include "memimage/internal.h"
+#include "memimage/table.h"
 
 static const struct xls_image_write_how packed = { .level = 1, .threads = 2 };
 static const struct xls_image_read_how reading = { .threads = 2 };

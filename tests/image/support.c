@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "files/files.h"
+#include "common/files.h"
 
 #define CASE_SECONDS    120
 #define MAX_PROCESSES   8

@@ -14,8 +14,8 @@
 
 #include <libxl_snapshot.h>
 
-#include "base/alloc.h"
-#include "image/image.h"
+#include "common/alloc.h"
+#include "memimage/image.h"
 
 #include "pool.h"
 #include "random.h"

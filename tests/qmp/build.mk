@@ -10,8 +10,8 @@ QMP_PROGS := $(patsubst %.o,%,$(filter-out $(QMP_PARTS),$(QMP_OBJS)))
 QMP_HOST  := $(abspath $(QMP_OUT))/host
 QMP_HOST_DIRS := -DHOST_DIR='"$(QMP_HOST)"' -DXLS_XEN_LIB_DIR='"$(QMP_HOST)/lib"' \
                  -DXLS_XEN_RUN_DIR='"$(QMP_HOST)/run"'
-QMP_HOST_OBJS := $(patsubst %,$(QMP_OUT)/at/%.o,op journal/journal \
-                     journal/recover job/file)
+QMP_HOST_OBJS := $(patsubst %,$(QMP_OUT)/at/%.o,session/op intent/journal \
+                     begin/recover ops/job/file)
 
 $(QMP_OBJS): | $(GEN)/libxl_snapshot_types.stamp
 $(QMP_OBJS): $(QMP_OUT)/%.o: tests/qmp/%.c

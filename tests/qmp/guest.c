@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 
 #define BLOCK (64 * 1024)
 

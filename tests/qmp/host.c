@@ -14,14 +14,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "base/format.h"
 #include "block/query.h"
 #include "block/vdev.h"
-#include "op.h"
+#include "common/alloc.h"
+#include "diskimage/format.h"
 #include "qmp/guest.h"
 #include "qmp/proxy.h"
-#include "records/records.h"
+#include "session/op.h"
+#include "xen/records.h"
 
 struct host host;
 /* libxl's own conversion of JSON keeps its allocations in it. */

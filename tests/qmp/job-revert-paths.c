@@ -5,10 +5,10 @@
  */
 #include "qmp/job_support.h"
 
-#include "base/unique.h"
-#include "domain/domain.h"
-#include "journal/journal.h"
-#include "revert.h"
+#include "common/unique.h"
+#include "intent/journal.h"
+#include "ops/revert/revert.h"
+#include "xen/domain.h"
 
 #define DISKS 2
 #define REPLACED_DOMID 5

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "op.h"
+#include "common/alloc.h"
+#include "session/op.h"
 
 #define UNUSED __attribute__((unused))
 

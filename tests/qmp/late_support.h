@@ -6,8 +6,8 @@
  * One operation of the library, with each of its messages to QEMU spoiled in each
  * way, once each, while the guest writes. For one program each, hence static.
  */
-#include "base/format.h"
-#include "files/files.h"
+#include "common/files.h"
+#include "diskimage/format.h"
 #include "qmp/guest.h"
 #include "qmp/job_support.h"
 #include "qmp/proxy.h"

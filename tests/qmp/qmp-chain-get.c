@@ -14,7 +14,7 @@
 #include <libxl_utils.h>
 #include <xenstore.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 #include "log.h"
 
 #define DOMID 7

@@ -12,9 +12,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "base/freeze.h"
 #include "block/chain.h"
+#include "common/alloc.h"
+#include "common/freeze.h"
 
 #define MB (1024ULL * 1024)
 

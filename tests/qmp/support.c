@@ -15,9 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "base/format.h"
 #include "block/chain.h"
+#include "common/alloc.h"
+#include "diskimage/format.h"
 #include "log.h"
 
 /* One log for all files of a program. */

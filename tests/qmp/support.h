@@ -19,7 +19,7 @@
 
 #include <libxl_snapshot.h>
 
-#include "json/json.h"
+#include "common/json/json.h"
 #include "qmp/qmp.h"
 
 #define VM_TIMEOUT_MS 30000

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "base/alloc.h"
 #include "block/query.h"
+#include "common/alloc.h"
 #include "qmp/internal.h"
 
 #define XVDA 51712

@@ -11,9 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "block/chain.h"
-#include "records/records.h"
+#include "common/alloc.h"
+#include "xen/records.h"
 
 /* Replies of QEMU, and what is made of them. */
 struct fixture {

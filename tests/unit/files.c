@@ -18,8 +18,8 @@
 #include <cmocka.h>
 #include <libxl_snapshot.h>
 
-#include "base/alloc.h"
-#include "files/files.h"
+#include "common/alloc.h"
+#include "common/files.h"
 #include "log.h"
 
 static char dir[] = "/tmp/xls-files-XXXXXX";

@@ -19,8 +19,8 @@
 #include <cmocka.h>
 #include <libxl_snapshot.h>
 
-#include "base/freeze.h"
-#include "files/files.h"
+#include "common/files.h"
+#include "common/freeze.h"
 #include "log.h"
 
 #define MARK "trusted.xlsnapshot"

@@ -15,8 +15,8 @@
 
 #include <libxl_snapshot.h>
 
-#include "base/alloc.h"
-#include "files/header.h"
+#include "common/alloc.h"
+#include "diskimage/header.h"
 #include "log.h"
 
 static char dir[] = "/tmp/xls-header-XXXXXX";

@@ -16,8 +16,8 @@
 
 #include <cmocka.h>
 
-#include "base/text.h"
-#include "json/json.h"
+#include "common/json/json.h"
+#include "common/text.h"
 
 static const struct xls_json_limits small = {
     .max_bytes = 64,

@@ -11,8 +11,8 @@
 
 #include <libxl_snapshot.h>
 
-#include "base/percent.h"
 #include "block/target.h"
+#include "common/percent.h"
 #include "log.h"
 
 static void gives(const char *uri, const char *options)

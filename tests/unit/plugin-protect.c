@@ -6,7 +6,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "base/freeze.h"
+#include "common/freeze.h"
 #include "storage/image.h"
 #include "storage/protect.h"
 

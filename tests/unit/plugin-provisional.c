@@ -7,7 +7,7 @@
 
 #include <sys/mount.h>
 
-#include "files/written.h"
+#include "diskimage/written.h"
 #include "storage/identity.h"
 #include "storage/run.h"
 

@@ -2,7 +2,7 @@
 /* The configuration in what `xl save` writes. */
 #include "plugin.h"
 
-#include "domain/memfile.h"
+#include "savefile/memfile.h"
 #include "storage/savefile.h"
 
 static char *dir, *path;

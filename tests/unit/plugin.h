@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 #include "util/error.h"
 
 /* A directory of its own for each test, gone with what is in it afterwards;

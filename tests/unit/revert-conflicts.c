@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "revert/conflicts.h"
+#include "ops/revert/conflicts.h"
 
 static char *conflicts(const char *old, const char *new_one)
 {

@@ -8,10 +8,10 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "base/names.h"
-#include "base/percent.h"
 #include "cli/users.h"
+#include "common/alloc.h"
+#include "common/names.h"
+#include "common/percent.h"
 #include "storage/fold_internal.h"
 #include "storage/headers.h"
 #include "storage/image_copy.h"

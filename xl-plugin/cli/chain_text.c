@@ -6,8 +6,8 @@
 #include <pwd.h>
 #include <stdlib.h>
 
-#include "base/alloc.h"
-#include "base/text.h"
+#include "common/alloc.h"
+#include "common/text.h"
 #include "util/size.h"
 #include "util/strings.h"
 

@@ -7,7 +7,7 @@
 
 #include <libxl_snapshot.h>
 
-#include "json/json.h"
+#include "common/json/json.h"
 #include "storage/layers.h"
 #include "store/store.h"
 #include "util/error.h"

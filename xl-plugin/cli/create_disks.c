@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#include "cli/create_options.h"
 #include "cli/create_chain.h"
+#include "cli/create_options.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "base/format.h"
-#include "base/place.h"
+#include "common/alloc.h"
+#include "common/place.h"
+#include "diskimage/format.h"
 
 char *free_path(const char *path, const char *stem, const char *extension)
 {

@@ -7,8 +7,8 @@
 
 #include <libxlutil.h>
 
-#include "base/alloc.h"
 #include "cli/memory.h"
+#include "common/alloc.h"
 #include "store/names.h"
 
 /* What was said on the command line; -1: nothing. */

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "cli/chain_copy.h"
 #include "cli/users.h"
+#include "common/alloc.h"
 #include "storage/fold_internal.h"
 #include "storage/identity.h"
 

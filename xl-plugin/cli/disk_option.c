@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 #include "util/strings.h"
 
 void disk_option_dispose(struct disk_option *o)

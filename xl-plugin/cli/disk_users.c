@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 
-#include "base/alloc.h"
 #include "cli/disk_job.h"
+#include "common/alloc.h"
 
 /* A snapshot in a store that needs the layer; malloc'ed text or NULL. A deleted
  * one, whose layers are only kept, does not. */

@@ -3,9 +3,9 @@
 
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "cli/memory.h"
 #include "cli/users.h"
+#include "common/alloc.h"
 
 static int report(void *user, const libxl_snapshot_progress *progress)
 {

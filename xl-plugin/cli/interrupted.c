@@ -6,10 +6,10 @@
 
 #include <libxl_utils.h>
 
-#include "base/alloc.h"
 #include "cli/fold_library.h"
 #include "cli/users.h"
-#include "files/written.h"
+#include "common/alloc.h"
+#include "diskimage/written.h"
 #include "storage/identity.h"
 #include "supervise/supervise.h"
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 
 #define DEFINITIONS "/etc/libvirt/libxl"
 #define VIRSH       "virsh -c xen:///system"

@@ -5,7 +5,7 @@
 
 #include <libxl_utils.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 #include "storage/image.h"
 
 static bool has_uuid(struct cli *cli, const struct store *st, uint32_t domid)

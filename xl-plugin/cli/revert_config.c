@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 #include "storage/image.h"
 #include "storage/run.h"
 

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "base/format.h"
-#include "base/names.h"
 #include "cli/create_options.h"
 #include "cli/users.h"
+#include "common/alloc.h"
+#include "common/names.h"
+#include "diskimage/format.h"
 #include "storage/fold_internal.h"
 #include "storage/identity.h"
 

@@ -5,12 +5,12 @@
 
 #include <libxl_utils.h>
 
-#include "base/alloc.h"
 #include "cli/disk_job.h"
 #include "cli/interrupted.h"
 #include "cli/libvirt.h"
 #include "cli/rename.h"
 #include "cli/signals.h"
+#include "common/alloc.h"
 #include "storage/identity.h"
 #include "storage/protect.h"
 #include "storage/run.h"

@@ -5,8 +5,8 @@
 
 #include <libxl_utils.h>
 
-#include "base/alloc.h"
-#include "block/users.h"
+#include "common/alloc.h"
+#include "xen/users.h"
 
 static char *domain_name(struct cli *cli, uint32_t domid)
 {

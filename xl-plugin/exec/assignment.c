@@ -6,7 +6,7 @@
 
 #include <libxlutil.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 #include "storage/image.h"
 
 /* What cannot be parsed is for xl to complain about. */

@@ -6,7 +6,7 @@
 
 #include <libxlutil.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 #include "storage/image.h"
 
 static bool same(const char *a, const char *b)

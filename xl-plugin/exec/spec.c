@@ -7,7 +7,7 @@
 
 #include <libxlutil.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 
 static bool starts(const char *s, const char *start)
 {

@@ -4,7 +4,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 
 /* xl's own options, as of Xen 4.17 to 4.20. */
 static const struct option options[] = {

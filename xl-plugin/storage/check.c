@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "base/alloc.h"
-#include "base/format.h"
+#include "common/alloc.h"
+#include "diskimage/format.h"
 #include "store/device.h"
 
 struct checked {

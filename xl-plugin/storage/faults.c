@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 
 static struct fault *find(const struct faults *f, const char *file,
                           const char *what)

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "base/names.h"
+#include "common/alloc.h"
+#include "common/names.h"
 #include "storage/identity.h"
 #include "storage/open_files.h"
 #include "store/tree.h"

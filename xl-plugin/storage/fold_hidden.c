@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "base/alloc.h"
-#include "base/names.h"
-#include "base/unique.h"
+#include "common/alloc.h"
+#include "common/names.h"
+#include "common/unique.h"
 #include "storage/open_files.h"
 
 /* How often, in tenths of a second, a program that only reads the image's

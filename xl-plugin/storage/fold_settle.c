@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/names.h"
+#include "common/names.h"
 
 static void clear_writing(struct fold *f)
 {

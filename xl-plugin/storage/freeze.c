@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
-#include "base/freeze.h"
-#include "base/names.h"
+#include "common/alloc.h"
+#include "common/freeze.h"
+#include "common/names.h"
 
 int image_freeze(const char *path, struct error *e)
 {

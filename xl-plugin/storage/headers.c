@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "base/format.h"
-#include "base/mismatch.h"
+#include "diskimage/format.h"
+#include "diskimage/mismatch.h"
 #include "storage/image.h"
 #include "store/device.h"
 

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 #include "store/device.h"
 
 void identity_top(const struct store *st, const struct live *live,

@@ -7,12 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "base/format.h"
-#include "base/like.h"
-#include "base/names.h"
-#include "base/place.h"
-#include "json/json.h"
+#include "common/alloc.h"
+#include "common/json/json.h"
+#include "common/like.h"
+#include "common/names.h"
+#include "common/place.h"
+#include "diskimage/format.h"
 #include "storage/run.h"
 
 /* Exit status of qemu-img check. */

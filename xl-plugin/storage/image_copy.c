@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "base/format.h"
-#include "json/json.h"
+#include "common/alloc.h"
+#include "common/json/json.h"
+#include "diskimage/format.h"
 #include "storage/run.h"
 
 static int check(const char *spec, struct error *e)

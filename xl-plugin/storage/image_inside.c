@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
-#include "base/names.h"
+#include "common/alloc.h"
+#include "common/names.h"
 #include "storage/run.h"
 
 #define DIGITS "0123456789"

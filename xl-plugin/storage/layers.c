@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "base/alloc.h"
-#include "base/format.h"
+#include "common/alloc.h"
+#include "diskimage/format.h"
 
 void live_add(struct live *live, const char *domain, uint32_t domid,
               const char *vdev, const char *path, libxl_disk_format format)

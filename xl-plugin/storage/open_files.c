@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 
 static bool is_number(const char *s)
 {

@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "base/names.h"
-#include "files/written.h"
+#include "common/alloc.h"
+#include "common/names.h"
+#include "diskimage/written.h"
 #include "storage/fold_internal.h"
 #include "store/outside.h"
 

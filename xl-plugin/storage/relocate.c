@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "base/format.h"
+#include "common/alloc.h"
+#include "diskimage/format.h"
 #include "storage/identity.h"
 #include "store/device.h"
 

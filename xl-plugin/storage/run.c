@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 
 #define MAX_OUT (16u << 20)
 #define MAX_ERR 2000

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "json/json.h"
+#include "common/json/json.h"
 #include "util/error.h"
 
 /*

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "domain/memfile.h"
+#include "common/alloc.h"
+#include "savefile/memfile.h"
 
 static int read_at(int fd, const char *path, void *data, size_t len,
                    off_t offset, struct error *e)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 #include "store/names.h"
 
 int store_damaged(struct store *st, const char *file, const char *what,

@@ -11,7 +11,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 
 /* A line of a file in the device's directory in sysfs; NULL: none. */
 static char *attribute(dev_t dev, const char *name)

@@ -3,7 +3,7 @@
 
 #include <unistd.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 #include "store/device.h"
 
 xl_snapshot_domain_disk *store_disk(const struct store *st, const char *vdev)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 #include "storage/image.h"
 #include "store/check.h"
 #include "store/files.h"

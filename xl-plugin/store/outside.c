@@ -14,10 +14,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "base/unique.h"
-#include "domain/memfile.h"
-#include "image/format.h"
+#include "common/alloc.h"
+#include "common/unique.h"
+#include "memimage/format.h"
+#include "savefile/memfile.h"
 #include "store/files.h"
 
 /* The directory of a file and its name in it. */

@@ -12,12 +12,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "json/json.h"
+#include "common/alloc.h"
+#include "common/json/json.h"
 #include "store/check.h"
 #include "store/files.h"
-#include "store/outside.h"
 #include "store/names.h"
+#include "store/outside.h"
 
 #define FORMAT_VERSION 1
 #define MEMORY ".mem"

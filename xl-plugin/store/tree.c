@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 
 const xl_snapshot_record *tree_visible(const struct store *st,
                                        const char *name)

@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 
 /* The last component of what a link in /proc says, which has " (deleted)" at
  * its end after an upgrade. */

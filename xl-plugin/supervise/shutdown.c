@@ -12,7 +12,7 @@
 
 #include <libxl_snapshot.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 
 #define DUMP_DIR "/var/lib/xen/dump"
 

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 #include "supervise/shutdown.h"
 
 /* How long watchers have to end after the suspension, ms. */

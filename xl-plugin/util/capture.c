@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 
 static void __attribute__((format(printf, 5, 0)))
 take(xentoollog_logger *logger, xentoollog_level level, int errnoval,

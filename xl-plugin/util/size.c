@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "util/size.h"
 
-#include "base/alloc.h"
+#include "common/alloc.h"
 
 char *size_text(uint64_t bytes)
 {

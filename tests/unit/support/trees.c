@@ -3,7 +3,7 @@
 
 #include <sys/mount.h>
 
-#include "base/format.h"
+#include "diskimage/format.h"
 #include "storage/fold_internal.h"
 #include "storage/run.h"
 

@@ -36,8 +36,8 @@
 #include <libxl_snapshot.h>
 #include <libxl_utils.h>
 
-#include "begin.h"
-#include "op.h"
+#include "begin/begin.h"
+#include "session/op.h"
 
 static const char *storage_command;
 static unsigned long long cancel_at;

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "common/files.h"
+
+#include <libxl_snapshot.h>
+
+void xls_file_id_to_json(struct xls_json *o, const char *key,
+                         const struct xls_file_id *id)
+{
+    struct xls_json *its = xls_json_object();
+
+    if (!id->ino) {
+        xls_json_free(its);
+        return;
+    }
+    xls_json_set(its, "dev", xls_json_uint(id->dev));
+    xls_json_set(its, "ino", xls_json_uint(id->ino));
+    xls_json_set(o, key, its);
+}
+
+struct xls_file_id xls_file_id_from_json(const struct xls_json *o,
+                                         const char *key)
+{
+    const struct xls_json *its = xls_json_get(o, key);
+    uint64_t dev, ino;
+
+    if (!xls_json_get_uint(its, "dev", &dev) ||
+        !xls_json_get_uint(its, "ino", &ino))
+        return (struct xls_file_id){ 0 };
+    return (struct xls_file_id){ dev, ino };
+}
+
+int xls_file_check_id(const struct xls_log *log, const char *path,
+                      const struct xls_file_id *id)
+{
+    if (xls_is_file(path, id))
+        return 0;
+    XLS_ERROR(log, "%s is not the file any more that it was when the operation "
+              "began; it is left alone", path);
+    return ERROR_SNAPSHOT_STORAGE;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The completion of a fold when its process was killed. How far it came, QEMU
+ * and the files tell.
+ */
+#include "merge/fold.h"
+
+int xls_fold_recover(struct xls_op *op, const struct xls_json *journal)
+{
+    const struct xls_json *o = xls_json_get(journal, "fold");
+    struct xls_fold fold = { 0 };
+    struct xls_disks disks = { 0 };
+    struct xls_disk *disk = NULL;
+    bool changed;
+    int rc;
+
+    if (!o)
+        return 0;
+    rc = xls_fold_from_json(o, &fold);
+    if (!rc) {
+        rc = xls_disks_load(op, &disks);
+        if (rc)
+            goto out;
+        disk = xls_disks_find(&disks, xls_json_get_str(o, "vdev"));
+    }
+    /* Detached: nothing that is still to be done concerns it. */
+    if (!rc && !disk) {
+        XLS_WARN(&op->log, "disk %s was detached while %s was merged with %s; "
+                 "which of the two holds the newer data is not known, keep "
+                 "both", xls_json_get_str(o, "vdev"), fold.layer_path,
+                 fold.child_path);
+        xls_fold_protect(op, &fold);
+        goto out;
+    }
+    if (rc) {
+        XLS_ERROR(&op->log, "the journal of an interrupted merge of layers "
+                  "does not fit domain %s", op->name);
+        rc = ERROR_SNAPSHOT_INCOMPLETE;
+        goto out;
+    }
+    rc = xls_fold_finish(op, disk, &fold, &changed);
+
+out:
+    xls_op_qmp_close(op);
+    xls_fold_dispose(&fold);
+    xls_disks_dispose(&disks);
+    return rc;
+}
+
+void xls_fold_tidy(struct xls_op *op, const struct xls_json *journal)
+{
+    const struct xls_json *o = xls_json_get(journal, "fold");
+    struct xls_fold fold = { 0 };
+
+    if (!o)
+        return;
+    if (!xls_fold_from_json(o, &fold))
+        xls_fold_protect(op, &fold);
+    xls_fold_dispose(&fold);
+}

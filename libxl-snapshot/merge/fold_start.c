@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/* QEMU's jobs that fold layers, and what must be so before them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "block/job.h"
+#include "block/node.h"
+#include "block/polling.h"
+#include "common/alloc.h"
+#include "common/files.h"
+#include "merge/fold.h"
+
+static struct xls_json *job_args(const char *job, const char *device,
+                                 uint64_t speed)
+{
+    struct xls_json *args = xls_json_object();
+
+    xls_json_set_str(args, "job-id", job);
+    xls_json_set_str(args, "device", device);
+    xls_json_set_bool(args, "auto-dismiss", false);
+    if (speed)
+        xls_json_set(args, "speed", xls_json_uint(speed));
+    return args;
+}
+
+/*
+ * For each 512 KiB that it copies, block-stream takes a buffer from the heap
+ * and gives it back. glibc maps memory of that size afresh each time, for the
+ * kernel to clear and to put in page by page, which takes longer than the
+ * copying: until a larger piece was once given back, which makes glibc keep
+ * such sizes (M_MMAP_THRESHOLD in mallopt(3); aligned pieces of one size never
+ * do, as they are smaller when given back). Reading 2 MiB of nothing does that.
+ * Should QEMU refuse, the stream is slow.
+ */
+static void have_heap_kept(struct xls_op *op)
+{
+    struct xls_json *node = xls_json_object(), *read = xls_json_object();
+    char *name = xls_unique_name("null");
+    char *line = xls_asprintf("qemu-io %s \"read -q 0 2M\"", name);
+
+    xls_json_set_str(node, "driver", "null-co");
+    xls_json_set_str(node, "node-name", name);
+    xls_json_set_str(read, "command-line", line);
+    /* Whether QEMU answers does not matter here. */
+    xls_qmp_run(op->qmp, "blockdev-add", node, XLS_QMP_FAST, NULL);
+    xls_qmp_run(op->qmp, "human-monitor-command", read, XLS_QMP_FAST, NULL);
+    xls_node_del(op, name);
+    free(name);
+    free(line);
+}
+
+/* Up into the child. */
+static int prepare_stream(struct xls_op *op, const struct xls_disk *disk,
+                          const struct xls_fold *fold, struct xls_json *args)
+{
+    const struct xls_layer *below = NULL;
+    int i, rc;
+
+    xls_json_set_str(args, "device", fold->child_node);
+    xls_json_set_bool(args, "auto-finalize", !xls_fold_waits(fold));
+    for (i = 0; i + 1 < disk->num_layers; i++)
+        if (!strcmp(disk->layers[i].node, fold->layer_node))
+            below = &disk->layers[i + 1];
+    if (below) {
+        xls_json_set_str(args, "base-node", below->node);
+        xls_json_set_str(args, "backing-file", below->path);
+    }
+    rc = xls_op_qmp(op);
+    if (rc)
+        return rc;
+    have_heap_kept(op);
+    if (op->in_doubt)
+        return ERROR_SNAPSHOT_INCOMPLETE;
+    return fold->above_path ? xls_file_thaw(&op->log, fold->child_path) : 0;
+}
+
+/* Down into the layer. */
+static int prepare_commit(struct xls_op *op, const struct xls_disk *disk,
+                          const struct xls_fold *fold, struct xls_json *args)
+{
+    int i, rc;
+
+    xls_json_set_str(args, "top-node", fold->child_node);
+    xls_json_set_str(args, "base-node", fold->layer_node);
+    rc = xls_file_thaw(&op->log, fold->layer_path);
+    for (i = 0; !rc && fold->keep_child_path && i < disk->num_layers; i++)
+        if (!strcmp(disk->layers[i].node, fold->layer_node))
+            rc = xls_layer_goes_to(op, disk, i, fold->child_path);
+    if (rc || !fold->above_path)
+        return rc;
+    /* QEMU rewrites the backing file name in the image above the child. */
+    xls_json_set_str(args, "backing-file",
+                     fold->keep_child_path ? fold->child_path
+                                           : fold->layer_path);
+    return xls_file_thaw(&op->log, fold->above_path);
+}
+
+static int prepare_mirror(const struct xls_fold *fold, struct xls_json *args)
+{
+    xls_json_set_str(args, "target", fold->layer_node);
+    xls_json_set_str(args, "sync", fold->shallow ? "top" : "full");
+    return 0;
+}
+
+int xls_fold_start(struct xls_op *op, const struct xls_disk *disk,
+                   const struct xls_fold *fold, const char *job,
+                   uint64_t speed)
+{
+    struct xls_json *args = job_args(job, disk->layers[0].node, speed);
+    const char *command = fold->copy ? "blockdev-mirror"
+                          : fold->backward ? "block-commit" : "block-stream";
+    /* What mirrors has several requests in flight. */
+    bool one_at_a_time = !xls_fold_pivots(fold);
+    char *what = xls_fold_what(fold);
+    int rc;
+
+    rc = fold->copy ? prepare_mirror(fold, args)
+         : fold->backward ? prepare_commit(op, disk, fold, args)
+                          : prepare_stream(op, disk, fold, args);
+    /* What can lack space or permission comes before the switch. */
+    if (!rc && fold->keep_child_path)
+        rc = xls_file_take_path_prepare(&op->log, fold->layer_path,
+                                        fold->second_name, &fold->layer_id);
+    if (rc) {
+        xls_json_free(args);
+        goto out;
+    }
+    if (one_at_a_time && !speed)
+        xls_polling_longer(op, disk->rec->vdev);
+    rc = xls_op_change(op, what, command, args, xls_job_is_there, job);
+    if (rc && one_at_a_time)
+        xls_polling_restore(op, disk->rec->vdev);
+
+out:
+    free(what);
+    return rc;
+}
