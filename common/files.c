@@ -230,3 +230,13 @@ bool xls_same_file(const char *a, const char *b)
         return sa.st_rdev == sb.st_rdev;
     return sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
 }
+
+int xls_file_check_id(const struct xls_log *log, const char *path,
+                      const struct xls_file_id *id)
+{
+    if (xls_is_file(path, id))
+        return 0;
+    XLS_ERROR(log, "%s is not the file any more that it was when the operation "
+              "began; it is left alone", path);
+    return ERROR_SNAPSHOT_STORAGE;
+}

@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-#include "common/json/json.h"
 #include "common/log.h"
 #include "common/names.h"
 
@@ -46,12 +45,7 @@ int xls_file_rename_now(const struct xls_log *log, const char *path,
 /* Like it, but ERROR_SNAPSHOT_EXISTS when something is at new_path. */
 int xls_file_rename_new(const struct xls_log *log, const char *path,
                         const char *new_path);
-/* common/id.c: an identity in a journal (none for one that is not known, dev and
- * ino 0), and an error unless path is that file. */
-void xls_file_id_to_json(struct xls_json *o, const char *key,
-                         const struct xls_file_id *id);
-struct xls_file_id xls_file_id_from_json(const struct xls_json *o,
-                                         const char *key);
+/* An error, logged, unless path is that file. */
 int xls_file_check_id(const struct xls_log *log, const char *path,
                       const struct xls_file_id *id);
 

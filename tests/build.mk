@@ -24,7 +24,7 @@ check: deps-check
 	$(MAKE) check-all
 
 # What takes long begins first. Fuzzing and the hosts have two threads each.
-check-all: check-claims
+check-all: check-claims layers
 	$(MAKE) -j3 -O xenhosts check-sanitized check-image check-qmp check-unit check-idl
 	$(MAKE) check-fuzz
 	$(MAKE) check-xenhost
@@ -36,6 +36,13 @@ check-claims:
 	$(Q)! printf 'README.md: no such promise\n    tests/unit/vdev.c: no_test\n' | \
 	    $(PYTHON) tests/claims.py - >/dev/null 2>&1 || \
 	    { echo 'tests/claims.py finds nothing wrong' >&2; exit 1; }
+
+# Whether includes and calls go down the floors only, and whether what does not is
+# found.
+.PHONY: layers
+layers: all
+	$(PYTHON) scripts/layers $(BUILD)
+	$(PYTHON) scripts/layers $(BUILD) upside-down
 
 # The same tests under the sanitizers, built by the other compiler.
 check-sanitized:

@@ -6,8 +6,7 @@
 PLUGIN_SRCS := $(wildcard xl-plugin/*.c xl-plugin/*/*.c)
 PLUGIN_GEN  := $(GEN)/_xl_snapshot_types.c
 PLUGIN_SHARED := $(COMMON_SRCS) $(wildcard libxl-snapshot/diskimage/*.c) \
-                 $(addprefix libxl-snapshot/xen/,config.c users.c) \
-                 libxl-snapshot/block/spec.c
+                 $(addprefix libxl-snapshot/xen/,config.c users.c)
 PLUGIN_OBJS := $(PLUGIN_SRCS:%.c=$(OBJ)/%.o) \
                $(PLUGIN_SHARED:%.c=$(OBJ)/%.o) \
                $(OBJ)/gen/_xl_snapshot_types.o

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "block/chain.h"
 #include "common/json/json.h"
 
 /* Deeper JSON is neither printed nor read by everyone. A layer has two levels
@@ -12,15 +13,7 @@
 int libxl_disk_chain_child(const libxl_disk_chain *chain, int parent,
                            int after)
 {
-    int i;
-
-    if (parent < -1)
-        return -1;
-    /* Depth-first: none stands before its parent. */
-    for (i = (after > parent ? after : parent) + 1; i < chain->num_layers; i++)
-        if (chain->layers[i].parent == parent)
-            return i;
-    return -1;
+    return xls_chain_child(chain, parent, after);
 }
 
 /* The members of a generated type, but some; NULL when it cannot be JSON. */

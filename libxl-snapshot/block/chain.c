@@ -199,8 +199,8 @@ const libxl_disk_layer *xls_chain_below_filters(const libxl_disk_chain *chain,
     int child;
 
     while (chain->layers[i].kind == LIBXL_DISK_LAYER_KIND_NONE) {
-        child = libxl_disk_chain_child(chain, i, -1);
-        if (child < 0 || libxl_disk_chain_child(chain, i, child) >= 0)
+        child = xls_chain_child(chain, i, -1);
+        if (child < 0 || xls_chain_child(chain, i, child) >= 0)
             break;
         i = child;
     }
@@ -279,4 +279,17 @@ void xls_chain_stat(libxl_disk_chain *chain)
 
     for (i = 0; i < chain->num_layers; i++)
         stat_layer(&chain->layers[i]);
+}
+
+int xls_chain_child(const libxl_disk_chain *chain, int parent, int after)
+{
+    int i;
+
+    if (parent < -1)
+        return -1;
+    /* Depth-first: none stands before its parent. */
+    for (i = (after > parent ? after : parent) + 1; i < chain->num_layers; i++)
+        if (chain->layers[i].parent == parent)
+            return i;
+    return -1;
 }

@@ -29,6 +29,9 @@ enum xls_chain_answer xls_chain_read(const struct xls_graph *graph,
 const libxl_disk_layer *xls_chain_below_filters(const libxl_disk_chain *chain,
                                                 int i);
 
+/* libxl_disk_chain_child. */
+int xls_chain_child(const libxl_disk_chain *chain, int parent, int after);
+
 /* Looks at the layers' files: owner, mode, label, immutable flag. */
 void xls_chain_stat(libxl_disk_chain *chain);
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "block/spec.h"
+#include "diskimage/spec.h"
 #include "common/files.h"
 #include "diskimage/mismatch.h"
 #include "xen/records.h"
@@ -62,8 +62,8 @@ static void check_backing(libxl_disk_chain *chain, int i)
     const libxl_disk_layer *based = NULL;
     int child;
 
-    for (child = libxl_disk_chain_child(chain, i, -1); child >= 0 && !based;
-         child = libxl_disk_chain_child(chain, i, child))
+    for (child = xls_chain_child(chain, i, -1); child >= 0 && !based;
+         child = xls_chain_child(chain, i, child))
         if (!strcmp(chain->layers[child].child, "backing"))
             based = xls_chain_below_filters(chain, child);
     /* What has no header to record it in, such as a filter. */

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "block/spec.h"
+#include "diskimage/spec.h"
 #include "common/files.h"
 #include "common/place.h"
 #include "diskimage/header.h"

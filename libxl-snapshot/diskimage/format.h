@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#ifndef XLS_BASE_FORMAT_H
-#define XLS_BASE_FORMAT_H
+#ifndef XLS_DISKIMAGE_FORMAT_H
+#define XLS_DISKIMAGE_FORMAT_H
 
 #include <stdbool.h>
 

@@ -70,7 +70,7 @@ int xls_memory_walk(const struct xls_log *log, const char *path,
         if (rc)
             break;
         at += xls_stream_pass(&stream, data, n, &pages);
-        at += (uint64_t)pages * IMAGE_PAGE;
+        at += (uint64_t)pages * XLS_STREAM_PAGE;
     }
     *complete = at == (uint64_t)end && xls_stream_whole(&stream);
     *size = end;

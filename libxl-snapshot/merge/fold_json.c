@@ -2,6 +2,7 @@
 /* A fold in a journal. */
 #include "common/alloc.h"
 #include "common/files.h"
+#include "common/json/file_id.h"
 #include "merge/fold.h"
 
 struct xls_json *xls_fold_json(const struct xls_fold *fold)

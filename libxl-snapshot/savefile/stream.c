@@ -4,7 +4,6 @@
 #include <endian.h>
 #include <string.h>
 
-#include "memimage/format.h"
 #include "savefile/memfile.h"
 
 #define LIBXL_END           0U
@@ -128,10 +127,10 @@ static void page_data(struct xls_stream *s)
     uint64_t arrays = 8 + 8ULL * count;
 
     if (count && count <= MAX_BATCH && len >= arrays &&
-        (len - arrays) % IMAGE_PAGE == 0 &&
-        (len - arrays) / IMAGE_PAGE <= count) {
+        (len - arrays) % XLS_STREAM_PAGE == 0 &&
+        (len - arrays) / XLS_STREAM_PAGE <= count) {
         go(s, LIBXC_RECORD, arrays - 8);
-        s->pages = (len - arrays) / IMAGE_PAGE;
+        s->pages = (len - arrays) / XLS_STREAM_PAGE;
     } else {
         go(s, LIBXC_RECORD, padded(len) - 8);
     }

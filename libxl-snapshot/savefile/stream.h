@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#ifndef XLS_IMAGE_STREAM_H
-#define XLS_IMAGE_STREAM_H
+#ifndef XLS_STREAM_H
+#define XLS_STREAM_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define XLS_STREAM_PAGE 4096U     /* bytes */
 
 /*
  * Finds the pages in what `xl save` writes: its header, libxl's stream version

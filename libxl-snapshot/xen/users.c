@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "block/spec.h"
+#include "diskimage/spec.h"
 #include "common/alloc.h"
 #include "diskimage/format.h"
 #include "diskimage/header.h"

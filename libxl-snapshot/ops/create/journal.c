@@ -3,6 +3,7 @@
 #include "intent/journal.h"
 
 #include "common/files.h"
+#include "common/json/file_id.h"
 #include "ops/create/create.h"
 
 static struct xls_json *disk_json(const struct xls_create *c,

@@ -13,6 +13,7 @@
 #include "block/node.h"
 #include "common/alloc.h"
 #include "common/files.h"
+#include "common/json/file_id.h"
 
 /* Whether the disk is still the one of the journal: on the layer that it was
  * on, or on the overlay. */

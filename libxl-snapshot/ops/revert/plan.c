@@ -7,6 +7,7 @@
 
 #include "common/alloc.h"
 #include "common/files.h"
+#include "common/json/file_id.h"
 
 void xls_revert_set_name(struct xls_revert *r, const char *name)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#ifndef XLS_BLOCK_SPEC_H
-#define XLS_BLOCK_SPEC_H
+#ifndef XLS_DISKIMAGE_SPEC_H
+#define XLS_DISKIMAGE_SPEC_H
 
 #include <stdbool.h>
 

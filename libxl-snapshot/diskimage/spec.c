@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#include "block/spec.h"
+#include "diskimage/spec.h"
 
 #include <string.h>
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#include "common/files.h"
-
-#include <libxl_snapshot.h>
+#include "common/json/file_id.h"
 
 void xls_file_id_to_json(struct xls_json *o, const char *key,
                          const struct xls_file_id *id)
@@ -27,14 +25,4 @@ struct xls_file_id xls_file_id_from_json(const struct xls_json *o,
         !xls_json_get_uint(its, "ino", &ino))
         return (struct xls_file_id){ 0 };
     return (struct xls_file_id){ dev, ino };
-}
-
-int xls_file_check_id(const struct xls_log *log, const char *path,
-                      const struct xls_file_id *id)
-{
-    if (xls_is_file(path, id))
-        return 0;
-    XLS_ERROR(log, "%s is not the file any more that it was when the operation "
-              "began; it is left alone", path);
-    return ERROR_SNAPSHOT_STORAGE;
 }
