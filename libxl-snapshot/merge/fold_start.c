@@ -23,38 +23,12 @@ static struct xls_json *job_args(const char *job, const char *device,
     return args;
 }
 
-/*
- * For each 512 KiB that it copies, block-stream takes a buffer from the heap
- * and gives it back. glibc maps memory of that size afresh each time, for the
- * kernel to clear and to put in page by page, which takes longer than the
- * copying: until a larger piece was once given back, which makes glibc keep
- * such sizes (M_MMAP_THRESHOLD in mallopt(3); aligned pieces of one size never
- * do, as they are smaller when given back). Reading 2 MiB of nothing does that.
- * Should QEMU refuse, the stream is slow.
- */
-static void have_heap_kept(struct xls_op *op)
-{
-    struct xls_json *node = xls_json_object(), *read = xls_json_object();
-    char *name = xls_unique_name("null");
-    char *line = xls_asprintf("qemu-io %s \"read -q 0 2M\"", name);
-
-    xls_json_set_str(node, "driver", "null-co");
-    xls_json_set_str(node, "node-name", name);
-    xls_json_set_str(read, "command-line", line);
-    /* Whether QEMU answers does not matter here. */
-    xls_qmp_run(op->qmp, "blockdev-add", node, XLS_QMP_FAST, NULL);
-    xls_qmp_run(op->qmp, "human-monitor-command", read, XLS_QMP_FAST, NULL);
-    xls_node_del(op, name);
-    free(name);
-    free(line);
-}
-
 /* Up into the child. */
 static int prepare_stream(struct xls_op *op, const struct xls_disk *disk,
                           const struct xls_fold *fold, struct xls_json *args)
 {
     const struct xls_layer *below = NULL;
-    int i, rc;
+    int i;
 
     xls_json_set_str(args, "device", fold->child_node);
     xls_json_set_bool(args, "auto-finalize", !xls_fold_waits(fold));
@@ -65,12 +39,6 @@ static int prepare_stream(struct xls_op *op, const struct xls_disk *disk,
         xls_json_set_str(args, "base-node", below->node);
         xls_json_set_str(args, "backing-file", below->path);
     }
-    rc = xls_op_qmp(op);
-    if (rc)
-        return rc;
-    have_heap_kept(op);
-    if (op->in_doubt)
-        return ERROR_SNAPSHOT_INCOMPLETE;
     return fold->above_path ? xls_file_thaw(&op->log, fold->child_path) : 0;
 }
 
