@@ -8,7 +8,6 @@
 
 #include "block/job.h"
 #include "block/node.h"
-#include "block/polling.h"
 #include "common/files.h"
 #include "session/change.h"
 #include "xen/domain.h"
@@ -369,8 +368,6 @@ int xls_fold_run(struct xls_op *op, const struct xls_disk *disk,
                       what, phase, xls_fold_written(fold));
     if (!rc && xls_fold_waits(fold))
         rc = xls_fold_finalize(op, disk, fold, job);
-    if (!pivots)
-        xls_polling_restore(op, disk->rec->vdev);
     if (!rc && pivots) {
         rc = xls_fold_pivot(op, disk, fold, job, changed);
     } else if (!rc) {
@@ -405,8 +402,6 @@ int xls_fold_finish(struct xls_op *op, const struct xls_disk *disk,
                   fold->layer_path);
         return ERROR_SNAPSHOT_INCOMPLETE;
     }
-    if (!xls_fold_pivots(fold))
-        xls_polling_restore(op, disk->rec->vdev);
     if (!*changed) {
         if (xls_fold_is_before(disk, fold))
             xls_fold_give_up(op, fold);

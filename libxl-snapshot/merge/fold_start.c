@@ -5,7 +5,6 @@
 
 #include "block/job.h"
 #include "block/node.h"
-#include "block/polling.h"
 #include "common/alloc.h"
 #include "common/files.h"
 #include "merge/fold.h"
@@ -77,8 +76,6 @@ int xls_fold_start(struct xls_op *op, const struct xls_disk *disk,
     struct xls_json *args = job_args(job, disk->layers[0].node, speed);
     const char *command = fold->copy ? "blockdev-mirror"
                           : fold->backward ? "block-commit" : "block-stream";
-    /* What mirrors has several requests in flight. */
-    bool one_at_a_time = !xls_fold_pivots(fold);
     char *what = xls_fold_what(fold);
     int rc;
 
@@ -93,11 +90,7 @@ int xls_fold_start(struct xls_op *op, const struct xls_disk *disk,
         xls_json_free(args);
         goto out;
     }
-    if (one_at_a_time && !speed)
-        xls_polling_longer(op, disk->rec->vdev);
     rc = xls_op_change(op, what, command, args, xls_job_is_there, job);
-    if (rc && one_at_a_time)
-        xls_polling_restore(op, disk->rec->vdev);
 
 out:
     free(what);

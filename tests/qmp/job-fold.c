@@ -24,77 +24,6 @@ static void everything_is_pulled_up(void **state)
     assert_int_equal(host.pauses, DEPTH - 1);   /* the snapshots' */
 }
 
-/* How long the iothread of the disk polls, ns. */
-static int64_t polls(void)
-{
-    struct xls_json *ret =
-        vm_run(host.vm, "qom-get", json("{'path':'/objects/xvda',"
-                                        "'property':'poll-max-ns'}"));
-    int64_t ns;
-
-    assert_int_equal(ret->type, XLS_JSON_INT);
-    ns = ret->u.i;
-    xls_json_free(ret);
-    return ns;
-}
-
-/* Of a new snapshot, at least. */
-static void pull_all(int number, uint64_t speed)
-{
-    assert_int_equal(snapshot(number), 0);
-    if (pull(NULL, speed))
-        fail_msg("%s", vm_logged());
-}
-
-static void the_iothread_polls_longer_for_a_job(void **state)
-{
-    const int64_t by_default = 32768;
-    char *path;
-
-    (void)state;
-    chain_start(1, 2);
-    assert_int_equal(polls(), by_default);
-    /* Done or not, the job waits for somebody to look. */
-    pull_all(3, 0);
-    assert_true(polls() > by_default);
-    wait_until(LIBXL_DISK_JOB_PHASE_COMPLETED);
-    assert_int_equal(polls(), by_default);
-
-    /* It may be too late for that. */
-    pull_all(4, 0);
-    assert_true(polls() > by_default);
-    do_abort(0);
-    assert_int_equal(polls(), by_default);
-
-    assert_int_equal(snapshot(5), 0);
-    assert_int_equal(snapshot(6), 0);
-    path = layer_path(6);
-    if (commit(path, NULL, 0))
-        fail_msg("%s", vm_logged());
-    assert_true(polls() > by_default);
-    wait_until(LIBXL_DISK_JOB_PHASE_COMPLETED);
-    assert_int_equal(polls(), by_default);
-    free(path);
-
-    /* The active layer is mirrored, by several requests at a time. */
-    if (commit(NULL, NULL, 0))
-        fail_msg("%s", vm_logged());
-    assert_int_equal(polls(), by_default);
-    wait_until(LIBXL_DISK_JOB_PHASE_READY);
-    assert_int_equal(do_abort(LIBXL_DISK_JOB_ABORT_PIVOT), 0);
-
-    /* One that is not to hurry, and a host that has its own idea. */
-    pull_all(7, 1);
-    assert_int_equal(polls(), by_default);
-    do_abort(0);
-    vm_do(host.vm, "qom-set", json("{'path':'/objects/xvda',"
-                                   "'property':'poll-max-ns','value':5000}"));
-    pull_all(8, 0);
-    assert_int_equal(polls(), 5000);
-    wait_until(LIBXL_DISK_JOB_PHASE_COMPLETED);
-    assert_int_equal(polls(), 5000);
-}
-
 static void pull_stops_at_each_base(void **state)
 {
     int base;
@@ -337,8 +266,6 @@ int main(void)
         cmocka_unit_test_teardown(a_delete_that_failed_has_changed_nothing,
                                   host_teardown),
         cmocka_unit_test_teardown(everything_is_pulled_up, host_teardown),
-        cmocka_unit_test_teardown(the_iothread_polls_longer_for_a_job,
-                                  host_teardown),
         cmocka_unit_test_teardown(pull_stops_at_each_base, host_teardown),
         cmocka_unit_test_teardown(every_range_is_committed, host_teardown),
         cmocka_unit_test_teardown(ranges_are_committed_after_a_restart,
