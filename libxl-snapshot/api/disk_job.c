@@ -171,7 +171,6 @@ int libxl_disk_job_wait(libxl_ctx *ctx, uint32_t domid, const char *vdev,
                                   &j);
         none = !rc && !j.path;
         over = j.job.phase != LIBXL_DISK_JOB_PHASE_RUNNING;
-        xls_poll_saw(&poll, j.job.offset, j.job.length);
         if (none)
             rc = not_found(&op, vdev);
         news = !rc && !over && xls_job_listen(&op, j.id);

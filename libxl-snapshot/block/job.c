@@ -143,8 +143,7 @@ int xls_job_stop(struct xls_op *op, const char *id, bool force)
 
 /* One look: 1 when the job is where it is wanted, 0 when not yet. */
 static int check(struct xls_op *op, const char *id, enum xls_job_until until,
-                 const char *what, const char *phase, struct xls_poll *poll,
-                 bool *cancel)
+                 const char *what, const char *phase, bool *cancel)
 {
     struct xls_json *jobs = NULL;
     const struct xls_json *job;
@@ -176,10 +175,8 @@ static int check(struct xls_op *op, const char *id, enum xls_job_until until,
         goto out;
     }
     if (xls_json_get_uint(job, "current-progress", &done) &&
-        xls_json_get_uint(job, "total-progress", &total)) {
-        xls_poll_saw(poll, done, total);
+        xls_json_get_uint(job, "total-progress", &total))
         *cancel = phase && xls_op_progress(op, phase, done, total);
-    }
     rc = 0;
 
 out:
@@ -233,7 +230,7 @@ int xls_job_wait(struct xls_op *op, const char *id, enum xls_job_until until,
     int rc;
 
     for (;;) {
-        rc = check(op, id, until, what, phase, &poll, &cancel);
+        rc = check(op, id, until, what, phase, &cancel);
         if (rc)
             return rc > 0 ? 0 : xls_unanswered(rc) ? xls_op_doubt(op, what)
                                                    : rc;
