@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 static void *checked(void *p)
 {
@@ -23,14 +22,6 @@ void *xls_calloc(size_t num, size_t size)
 void *xls_realloc(void *old, size_t num, size_t size)
 {
     return checked(reallocarray(old, num ? num : 1, size ? size : 1));
-}
-
-void *xls_map(size_t size)
-{
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    return checked(p == MAP_FAILED ? NULL : p);
 }
 
 char *xls_strdup(const char *s)

@@ -12,8 +12,6 @@
 void *xls_calloc(size_t num, size_t size);
 /* An array of num elements; also aborts when num * size overflows. */
 void *xls_realloc(void *old, size_t num, size_t size);
-/* Pages of zeros, for munmap. */
-void *xls_map(size_t size);
 char *xls_strdup(const char *s);
 /* Copies len bytes and adds a NUL. */
 char *xls_memdup0(const char *s, size_t len);

@@ -98,13 +98,6 @@ int xls_fd_write_at(const struct xls_log *log, int fd, const char *path,
 struct iovec;
 int xls_fd_writev(const struct xls_log *log, int fd, const char *path,
                   struct iovec *iov, int num);
-/*
- * The same into a pipe, of which the pages themselves become a part where the
- * system can do that: they must stay as they are until its reader has taken
- * them, but may be unmapped. He must read, not splice.
- */
-int xls_fd_lend(const struct xls_log *log, int fd, const char *path,
-                struct iovec *iov, int num);
 /* ERROR_SNAPSHOT_IMAGE_CORRUPT when the file ends before. */
 int xls_fd_read_at(const struct xls_log *log, int fd, const char *path,
                    void *data, size_t len, uint64_t offset);

@@ -101,21 +101,6 @@ int xls_fd_writev(const struct xls_log *log, int fd, const char *path,
     return 0;
 }
 
-int xls_fd_lend(const struct xls_log *log, int fd, const char *path,
-                struct iovec *iov, int num)
-{
-    while (num) {
-        ssize_t n = vmsplice(fd, iov, num < IOV_MAX ? num : IOV_MAX, 0);
-
-        if (n < 0 && errno != EINTR)
-            break;
-        if (n > 0)
-            pass(&iov, &num, n);
-    }
-    /* Copying does, where lending does not, and tells what is wrong. */
-    return xls_fd_writev(log, fd, path, iov, num);
-}
-
 int xls_fd_read_at(const struct xls_log *log, int fd, const char *path,
                    void *data, size_t len, uint64_t offset)
 {

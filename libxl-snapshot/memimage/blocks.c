@@ -2,7 +2,6 @@
 #include "memimage/blocks.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "common/alloc.h"
 #include "memimage/internal.h"
@@ -102,7 +101,7 @@ void xls_blocks_free(struct xls_blocks *b)
     xls_threads_join(&b->threads);
     for (i = 0; i < b->num; i++)
         if (b->blocks[i].data)
-            munmap(b->blocks[i].data, IMAGE_BLOCK);
+            free(b->blocks[i].data);
     pthread_mutex_destroy(&b->lock);
     pthread_cond_destroy(&b->work);
     pthread_cond_destroy(&b->done);
@@ -150,7 +149,7 @@ struct xls_block *xls_block_get(struct xls_blocks *b,
     if (is(block, image, number))
         return block;
     if (!block->data)
-        block->data = xls_map(IMAGE_BLOCK);
+        block->data = xls_calloc(1, IMAGE_BLOCK);
     block->image = image;
     block->number = number;
     block->next = NULL;

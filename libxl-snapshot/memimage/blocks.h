@@ -15,7 +15,7 @@ struct xls_blocks;
 struct xls_block;
 
 struct xls_blocks *xls_blocks_new(unsigned threads);
-/* Also when some are held, or lent to a pipe: they are unmapped. */
+/* Also when some are held. */
 void xls_blocks_free(struct xls_blocks *b);
 
 /* Has a block unpacked, unless it is there, and holds it. NULL: there is no

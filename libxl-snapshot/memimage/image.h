@@ -48,8 +48,6 @@ typedef int xls_image_progress(void *user, uint64_t done, uint64_t total);
 struct xls_image_read_how {
     unsigned threads;           /* 0: as many as serve */
     bool everything;            /* verify: also what only a child will need */
-    bool lend;                  /* read: to a pipe whose other end is read, not
-                                 * spliced: pages go there without a copy */
     xls_image_progress *progress;       /* or NULL */
     void *user;
 };

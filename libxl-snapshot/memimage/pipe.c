@@ -47,8 +47,7 @@ static void *fill(void *arg)
 
 static void *feed(void *arg)
 {
-    /* libxl and its helper read. */
-    const struct xls_image_read_how how = { .lend = true };
+    const struct xls_image_read_how how = { 0 };
     struct xls_image_pipe *p = arg;
 
     /* libxl may have failed, and then nobody reads any more. The signal for

@@ -7,8 +7,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/uio.h>
 
 #include <libxl_snapshot.h>
@@ -24,8 +22,6 @@
 #define MAX_PIECES  1024
 #define MAX_IOV     64
 #define ZEROS       (64 * IMAGE_PAGE)
-/* Blocks in a pipe at once, well below what is kept of them. */
-#define MAX_LENT    16
 
 struct piece {
     struct xls_block *block;    /* held; NULL: zeros */
@@ -34,18 +30,10 @@ struct piece {
     bool pages;
 };
 
-/* A block of which pages are in the pipe, up to where all of them have been
- * read. */
-struct lent {
-    struct xls_block *block;    /* held */
-    uint64_t end;
-};
-
 struct reader {
     struct xls_image *image;
     xls_image_sink *sink;               /* NULL: it goes nowhere */
     void *sink_user;
-    const struct to_fd *pipe;           /* pages are lent to it, or NULL */
     const struct xls_image_read_how *how;
     struct xls_blocks *blocks;
     struct xls_stream stream;
@@ -54,8 +42,6 @@ struct reader {
     uint8_t *zeros;
     struct piece pieces[MAX_PIECES];    /* from first to last, as a ring */
     unsigned first, last;
-    struct lent lent[MAX_LENT];         /* the same */
-    unsigned first_lent, last_lent;
 
     struct xls_block *skeleton;         /* held, the one that is passed */
     const uint8_t *passed;              /* what is left of it */
@@ -123,40 +109,6 @@ static void drop_first(struct reader *r)
 
     if (p->block)
         xls_block_release(r->blocks, p->block);
-}
-
-static struct lent *lent_at(struct reader *r, unsigned number)
-{
-    return &r->lent[number % MAX_LENT];
-}
-
-static const struct xls_block *latest_lent(struct reader *r)
-{
-    return r->first_lent == r->last_lent
-               ? NULL : lent_at(r, r->last_lent - 1)->block;
-}
-
-/* There is room, unless it is the latest one. */
-static void lend(struct reader *r, struct xls_block *block)
-{
-    if (block != latest_lent(r)) {
-        xls_block_hold(r->blocks, block);
-        lent_at(r, r->last_lent++)->block = block;
-    }
-    lent_at(r, r->last_lent - 1)->end = r->done;
-}
-
-/* What the pipe's other end has read is ours again. */
-static void take_back(struct reader *r)
-{
-    int unread;
-
-    if (r->first_lent == r->last_lent ||
-        ioctl(r->pipe->fd, FIONREAD, &unread))
-        return;
-    while (r->first_lent != r->last_lent &&
-           lent_at(r, r->first_lent)->end + unread <= r->done)
-        xls_block_release(r->blocks, lent_at(r, r->first_lent++)->block);
 }
 
 /* The skeleton's next block. What is read ahead of it is let go of, but most
@@ -277,7 +229,7 @@ static void see(struct reader *r, const struct piece *p)
 }
 
 /* What is not to be written is skipped; the rest goes out. */
-static int put(struct reader *r, struct iovec *iov, int num, bool lent)
+static int put(struct reader *r, struct iovec *iov, int num)
 {
     int i;
 
@@ -289,46 +241,23 @@ static int put(struct reader *r, struct iovec *iov, int num, bool lent)
         iov[i].iov_base = (uint8_t *)iov[i].iov_base + n;
         iov[i].iov_len -= n;
     }
-    if (lent)
-        return xls_fd_lend(r->pipe->log, r->pipe->fd, r->pipe->name, iov, num);
     return r->sink ? r->sink(r->sink_user, iov, num) : 0;
 }
 
-/* Whether a piece is to be lent, after those before it. */
-static bool may_lend(const struct reader *r, const struct piece *p,
-                     const struct xls_block **latest, unsigned *room)
+/* The first pieces: one at least, and those after it that are ready. */
+static int gather(struct reader *r, struct iovec *iov, int *num)
 {
-    if (!r->pipe || !p->pages)
-        return false;
-    if (!p->block || p->block == *latest)
-        return true;
-    if (!*room)
-        return false;
-    --*room;
-    *latest = p->block;
-    return true;
-}
-
-/* The first pieces: one at least, and those after it that are ready and go the
- * same way. */
-static int gather(struct reader *r, struct iovec *iov, int *num, bool *lent)
-{
-    unsigned room = MAX_LENT - (r->last_lent - r->first_lent);
-    const struct xls_block *latest = latest_lent(r);
     const uint8_t *data;
 
     for (*num = 0; *num < MAX_IOV && r->first + *num != r->last; ++*num) {
         struct piece *p = piece_at(r, r->first + *num);
-        bool may = may_lend(r, p, &latest, &room);
         int rc;
 
-        if (*num && (may != *lent ||
-                     (p->block && !xls_block_ready(r->blocks, p->block))))
+        if (*num && p->block && !xls_block_ready(r->blocks, p->block))
             break;
         rc = p->block ? xls_block_wait(r->blocks, p->block, &data) : 0;
         if (rc)
             return rc;
-        *lent = may;
         see(r, p);
         iov[*num].iov_base = (void *)p->data;
         iov[*num].iov_len = p->len;
@@ -339,19 +268,14 @@ static int gather(struct reader *r, struct iovec *iov, int *num, bool *lent)
 static int put_some(struct reader *r)
 {
     struct iovec iov[MAX_IOV];
-    bool lent = false;
     int num, rc, i;
 
-    take_back(r);
-    rc = gather(r, iov, &num, &lent);
+    rc = gather(r, iov, &num);
     if (rc)
         return rc;
-    rc = put(r, iov, num, lent);
-    for (i = 0; i < num; i++) {
-        if (lent && piece_at(r, r->first)->block)
-            lend(r, piece_at(r, r->first)->block);
+    rc = put(r, iov, num);
+    for (i = 0; i < num; i++)
         drop_first(r);
-    }
     if (!rc && r->how->progress &&
         r->how->progress(r->how->user, r->done, r->image->info.content))
         rc = ERROR_ABORTED;
@@ -380,9 +304,7 @@ static int run(struct reader *r)
 
     xls_stream_init(&r->stream);
     r->blocks = xls_blocks_new(r->how->threads);
-    /* Written to: the system's own page of zeros is slow to lend. */
-    r->zeros = xls_map(ZEROS);
-    memset(r->zeros, 0, ZEROS);
+    r->zeros = xls_calloc(1, ZEROS);
     do {
         rc = plan(r);
         if (!rc && r->first != r->last)
@@ -391,13 +313,12 @@ static int run(struct reader *r)
     if (!rc)
         rc = check_end(r);
     xls_blocks_free(r->blocks);
-    munmap(r->zeros, ZEROS);
+    free(r->zeros);
     return rc;
 }
 
 static int start(struct xls_image *image, uint64_t from, xls_image_sink *sink,
-                 void *user, const struct to_fd *pipe,
-                 const struct xls_image_read_how *how, bool check)
+                 void *user, const struct xls_image_read_how *how, bool check)
 {
     struct reader *r = xls_calloc(1, sizeof(*r));
     int rc;
@@ -405,7 +326,6 @@ static int start(struct xls_image *image, uint64_t from, xls_image_sink *sink,
     r->image = image;
     r->sink = sink;
     r->sink_user = user;
-    r->pipe = pipe;
     r->how = how;
     r->skip = from;
     if (check)
@@ -422,8 +342,7 @@ static int to_fd(struct xls_image *image, uint64_t from, int fd,
 {
     struct to_fd to = { image->log, fd, name };
 
-    return start(image, from, fd < 0 ? NULL : write_to_fd, &to,
-                 fd >= 0 && how->lend ? &to : NULL, how, check);
+    return start(image, from, fd < 0 ? NULL : write_to_fd, &to, how, check);
 }
 
 int xls_image_read(struct xls_image *image, uint64_t from, int fd,
@@ -441,5 +360,5 @@ int xls_image_read_checked(struct xls_image *image, int fd, const char *name,
 int xls_image_pour(struct xls_image *image, xls_image_sink *sink, void *user,
                    const struct xls_image_read_how *how)
 {
-    return start(image, 0, sink, user, NULL, how, true);
+    return start(image, 0, sink, user, how, true);
 }

@@ -59,7 +59,7 @@ static int encode(const char *stream, const char *to, const char *parent)
 static int decode(const char *image)
 {
     /* As it is fed to libxl. */
-    const struct xls_image_read_how how = { .lend = true };
+    const struct xls_image_read_how how = { 0 };
     struct xls_image *i;
 
     return xls_image_open(&bench_log, image, &i) ||

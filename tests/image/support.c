@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -537,26 +536,14 @@ struct pipe_reading {
     int fd;
 };
 
-/* Only when no more comes: what was lent to the pipe and is used for something
- * else too early is another by then. */
 static void *read_pipe(void *arg)
 {
     struct pipe_reading *p = arg;
     char data[65536];
-    int there, before;
     ssize_t n;
 
-    do {
-        there = 0;
-        do {
-            before = there;
-            usleep(100);
-            must(!ioctl(p->fd, FIONREAD, &there));
-        } while (there != before);
-        n = read(p->fd, data, sizeof(data));
-        if (n > 0)
-            compare(&p->e, data, n);
-    } while (n > 0);
+    while ((n = read(p->fd, data, sizeof(data))) > 0)
+        compare(&p->e, data, n);
     return NULL;
 }
 
@@ -564,7 +551,6 @@ static void must_read_to_pipe(struct xls_image *image, const void *data,
                               size_t len, const struct xls_image_read_how *how)
 {
     struct pipe_reading p = { .e = { .data = data, .len = len } };
-    struct xls_image_read_how lent = *how;
     pthread_t thread;
     int fds[2], rc;
 
@@ -573,8 +559,7 @@ static void must_read_to_pipe(struct xls_image *image, const void *data,
     fcntl(fds[0], F_SETPIPE_SZ, 1 << 20);
     p.fd = fds[0];
     must(!__real_pthread_create(&thread, NULL, read_pipe, &p));
-    lent.lend = true;
-    rc = xls_image_read_checked(image, fds[1], "pipe", &lent);
+    rc = xls_image_read_checked(image, fds[1], "pipe", how);
     close(fds[1]);
     pthread_join(thread, NULL);
     close(fds[0]);
