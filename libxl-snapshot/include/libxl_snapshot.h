@@ -451,10 +451,6 @@ char *libxl_disk_chain_to_nested_json(libxl_ctx *ctx,
  * that finds the job ended: _info, _wait and _abort below, or any operation
  * on the domain. Until then everything is consistent, too.
  *
- * During a job that has no READY and no speed limit, the iothread that QEMU has
- * for the disk polls for up to 4 ms, instead of 33 us, until a call finds it
- * ended: faster copying, for CPU time. One set to something else is left alone.
- *
  * A layer below the active one is immutable; the layer that a job writes is
  * made writable for the job alone. A disk whose layers are of one format keeps
  * its path through a pull or commit: the path names the active layer, and the

@@ -100,8 +100,7 @@ void xls_blocks_free(struct xls_blocks *b)
     pthread_mutex_unlock(&b->lock);
     xls_threads_join(&b->threads);
     for (i = 0; i < b->num; i++)
-        if (b->blocks[i].data)
-            free(b->blocks[i].data);
+        free(b->blocks[i].data);
     pthread_mutex_destroy(&b->lock);
     pthread_cond_destroy(&b->work);
     pthread_cond_destroy(&b->done);

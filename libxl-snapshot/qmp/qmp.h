@@ -106,17 +106,15 @@ int xls_qmp_add_fd(struct xls_qmp *qmp, int fd, const char *opaque,
 int xls_qmp_remove_fd(struct xls_qmp *qmp, int64_t fdset);
 
 /*
- * A transaction: xls_qmp_transaction_add takes ownership of data; _run sends
- * all actions as one QMP "transaction" and empties the list in every case.
+ * A transaction: xls_qmp_transaction_add takes ownership of data; _stage and
+ * _fire send all actions as one QMP "transaction", in the two steps of
+ * xls_qmp_stage and _fire. _stage empties the list in every case.
  */
 struct xls_qmp_transaction {
     struct xls_json *actions;
 };
 void xls_qmp_transaction_add(struct xls_qmp_transaction *t, const char *type,
                              struct xls_json *data);
-int xls_qmp_transaction_run(struct xls_qmp *qmp, struct xls_qmp_transaction *t,
-                            unsigned timeout_ms);
-/* _run in the two steps of xls_qmp_stage and _fire. */
 int xls_qmp_transaction_stage(struct xls_qmp *qmp,
                               struct xls_qmp_transaction *t,
                               unsigned timeout_ms);

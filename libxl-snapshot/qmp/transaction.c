@@ -23,12 +23,6 @@ static struct xls_json *take_args(struct xls_qmp_transaction *t)
     return args;
 }
 
-int xls_qmp_transaction_run(struct xls_qmp *qmp, struct xls_qmp_transaction *t,
-                            unsigned timeout_ms)
-{
-    return xls_qmp_run(qmp, "transaction", take_args(t), timeout_ms, NULL);
-}
-
 int xls_qmp_transaction_stage(struct xls_qmp *qmp,
                               struct xls_qmp_transaction *t,
                               unsigned timeout_ms)

@@ -60,7 +60,7 @@ static uint64_t sync_snapshot(struct qmp_vm *vm, int num, int round)
                  "'snapshot-node-name':'sync-%s-%d','format':'qcow2'}",
                  vm_top_node(vm, vdev_name(i)), vm->dir, vdev_name(i), round,
                  vdev_name(i), round));
-    assert_int_equal(xls_qmp_transaction_run(vm->qmp, &t, VM_TIMEOUT_MS), 0);
+    assert_int_equal(vm_transaction(vm, &t), 0);
     return xls_qmp_last_us(vm->qmp);
 }
 

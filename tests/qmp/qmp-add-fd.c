@@ -111,7 +111,7 @@ static void passed_file_can_be_an_overlay(void **state)
     xls_qmp_transaction_add(&t, "blockdev-snapshot",
                             json("{'node':'%s','overlay':'passed'}",
                                  vm->disks[0].node));
-    assert_int_equal(xls_qmp_transaction_run(vm->qmp, &t, VM_TIMEOUT_MS), 0);
+    assert_int_equal(vm_transaction(vm, &t), 0);
     assert_int_equal(xls_qmp_remove_fd(vm->qmp, fdset), 0);
     /* QEMU names no path of such a layer */
     snprintf(path, sizeof(path), "/dev/fdset/%lld", (long long)fdset);

@@ -60,7 +60,7 @@ static void freeze_base(struct fixture *f)
     xls_qmp_transaction_add(&t, "blockdev-snapshot",
                             json("{'node':'%s','overlay':'over'}",
                                  f->base.node));
-    assert_int_equal(xls_qmp_transaction_run(f->vm->qmp, &t, VM_TIMEOUT_MS), 0);
+    assert_int_equal(vm_transaction(f->vm, &t), 0);
 }
 
 static bool data_is_right(struct fixture *f)

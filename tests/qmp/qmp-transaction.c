@@ -79,7 +79,7 @@ static void snapshot_all(struct qmp_vm *vm)
         snprintf(overlay, sizeof(overlay), "over%d", i);
         add_action(vm, &t, i, overlay);
     }
-    rc = xls_qmp_transaction_run(vm->qmp, &t, VM_TIMEOUT_MS);
+    rc = vm_transaction(vm, &t);
     if (rc)
         fail_msg("%s", xls_qmp_error_desc(vm->qmp));
     assert_null(t.actions);
@@ -139,7 +139,7 @@ static void refused(int bad, const char *overlay, const char *words)
         snprintf(good, sizeof(good), "over%d", i);
         add_action(vm, &t, i, i == bad ? overlay : good);
     }
-    assert_int_equal(xls_qmp_transaction_run(vm->qmp, &t, VM_TIMEOUT_MS),
+    assert_int_equal(vm_transaction(vm, &t),
                      ERROR_SNAPSHOT_QEMU);
     assert_null(t.actions);
     if (!strstr(xls_qmp_error_desc(vm->qmp), words))
@@ -183,13 +183,13 @@ static void action_of_an_unknown_type_leaves_all_disks_alone(void **state)
     (void)state;
     add_action(vm, &t, 0, "over0");
     xls_qmp_transaction_add(&t, "no-such-action", xls_json_object());
-    assert_int_equal(xls_qmp_transaction_run(vm->qmp, &t, VM_TIMEOUT_MS),
+    assert_int_equal(vm_transaction(vm, &t),
                      ERROR_SNAPSHOT_QEMU);
     assert_on_bases(vm);
 
     add_action(vm, &t, 0, "over0");
     xls_qmp_transaction_add(&t, "abort", xls_json_object());
-    assert_int_equal(xls_qmp_transaction_run(vm->qmp, &t, VM_TIMEOUT_MS),
+    assert_int_equal(vm_transaction(vm, &t),
                      ERROR_SNAPSHOT_QEMU);
     assert_on_bases(vm);
 }
@@ -200,7 +200,7 @@ static void empty_transaction_changes_nothing(void **state)
     struct xls_qmp_transaction t = { NULL };
 
     (void)state;
-    assert_int_equal(xls_qmp_transaction_run(vm->qmp, &t, VM_TIMEOUT_MS), 0);
+    assert_int_equal(vm_transaction(vm, &t), 0);
     assert_on_bases(vm);
 }
 

@@ -372,6 +372,13 @@ void vm_do(struct qmp_vm *vm, const char *command, struct xls_json *args)
     xls_json_free(vm_run(vm, command, args));
 }
 
+int vm_transaction(struct qmp_vm *vm, struct xls_qmp_transaction *t)
+{
+    int rc = xls_qmp_transaction_stage(vm->qmp, t, VM_TIMEOUT_MS);
+
+    return rc ? rc : xls_qmp_transaction_fire(vm->qmp, VM_TIMEOUT_MS);
+}
+
 struct xls_json *vm_event(struct qmp_vm *vm, const char *name)
 {
     struct xls_json *event;

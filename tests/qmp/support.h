@@ -80,6 +80,8 @@ struct xls_json *vm_run(struct qmp_vm *vm, const char *command,
                         struct xls_json *args);
 /* Runs a command whose result does not matter, but which must succeed. */
 void vm_do(struct qmp_vm *vm, const char *command, struct xls_json *args);
+/* Stages and fires a transaction; the result is of either. */
+int vm_transaction(struct qmp_vm *vm, struct xls_qmp_transaction *t);
 /* Waits for an event of this name; to be freed. Others are dropped. */
 struct xls_json *vm_event(struct qmp_vm *vm, const char *name);
 /* Waits until a job is in a state (JOB_STATUS_CHANGE or already there). */
