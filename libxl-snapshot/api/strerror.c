@@ -22,8 +22,6 @@ const char *libxl_snapshot_strerror(int rc)
         return "an image is damaged, truncated or of another kind";
     case ERROR_SNAPSHOT_DISK_UNSUPPORTED:
         return "a disk cannot take part";
-    case ERROR_SNAPSHOT_GUEST_AGENT:
-        return "the guest agent failed or is not there";
     case ERROR_SNAPSHOT_BUSY:
         return "another operation on this domain is under way";
     case ERROR_SNAPSHOT_EXISTS:
