@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "cli/disk_job.h"
+#include "common/files.h"
 #include "common/mark.h"
 
 static bool is_recorded(const struct store *st, const char *path)
@@ -12,7 +13,7 @@ static bool is_recorded(const struct store *st, const char *path)
 
             if (d->method == LIBXL_SNAPSHOT_METHOD_EXTERNAL &&
                 (str_same(d->layer_path, path) ||
-                 image_same(d->layer_path, path)))
+                 xls_same_file(d->layer_path, path)))
                 return true;
         }
     return false;

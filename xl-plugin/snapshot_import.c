@@ -8,6 +8,7 @@
 #include "cli/fold_library.h"
 #include "cli/memory.h"
 #include "common/alloc.h"
+#include "common/files.h"
 #include "store/outside.h"
 #include "util/size.h"
 
@@ -79,7 +80,7 @@ static int check_fits(struct import *i, struct error *e)
     int ret;
 
     /* It is the snapshot's memory already. */
-    if (rec->memory && image_same(i->file, rec->memory_path))
+    if (rec->memory && xls_same_file(i->file, rec->memory_path))
         return 0;
     ret = memory_fits(i->cli, i->file, rec, e);
     if (!ret && !has_external(rec))

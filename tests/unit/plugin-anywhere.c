@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "common/files.h"
 #include "name_changes.h"
 #include "storage/fold_internal.h"
 #include "storage/space.h"
@@ -120,7 +121,7 @@ static bool needed(const char *path)
     int i;
 
     for (i = 0; i < st->info.num_leftovers; i++)
-        if (image_same(st->info.leftovers[i].layer_path, path))
+        if (xls_same_file(st->info.leftovers[i].layer_path, path))
             return true;
     return fold_active(&fold, path) || fold_configured(st, path) ||
         fold_referred(st, path, -1, NULL);

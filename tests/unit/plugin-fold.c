@@ -10,6 +10,7 @@
 #include <sys/mount.h>
 #include <time.h>
 
+#include "common/files.h"
 #include "storage/run.h"
 #include "storage/space.h"
 
@@ -169,7 +170,7 @@ static const char *started_on;
 static int says_who_runs(void *user, const char *path, struct error *e)
 {
     (void)user;
-    return image_same(path, started_on)
+    return xls_same_file(path, started_on)
         ? error_set(e, "%s is in use by domain web2", path) : 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include <sys/mount.h>
 
+#include "common/files.h"
 #include "diskimage/written.h"
 #include "storage/identity.h"
 #include "storage/run.h"
@@ -196,7 +197,7 @@ static void an_overlay_with_a_temporary_name_is_put_in_place(void **state)
                       "read -P 0 64k 64k"));
     assert_int_equal(access(temp, F_OK), -1);
     assert_true(image_frozen(record_disk(rec, "xvdb")->layer_path));
-    assert_false(image_same(record_disk(rec, "xvdb")->layer_path,
+    assert_false(xls_same_file(record_disk(rec, "xvdb")->layer_path,
                             store_disk(st, "xvdb")->top_path));
     free(temp);
 }

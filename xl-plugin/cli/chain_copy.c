@@ -10,6 +10,7 @@
 
 #include "cli/users.h"
 #include "common/alloc.h"
+#include "common/files.h"
 #include "common/names.h"
 #include "common/percent.h"
 #include "storage/fold_internal.h"
@@ -443,7 +444,7 @@ static bool runs_on_copy(const struct session *s, const xl_snapshot_job *noted)
 
     return domain_runs(s->domain.domid) && disk &&
         (str_same(disk->path, noted->layers[0].to) ||
-         image_same(disk->path, noted->layers[0].to));
+         xls_same_file(disk->path, noted->layers[0].to));
 }
 
 int chain_copy_follow(struct session *s, struct cli *cli,

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "store/tree.h"
 
@@ -50,6 +51,19 @@ void cli_print_json(struct xls_json *v)
               "UTF-8\n", stderr);
     free(text);
     xls_json_free(v);
+}
+
+void command_help(const struct command *command)
+{
+    const char *line;
+
+    printf("Usage: xl %s %s\n\n%s.\n\nOptions:\n\n", command->name,
+           command->usage, command->summary);
+    for (line = command->options; line && *line;
+         line = strchr(line, '\n') + 1)
+        printf("%.*s", (int)(strchr(line, '\n') + 1 - line), line);
+    puts("--json                 print in JSON\n"
+         "--help                 this text");
 }
 
 int cli_option(struct cli *cli, int argc, char **argv,

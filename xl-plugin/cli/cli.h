@@ -81,6 +81,8 @@ struct domain {
  * of a domain that does not run. */
 int cli_domain(struct cli *cli, const char *text, bool running,
                struct domain *domain, struct error *e);
+/* Whether a text can only be the number of a domain. */
+bool domain_is_id(const char *text);
 /* The disks of all running domains. */
 int cli_live(struct cli *cli, struct live *live, struct error *e);
 

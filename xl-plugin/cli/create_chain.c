@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "common/files.h"
 #include "storage/image.h"
 
 static int check_depth(const struct create_options *o,
@@ -29,7 +30,7 @@ static bool is_ours(const struct store *st, const char *path, const char *name)
             if (d->method == LIBXL_SNAPSHOT_METHOD_INTERNAL &&
                 str_same(d->internal_name, name) &&
                 (str_same(d->layer_path, path) ||
-                 image_same(d->layer_path, path)))
+                 xls_same_file(d->layer_path, path)))
                 return true;
         }
     for (i = 0; i < st->info.num_leftovers; i++)

@@ -39,18 +39,21 @@ int job_run(struct disk_job *d,
             int (*start)(struct disk_job *d, uint32_t domid,
                          const libxl_snapshot_how *how, const void *args),
             const void *args);
-/* Notes in the store that a job begins; -1 and d->error. from, to: see
+/* cli/job_note.c: notes in the store that a job begins; -1 and d->error. from, to: see
  * xl_snapshot_job; may be NULL. */
 int job_note(struct disk_job *d, const char *from, const char *to);
 /* The same in two steps; the note is valid until the next one. */
 xl_snapshot_job *job_note_new(struct disk_job *d, const char *from,
                               const char *to);
 int job_note_write(struct disk_job *d);
+/* The i-th note goes, in memory only. */
+void job_note_forget(struct store *st, int i);
+
 /* From where it runs: waits, and ends it. Returns the exit code. */
 int job_wait(struct disk_job *d);
 void job_print(struct disk_job *d);
 
-/* Brings the store up to what has become of jobs; for session_open. */
+/* cli/job_follow.c: brings the store up to what has become of jobs; for session_open. */
 int job_follow(struct session *s, struct cli *cli, struct error *e);
 
 /* cli/disk_users.c: libxl_snapshot_how's layer_users, of a struct disk_job

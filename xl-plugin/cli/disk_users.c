@@ -2,6 +2,7 @@
 
 #include "cli/disk_job.h"
 #include "common/alloc.h"
+#include "common/files.h"
 
 /* A snapshot in a store that needs the layer; malloc'ed text or NULL. A deleted
  * one, whose layers are only kept, does not. */
@@ -14,7 +15,7 @@ static char *snapshot_of(const struct store *st, const char *path)
 
         for (j = 0; !rec->hidden && j < rec->num_disks; j++)
             if (str_same(rec->disks[j].layer_path, path) ||
-                image_same(rec->disks[j].layer_path, path))
+                xls_same_file(rec->disks[j].layer_path, path))
                 return xls_asprintf("snapshot %s of %s", rec->name,
                                     st->domain);
     }
@@ -53,7 +54,7 @@ static char *other_child(const struct layers *l, const char *path,
 
         if (child->image.backing &&
             (str_same(child->image.backing, path) ||
-             image_same(child->image.backing, path)) &&
+             xls_same_file(child->image.backing, path)) &&
             !(child->live && child->live->domid == domid &&
               str_same(child->live->vdev, vdev)))
             return xls_asprintf("%s, which is based on it",

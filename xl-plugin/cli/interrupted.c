@@ -9,6 +9,7 @@
 #include "cli/fold_library.h"
 #include "cli/users.h"
 #include "common/alloc.h"
+#include "common/files.h"
 #include "diskimage/written.h"
 #include "storage/identity.h"
 #include "supervise/supervise.h"
@@ -221,7 +222,7 @@ static const char *made_layer(const xl_snapshot_domain *info,
             continue;
         }
         if (str_same(image.backing, disk->layer_path) ||
-            (image.backing && image_same(image.backing, disk->layer_path)))
+            (image.backing && xls_same_file(image.backing, disk->layer_path)))
             found = path;
         image_dispose(&image);
     }

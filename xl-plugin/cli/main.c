@@ -139,19 +139,6 @@ const struct command *command_find(const char *name)
     return NULL;
 }
 
-void command_help(const struct command *command)
-{
-    const char *line;
-
-    printf("Usage: xl %s %s\n\n%s.\n\nOptions:\n\n", command->name,
-           command->usage, command->summary);
-    for (line = command->options; line && *line;
-         line = strchr(line, '\n') + 1)
-        printf("%.*s", (int)(strchr(line, '\n') + 1 - line), line);
-    puts("--json                 print in JSON\n"
-         "--help                 this text");
-}
-
 static void list_commands(const char *title, const char *prefix)
 {
     const struct command *c;

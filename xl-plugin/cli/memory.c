@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "cli/progress.h"
+#include "common/files.h"
 #include "storage/savefile.h"
 #include "util/capture.h"
 
@@ -131,7 +132,7 @@ static int compare(const char *path, const libxl_domain_config *config,
 
         if (d->method != LIBXL_SNAPSHOT_METHOD_EXTERNAL ||
             str_same(file, d->layer_path) ||
-            (file && image_same(file, d->layer_path)))
+            (file && xls_same_file(file, d->layer_path)))
             continue;
         return error_set(e, "disk %s is %s by the configuration in %s, and %s "
                          "in snapshot %s", d->vdev, file ? file : "not there",

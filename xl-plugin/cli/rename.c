@@ -6,6 +6,7 @@
 #include <libxl_utils.h>
 
 #include "common/alloc.h"
+#include "common/files.h"
 #include "storage/image.h"
 
 static bool has_uuid(struct cli *cli, const struct store *st, uint32_t domid)
@@ -38,7 +39,7 @@ static int count_disks(const struct store *st, const struct live *live,
         const struct live_disk *disk = live_find(live, domid, d->vdev);
 
         num += disk && (str_same(disk->path, d->top_path) ||
-                        image_same(disk->path, d->top_path));
+                        xls_same_file(disk->path, d->top_path));
     }
     for (i = 0; i < live->num; i++)
         has += live->v[i].domid == domid;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "common/files.h"
 #include "storage/image.h"
 #include "storage/run.h"
 
@@ -41,7 +42,7 @@ static char *find_xl(void)
         char *candidate = xls_asprintf("%.*s/xl", (int)len, path);
 
         if (len && is_program(candidate) &&
-            !(own && image_same(own, candidate)))
+            !(own && xls_same_file(own, candidate)))
             found = candidate;
         else
             free(candidate);

@@ -8,6 +8,7 @@
 #include "cli/create_options.h"
 #include "cli/users.h"
 #include "common/alloc.h"
+#include "common/files.h"
 #include "common/names.h"
 #include "diskimage/format.h"
 #include "storage/fold_internal.h"
@@ -171,7 +172,7 @@ static int plan(struct cli *cli, struct session *s, xl_snapshot_record *rec,
      * that failed then. */
     if (disk->method == LIBXL_SNAPSHOT_METHOD_INTERNAL &&
         !str_same(top, disk->layer_path) &&
-        !(top && image_same(top, disk->layer_path))) {
+        !(top && xls_same_file(top, disk->layer_path))) {
         cli_say(cli, "copying the state of disk %s out of %s", disk->vdev,
                 disk->layer_path);
         if (extract(s, rec, disk, e))

@@ -7,6 +7,7 @@
 #include <libxlutil.h>
 
 #include "common/alloc.h"
+#include "common/files.h"
 #include "storage/image.h"
 
 /* What cannot be parsed is for xl to complain about. */
@@ -64,7 +65,7 @@ static const xl_snapshot_domain_disk *moved(const struct store *st,
     if (!d || !disk->pdev_path || str_same(d->top_path, disk->pdev_path))
         return NULL;
     if (!str_same(d->config_path, disk->pdev_path) &&
-        !image_same(d->config_path, disk->pdev_path))
+        !xls_same_file(d->config_path, disk->pdev_path))
         return NULL;
     return d;
 }

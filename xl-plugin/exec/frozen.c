@@ -7,11 +7,12 @@
 #include <libxlutil.h>
 
 #include "common/alloc.h"
+#include "common/files.h"
 #include "storage/image.h"
 
 static bool same(const char *a, const char *b)
 {
-    return a && b && (str_same(a, b) || image_same(a, b));
+    return a && b && (str_same(a, b) || xls_same_file(a, b));
 }
 
 static const char *active_layer(const struct store *st, const char *vdev)

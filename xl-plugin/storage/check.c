@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "common/alloc.h"
+#include "common/files.h"
 #include "diskimage/format.h"
 #include "store/device.h"
 
@@ -28,7 +29,7 @@ static struct checked *find(const struct check *c, const char *path)
         if (str_same(c->files[i].path, path))
             return &c->files[i];
     for (i = 0; i < c->num; i++)
-        if (image_same(c->files[i].path, path))
+        if (xls_same_file(c->files[i].path, path))
             return &c->files[i];
     return NULL;
 }

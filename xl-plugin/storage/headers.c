@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/files.h"
 #include "diskimage/format.h"
 #include "diskimage/mismatch.h"
 #include "storage/image.h"
@@ -23,7 +24,7 @@ static bool same_backing(const libxl_disk_layer *layer,
                             : layer->backing_recorded;
 
     return str_same(known, image->backing) ||
-           (known && image->backing && image_same(known, image->backing));
+           (known && image->backing && xls_same_file(known, image->backing));
 }
 
 static void compare(libxl_disk_chain *chain, libxl_disk_layer *layer,
@@ -116,7 +117,7 @@ static void check_device(libxl_disk_chain *chain, libxl_disk_layer *layer,
     char *now;
 
     if (!d || !(str_same(d->layer_path, layer->filename) ||
-                image_same(d->layer_path, layer->filename)) ||
+                xls_same_file(d->layer_path, layer->filename)) ||
         device_is(d->layer_path, d->device))
         return;
     now = device_identity(d->layer_path);
@@ -159,7 +160,7 @@ int headers_verify(const libxl_disk_chain *chain, const char *top,
         const char *named = i < num ? images[i].path : "no such layer";
 
         if (is_local(&chain->layers[i]) && !str_same(opened, named) &&
-            !image_same(opened, named))
+            !xls_same_file(opened, named))
             ret = error_set(e, "disk %s: QEMU has %s open as layer %d, but the "
                             "headers of the images lead to %s; 'xl disk-chain "
                             "--validate' shows the chain", chain->vdev, opened,

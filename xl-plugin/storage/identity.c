@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "common/files.h"
 #include "store/device.h"
 
 void identity_top(const struct store *st, const struct live *live,
@@ -32,7 +33,7 @@ static bool is_layer_of(const struct store *st, const char *vdev,
         const xl_snapshot_disk *d = record_disk(st->records[i], vdev);
 
         if (d && (str_same(d->layer_path, path) ||
-                  image_same(d->layer_path, path)))
+                  xls_same_file(d->layer_path, path)))
             return true;
     }
     return false;
@@ -208,9 +209,9 @@ static int check_not_frozen(const struct store *st, const struct live *live,
     const xl_snapshot_domain_disk *known = store_disk(st, d->vdev);
 
     if (d->method != LIBXL_SNAPSHOT_METHOD_EXTERNAL || !disk || !known ||
-        !image_same(d->layer_path, disk->path) ||
+        !xls_same_file(d->layer_path, disk->path) ||
         str_same(known->top_path, disk->path) ||
-        image_same(known->top_path, disk->path) || !image_frozen(disk->path))
+        xls_same_file(known->top_path, disk->path) || !image_frozen(disk->path))
         return 0;
     return error_set(e, "domain %s was started on %s, which is frozen for "
                      "snapshot %s, and so it has no disk %s: that is %s, of "
@@ -347,7 +348,7 @@ bool identity_based_on(const struct live *live, uint32_t domid,
                                         e))
             return false;
         yes = image.backing && (str_same(image.backing, d->layer_path) ||
-                                image_same(image.backing, d->layer_path));
+                                xls_same_file(image.backing, d->layer_path));
     }
     image_dispose(&image);
     return yes;

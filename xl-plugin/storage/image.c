@@ -347,14 +347,3 @@ int image_map(const char *path, libxl_disk_format format,
     }
     return ret;
 }
-
-bool image_same(const char *a, const char *b)
-{
-    struct stat sa, sb;
-
-    if (stat(a, &sa) || stat(b, &sb))
-        return false;
-    if (S_ISBLK(sa.st_mode) && S_ISBLK(sb.st_mode))
-        return sa.st_rdev == sb.st_rdev;
-    return sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
-}

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "common/alloc.h"
+#include "common/files.h"
 #include "diskimage/format.h"
 
 void live_add(struct live *live, const char *domain, uint32_t domid,
@@ -78,7 +79,7 @@ struct layer *layers_find(const struct layers *l, const char *path)
         if (str_same(l->v[i].image.path, path))
             return &l->v[i];
     for (i = 0; i < l->num; i++)
-        if (path && image_same(l->v[i].image.path, path))
+        if (path && xls_same_file(l->v[i].image.path, path))
             return &l->v[i];
     return NULL;
 }
@@ -91,7 +92,7 @@ struct layer *layers_next_child(const struct layers *l, const char *path,
     for (i = last ? last - l->v + 1 : 0; i < l->num; i++) {
         const char *backing = l->v[i].image.backing;
 
-        if (backing && (str_same(backing, path) || image_same(backing, path)))
+        if (backing && (str_same(backing, path) || xls_same_file(backing, path)))
             return &l->v[i];
     }
     return NULL;

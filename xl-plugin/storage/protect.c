@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "common/files.h"
 #include "storage/image.h"
 
 static bool is_active(const struct store *st, const struct live *live,
@@ -11,10 +12,10 @@ static bool is_active(const struct store *st, const struct live *live,
     int i;
 
     for (i = 0; i < st->info.num_disks; i++)
-        if (image_same(st->info.disks[i].top_path, path))
+        if (xls_same_file(st->info.disks[i].top_path, path))
             return true;
     for (i = 0; i < live->num; i++)
-        if (image_same(live->v[i].path, path))
+        if (xls_same_file(live->v[i].path, path))
             return true;
     return false;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "common/files.h"
 #include "common/names.h"
 #include "diskimage/written.h"
 #include "storage/fold_internal.h"
@@ -39,7 +40,7 @@ static bool is_on(const char *overlay, const char *layer)
         return false;
     }
     yes = image.backing && (str_same(image.backing, layer) ||
-                            image_same(image.backing, layer));
+                            xls_same_file(image.backing, layer));
     image_dispose(&image);
     return yes;
 }
@@ -58,7 +59,7 @@ static char *temporary_overlay(const xl_snapshot_disk *d)
         struct stat st;
 
         if (strstr(entry->d_name, "xls-") && !lstat(path, &st) &&
-            S_ISREG(st.st_mode) && !image_same(path, d->overlay_path) &&
+            S_ISREG(st.st_mode) && !xls_same_file(path, d->overlay_path) &&
             is_on(path, d->layer_path))
             found = xls_strdup(path);
         free(path);
@@ -169,7 +170,7 @@ static int put_in_place(const xl_snapshot_disk *d, const char *overlay,
         return error_errno(e, "cannot link %s to %s", d->overlay_path,
                            d->layer_path);
     if (!access(d->overlay_path, F_OK) &&
-        !image_same(d->overlay_path, d->layer_path))
+        !xls_same_file(d->overlay_path, d->layer_path))
         return error_set(e, "%s is neither the layer %s nor the overlay %s; "
                          "rename the overlay to it once it is in order",
                          d->overlay_path, d->layer_path, overlay);

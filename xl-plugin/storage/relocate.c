@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "common/files.h"
 #include "diskimage/format.h"
 #include "storage/identity.h"
 #include "store/device.h"
@@ -91,7 +92,7 @@ static int check_twin(const struct relocated *f, const struct image *image,
     int ret = 0;
 
     if (str_same(f->old, f->path) || access(f->old, F_OK) ||
-        image_same(f->old, f->path))
+        xls_same_file(f->old, f->path))
         return 0;
     if (image_info(f->old, f->format, &twin, &ignored)) {
         error_clear(&ignored);

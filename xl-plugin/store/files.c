@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "store/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "store/store.h"
 
 #define MAX_FILE (4u << 20)
 
@@ -174,4 +176,27 @@ int store_file_remove(int dir, const char *path, const char *name,
     if (fsync(dir))
         return error_errno(e, "cannot sync the directory %s", path);
     return 0;
+}
+
+int store_each_file(struct store *st,
+                     int (*f)(struct store *st, const char *file,
+                              struct error *e),
+                     struct error *e)
+{
+    struct dirent *entry;
+    int fd, ret = 0;
+    DIR *dir;
+
+    fd = openat(st->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir) {
+        error_errno(e, "cannot read the directory %s", st->path);
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    while (!ret && (entry = readdir(dir)))
+        ret = f(st, entry->d_name, e);
+    closedir(dir);
+    return ret;
 }

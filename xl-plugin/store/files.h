@@ -36,4 +36,11 @@ int store_file_write(int dir, const char *path, const char *name,
 int store_file_remove(int dir, const char *path, const char *name,
                       struct error *e);
 
+struct store;
+/* Calls f for each file of the store's directory until it fails. */
+int store_each_file(struct store *st,
+                    int (*f)(struct store *st, const char *file,
+                             struct error *e),
+                    struct error *e);
+
 #endif

@@ -9,6 +9,7 @@
 #include "util/strings.h"
 
 #define STORE_ROOT "/var/lib/xen/snapshots"
+#define STORE_FORMAT_VERSION 1
 
 /*
  * What is known about one domain's snapshots; store/README.md describes the

@@ -64,3 +64,10 @@ void strings_free(struct strings *l)
     free(l->v);
     memset(l, 0, sizeof(*l));
 }
+
+bool str_ends_with(const char *s, const char *end)
+{
+    size_t len = strlen(s), end_len = strlen(end);
+
+    return len > end_len && !strcmp(s + len - end_len, end);
+}

@@ -39,4 +39,7 @@ bool strings_has(const struct strings *l, const char *s);
 char *strings_join(const struct strings *l, const char *between);
 void strings_free(struct strings *l);
 
+/* Whether s ends with end, and is longer. */
+bool str_ends_with(const char *s, const char *end);
+
 #endif
