@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#ifndef XLS_BASE_ALLOC_H
-#define XLS_BASE_ALLOC_H
+#ifndef XLS_COMMON_ALLOC_H
+#define XLS_COMMON_ALLOC_H
 
 #include <stdarg.h>
 #include <stddef.h>

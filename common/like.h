@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#ifndef XLS_BASE_LIKE_H
-#define XLS_BASE_LIKE_H
+#ifndef XLS_COMMON_LIKE_H
+#define XLS_COMMON_LIKE_H
 
 /*
  * Creates a file (O_EXCL, no symlink followed) for reading and writing. like

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#ifndef XLS_BASE_NAMES_H
-#define XLS_BASE_NAMES_H
+#ifndef XLS_COMMON_NAMES_H
+#define XLS_COMMON_NAMES_H
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#ifndef XLS_BASE_PERCENT_H
-#define XLS_BASE_PERCENT_H
+#ifndef XLS_COMMON_PERCENT_H
+#define XLS_COMMON_PERCENT_H
 
 #include <stddef.h>
 

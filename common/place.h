@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#ifndef XLS_BASE_PLACE_H
-#define XLS_BASE_PLACE_H
+#ifndef XLS_COMMON_PLACE_H
+#define XLS_COMMON_PLACE_H
 
 #include <stdbool.h>
 #include <sys/stat.h>

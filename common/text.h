@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#ifndef XLS_BASE_TEXT_H
-#define XLS_BASE_TEXT_H
+#ifndef XLS_COMMON_TEXT_H
+#define XLS_COMMON_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#ifndef XLS_BASE_UNIQUE_H
-#define XLS_BASE_UNIQUE_H
+#ifndef XLS_COMMON_UNIQUE_H
+#define XLS_COMMON_UNIQUE_H
 
 #include <stdbool.h>
 

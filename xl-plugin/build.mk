@@ -3,7 +3,7 @@
 # it shares with it besides (JSON, the runtime of generated types, logging, who
 # uses a file) is
 # compiled in, since the library does not export it.
-PLUGIN_SRCS := $(wildcard xl-plugin/*.c xl-plugin/*/*.c)
+PLUGIN_SRCS := $(wildcard xl-plugin/*/*.c)
 PLUGIN_GEN  := $(GEN)/_xl_snapshot_types.c
 PLUGIN_SHARED := $(COMMON_SRCS) $(wildcard libxl-snapshot/diskimage/*.c) \
                  $(addprefix libxl-snapshot/xen/,config.c users.c)

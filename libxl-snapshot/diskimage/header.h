@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#ifndef XLS_FILES_HEADER_H
-#define XLS_FILES_HEADER_H
+#ifndef XLS_DISKIMAGE_HEADER_H
+#define XLS_DISKIMAGE_HEADER_H
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#ifndef XLS_BASE_MISMATCH_H
-#define XLS_BASE_MISMATCH_H
+#ifndef XLS_DISKIMAGE_MISMATCH_H
+#define XLS_DISKIMAGE_MISMATCH_H
 
 #include <libxl_snapshot.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#ifndef XLS_FILES_WRITTEN_H
-#define XLS_FILES_WRITTEN_H
+#ifndef XLS_DISKIMAGE_WRITTEN_H
+#define XLS_DISKIMAGE_WRITTEN_H
 
 #include <stdbool.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#ifndef XLS_IMAGE_CODEC_H
-#define XLS_IMAGE_CODEC_H
+#ifndef XLS_MEMIMAGE_CODEC_H
+#define XLS_MEMIMAGE_CODEC_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /* A memory image's layout; FORMAT.md says what it means. */
-#ifndef XLS_IMAGE_FORMAT_H
-#define XLS_IMAGE_FORMAT_H
+#ifndef XLS_MEMIMAGE_FORMAT_H
+#define XLS_MEMIMAGE_FORMAT_H
 
 #include <assert.h>
 #include <endian.h>

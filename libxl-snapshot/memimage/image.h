@@ -4,8 +4,8 @@
  * checked, and where it is known from an earlier image, referred to there.
  * FORMAT.md specifies the file.
  */
-#ifndef XLS_IMAGE_H
-#define XLS_IMAGE_H
+#ifndef XLS_MEMIMAGE_H
+#define XLS_MEMIMAGE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#ifndef XLS_IMAGE_INTERNAL_H
-#define XLS_IMAGE_INTERNAL_H
+#ifndef XLS_MEMIMAGE_INTERNAL_H
+#define XLS_MEMIMAGE_INTERNAL_H
 
 #include "memimage/codec.h"
 #include "memimage/image.h"

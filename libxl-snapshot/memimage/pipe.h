@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /* An image as one end of a pipe, by a thread of its own. */
-#ifndef XLS_IMAGE_PIPE_H
-#define XLS_IMAGE_PIPE_H
+#ifndef XLS_MEMIMAGE_PIPE_H
+#define XLS_MEMIMAGE_PIPE_H
 
 #include "memimage/image.h"
 

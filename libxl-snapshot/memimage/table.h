@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#ifndef XLS_IMAGE_TABLE_H
-#define XLS_IMAGE_TABLE_H
+#ifndef XLS_MEMIMAGE_TABLE_H
+#define XLS_MEMIMAGE_TABLE_H
 
 #include <stdint.h>
 

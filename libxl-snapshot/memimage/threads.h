@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#ifndef XLS_IMAGE_THREADS_H
-#define XLS_IMAGE_THREADS_H
+#ifndef XLS_MEMIMAGE_THREADS_H
+#define XLS_MEMIMAGE_THREADS_H
 
 #include <pthread.h>
 

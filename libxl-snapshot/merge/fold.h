@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#ifndef XLS_BLOCK_FOLD_H
-#define XLS_BLOCK_FOLD_H
+#ifndef XLS_MERGE_FOLD_H
+#define XLS_MERGE_FOLD_H
 
 #include "block/disk.h"
 #include "common/json/json.h"

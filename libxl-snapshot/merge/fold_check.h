@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#ifndef XLS_BLOCK_FOLD_CHECK_H
-#define XLS_BLOCK_FOLD_CHECK_H
+#ifndef XLS_MERGE_FOLD_CHECK_H
+#define XLS_MERGE_FOLD_CHECK_H
 
 #include "block/disk.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#ifndef XLS_DOMAIN_MEMFILE_H
-#define XLS_DOMAIN_MEMFILE_H
+#ifndef XLS_MEMFILE_H
+#define XLS_MEMFILE_H
 
 #include <stdbool.h>
 #include <stddef.h>

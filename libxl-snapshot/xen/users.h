@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#ifndef XLS_BLOCK_USERS_H
-#define XLS_BLOCK_USERS_H
+#ifndef XLS_USERS_H
+#define XLS_USERS_H
 
 #include <sys/stat.h>
 

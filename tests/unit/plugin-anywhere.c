@@ -20,9 +20,9 @@
 #include <time.h>
 
 #include "common/files.h"
+#include "layers/space.h"
 #include "name_changes.h"
-#include "storage/fold_internal.h"
-#include "storage/space.h"
+#include "offline/fold_internal.h"
 #include "store/tree.h"
 
 #define MAX_SNAPSHOTS 12

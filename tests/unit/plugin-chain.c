@@ -2,8 +2,8 @@
 /* How chains are drawn, and what qemu-img finds of them. */
 #include "plugin.h"
 
-#include "cli/chain_text.h"
-#include "storage/headers.h"
+#include "commands/chain_text.h"
+#include "layers/headers.h"
 #include "store/device.h"
 
 static libxl_disk_layer *add(libxl_disk_chain *chain, int parent,

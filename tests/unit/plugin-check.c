@@ -4,7 +4,7 @@
 
 #include <fcntl.h>
 
-#include "storage/check.h"
+#include "layers/check.h"
 
 static char *dir;
 static struct faults faults;

@@ -2,8 +2,8 @@
 /* What becomes of the files of disk-copy --chain. */
 #include "support/trees.h"
 
-#include "cli/chain_copy.h"
-#include "cli/users.h"
+#include "session/chain_copy.h"
+#include "session/users.h"
 
 #define DOMID 7
 

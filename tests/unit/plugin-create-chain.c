@@ -2,7 +2,7 @@
 /* What speaks against a snapshot of a disk, by the headers of its images. */
 #include "plugin.h"
 
-#include "cli/create_chain.h"
+#include "commands/create_chain.h"
 
 static char *dir, *said;
 static struct create_options options = { .max_layers = 3 };

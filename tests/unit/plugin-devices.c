@@ -2,8 +2,8 @@
 /* Whatever disks a domain has: what is written of them can be read. */
 #include "support/trees.h"
 
-#include "storage/identity.h"
-#include "storage/run.h"
+#include "layers/identity.h"
+#include "layers/run.h"
 
 #define DOMID 7
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "plugin.h"
 
-#include "cli/disk_option.h"
+#include "commands/disk_option.h"
 
 static void check(const char *text, const char *vdev, int method,
                   const char *path, libxl_disk_format format)

@@ -5,8 +5,8 @@
 
 #include <libxlutil.h>
 
-#include "exec/rewrite.h"
-#include "exec/start_lock.h"
+#include "xlcreate/rewrite.h"
+#include "xlcreate/start_lock.h"
 
 #define WORDS(...) \
     (int)(sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *)), \

@@ -11,8 +11,8 @@
 #include <time.h>
 
 #include "common/files.h"
-#include "storage/run.h"
-#include "storage/space.h"
+#include "layers/run.h"
+#include "layers/space.h"
 
 #define MAX_SNAPSHOTS 8
 

@@ -11,8 +11,8 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-#include "storage/fold_internal.h"
-#include "storage/run.h"
+#include "layers/run.h"
+#include "offline/fold_internal.h"
 
 #define DOMID 7
 

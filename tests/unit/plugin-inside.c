@@ -3,7 +3,7 @@
  * meant, whatever the IDs of others are. */
 #include "plugin.h"
 
-#include "storage/image.h"
+#include "layers/image.h"
 
 static char *dir, *path, *copy;
 

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "common/freeze.h"
-#include "storage/image.h"
-#include "storage/protect.h"
+#include "layers/image.h"
+#include "layers/protect.h"
 
 enum { LAYER, TOP, LIVE, PENDING, NUM };
 

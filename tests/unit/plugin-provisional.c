@@ -9,8 +9,8 @@
 
 #include "common/files.h"
 #include "diskimage/written.h"
-#include "storage/identity.h"
-#include "storage/run.h"
+#include "layers/identity.h"
+#include "layers/run.h"
 
 #define DOMID 7
 

@@ -2,7 +2,7 @@
 /* Images that were moved or copied by hand, and the snapshots on them. */
 #include "support/trees.h"
 
-#include "storage/relocate.h"
+#include "offline/relocate.h"
 
 /* Of what the random snapshots are: with it, those of xvda are external. */
 #define SEED 1

@@ -2,8 +2,8 @@
 /* The configuration in what `xl save` writes. */
 #include "plugin.h"
 
+#include "layers/savefile.h"
 #include "savefile/memfile.h"
-#include "storage/savefile.h"
 
 static char *dir, *path;
 

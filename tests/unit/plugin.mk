@@ -2,9 +2,10 @@
 # tests/unit/plugin-*.c link the plugin's parts as well, all but the commands
 # and what needs a libxl context. To be read after build.mk here.
 UNIT_PLUGIN := $(filter $(UNIT_OUT)/plugin-%,$(UNIT_PROGS))
-UNIT_PLUGIN_OBJS := $(addprefix $(OBJ)/xl-plugin/,cli/disk_option.o \
-    cli/chain_text.o) \
-    $(filter $(addprefix $(OBJ)/xl-plugin/,store/% storage/% exec/% util/%), \
+UNIT_PLUGIN_OBJS := $(addprefix $(OBJ)/xl-plugin/,commands/disk_option.o \
+    commands/chain_text.o xlcreate/assignment.o xlcreate/frozen.o xlcreate/spec.o \
+    xlcreate/start_lock.o xlcreate/words.o) \
+    $(filter $(addprefix $(OBJ)/xl-plugin/,store/% layers/% offline/% util/%), \
         $(PLUGIN_OBJS)) $(OBJ)/gen/_xl_snapshot_types.o
 
 # A domain's snapshots without a host, for the tests of what becomes of them.
@@ -24,7 +25,7 @@ $(UNIT_PLUGIN:=.o): private XLS_CFLAGS += -Ixl-plugin
 $(UNIT_PLUGIN:=.o): | $(GEN)/xl_snapshot_types.stamp
 $(UNIT_PLUGIN): $(UNIT_PLUGIN_OBJS)
 # What of the commands it calls it has itself.
-$(UNIT_OUT)/plugin-copies: $(OBJ)/xl-plugin/cli/chain_copy.o
+$(UNIT_OUT)/plugin-copies: $(OBJ)/xl-plugin/session/chain_copy.o
 $(UNIT_PLUGIN): private LIB_LIBS := $(LIBOUT)/libxlsnapshot.a $(PLUGIN_LIBS)
 
 # The dispatcher is a shell script, and so is its test.
@@ -34,5 +35,5 @@ check-dispatcher: $(BINOUT)/xl
 	@echo '  TEST     tests/unit/dispatcher'
 	$(Q)tests/unit/dispatcher $(BINOUT)/xl
 
-$(UNIT_OUT)/plugin-create-chain: $(OBJ)/xl-plugin/cli/create_chain.o
+$(UNIT_OUT)/plugin-create-chain: $(OBJ)/xl-plugin/commands/create_chain.o
 $(UNIT_OUT)/plugin-signals: $(addprefix $(OBJ)/xl-plugin/cli/,signals.o progress.o)

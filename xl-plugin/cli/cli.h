@@ -8,7 +8,7 @@
 #include <libxl_snapshot.h>
 
 #include "common/json/json.h"
-#include "storage/layers.h"
+#include "layers/layers.h"
 #include "store/store.h"
 #include "util/error.h"
 

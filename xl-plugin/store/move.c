@@ -10,7 +10,6 @@
 
 #include "common/alloc.h"
 #include "common/files.h"
-#include "storage/image.h"
 #include "store/check.h"
 #include "store/files.h"
 #include "store/names.h"

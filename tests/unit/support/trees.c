@@ -4,8 +4,8 @@
 #include <sys/mount.h>
 
 #include "diskimage/format.h"
-#include "storage/fold_internal.h"
-#include "storage/run.h"
+#include "layers/run.h"
+#include "offline/fold_internal.h"
 
 #define SIZE "2M"
 #define BLOCKS 32               /* of 64 KiB */

@@ -4,7 +4,7 @@
 
 #include "plugin.h"
 
-#include "storage/fold.h"
+#include "offline/fold.h"
 
 /*
  * The snapshots of a domain "web1" that does not run: what the commands and

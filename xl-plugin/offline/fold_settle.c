@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The steps of a merge that a killed process may leave half done, noted in
+ * domain.json before they are begun.
+ */
+#include "offline/fold_internal.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/names.h"
+
+static void clear_writing(struct fold *f)
+{
+    xl_snapshot_domain *info = &f->st->info;
+
+    str_replace(&info->writing, NULL);
+    str_replace(&info->writing_as, NULL);
+    str_replace(&info->writing_into, NULL);
+    info->writing_format = LIBXL_DISK_FORMAT_UNKNOWN;
+    info->writing_inode = 0;
+}
+
+static int forget_writing(struct fold *f, struct error *e)
+{
+    clear_writing(f);
+    return store_write_info(f->st, e);
+}
+
+static int protect_again(const struct fold *f, const char *path,
+                         struct error *e)
+{
+    return access(path, F_OK) ? 0 : fold_protect(f, path, e);
+}
+
+/* A merge has lifted the protection of the layers that it changes, and set
+ * that of an active layer that is to go. */
+static int protect_all(const struct fold *f, struct error *e)
+{
+    const struct store *st = f->st;
+    int i, j, ret = 0;
+
+    for (i = 0; i < st->num_records; i++)
+        for (j = 0; !ret && j < st->records[i]->num_disks; j++)
+            if (st->records[i]->disks[j].method ==
+                LIBXL_SNAPSHOT_METHOD_EXTERNAL)
+                ret = protect_again(f, st->records[i]->disks[j].layer_path,
+                                    e);
+    for (i = 0; !ret && i < st->info.num_disks; i++)
+        ret = protect_again(f, st->info.disks[i].top_path, e);
+    return ret;
+}
+
+/* Nothing was written yet. */
+static void put_all_back(struct fold *f)
+{
+    struct error ignored = { 0 };
+
+    if (!fold_put_back(f, &ignored) && !protect_all(f, &ignored))
+        forget_writing(f, &ignored);
+    error_clear(&ignored);
+}
+
+int fold_begin_into(struct fold *f, const char *path, const char *into,
+                    libxl_disk_format format, struct error *e)
+{
+    xl_snapshot_domain *info = &f->st->info;
+    struct stat st;
+
+    if (fold_unused(f, path, e))
+        return -1;
+    clear_writing(f);
+    str_replace(&info->writing, path);
+    str_replace(&info->writing_into, into);
+    info->writing_format = format;
+    if (into && stat(into, &st)) {
+        clear_writing(f);
+        return error_errno(e, "cannot look at %s", into);
+    }
+    info->writing_inode = into ? st.st_ino : 0;
+    if (fold_put_aside(f, e) ||
+        fold_check_unused(f, path, fold_file(f, path), e) ||
+        (into && fold_check_unused(f, into, into, e))) {
+        put_all_back(f);
+        return -1;
+    }
+    return 0;
+}
+
+int fold_begin(struct fold *f, const char *path, libxl_disk_format format,
+               struct error *e)
+{
+    return fold_begin_into(f, path, NULL, format, e);
+}
+
+const char *fold_file(const struct fold *f, const char *path)
+{
+    const xl_snapshot_domain *info = &f->st->info;
+
+    return str_same(info->writing, path) && !str_none(info->writing_as)
+        ? info->writing_as : path;
+}
+
+int fold_end(struct fold *f, struct error *e)
+{
+    return fold_put_back(f, e) || fold_protect(f, f->st->info.writing, e) ||
+        forget_writing(f, e) ? -1 : 0;
+}
+
+/* The layer below has the name of the one that was merged into it, which is
+ * not needed any more. */
+static int remove_hidden(struct fold *f, struct error *e)
+{
+    const xl_snapshot_domain *info = &f->st->info;
+
+    if (fold_protect(f, info->writing, e) || image_thaw(info->writing_as, e))
+        return -1;
+    if (xls_unlink(info->writing_as, true))
+        return error_errno(e, "cannot remove %s", info->writing_as);
+    return forget_writing(f, e);
+}
+
+int fold_end_into(struct fold *f, struct error *e)
+{
+    const xl_snapshot_domain *info = &f->st->info;
+
+    if (fold_check_unused(f, info->writing_into, info->writing_into, e) ||
+        fold_rename(info->writing_into, info->writing, e)) {
+        fold_abandon(f);
+        return -1;
+    }
+    return remove_hidden(f, e);
+}
+
+/* Whether an interrupted fold_end_into had come that far. */
+static bool took_name(const xl_snapshot_domain *info)
+{
+    struct stat st;
+
+    return !str_none(info->writing_into) &&
+        access(info->writing_into, F_OK) && !stat(info->writing, &st) &&
+        st.st_ino == info->writing_inode;
+}
+
+/* Nobody had them open when qemu-img began: a layer that is open now is a
+ * domain's. */
+static bool may_repair(struct fold *f)
+{
+    const xl_snapshot_domain *info = &f->st->info;
+    const char *file = fold_file(f, info->writing);
+    struct error why = { 0 };
+    bool may;
+
+    may = !fold_check_unused(f, info->writing, file, &why) &&
+        (str_none(info->writing_into) ||
+         !fold_check_unused(f, info->writing_into, info->writing_into, &why));
+    error_clear(&why);
+    return may;
+}
+
+/* What cannot be freed is only space. */
+static int free_leaks(struct fold *f, const char *path, const char *file,
+                      struct error *e)
+{
+    struct error why = { 0 };
+
+    if (access(file, F_OK) || !may_repair(f))
+        return 0;
+    if (image_thaw(file, e))
+        return -1;
+    if (image_repair_leaks(file, &why))
+        fold_say(f, "%s, which was being written, may be larger than it need "
+                 "be: %s", path, why.text);
+    error_clear(&why);
+    return 0;
+}
+
+static int settle_writing(struct fold *f, struct error *e)
+{
+    const xl_snapshot_domain *info = &f->st->info;
+
+    if (str_none(info->writing))
+        return 0;
+    if (took_name(info) && !str_none(info->writing_as) &&
+        !access(info->writing_as, F_OK))
+        return remove_hidden(f, e) || protect_all(f, e) ? -1 : 0;
+    if (info->writing_format == LIBXL_DISK_FORMAT_QCOW2) {
+        const char *written = str_none(info->writing_into)
+            ? info->writing : info->writing_into;
+
+        /* Where it has its own name, nothing was begun, or it was complete. */
+        if (str_none(info->writing_as) || !access(info->writing_as, F_OK))
+            if (free_leaks(f, written, fold_file(f, written), e))
+                return -1;
+    }
+    return fold_put_back(f, e) || protect_all(f, e) || forget_writing(f, e)
+        ? -1 : 0;
+}
+
+void fold_abandon(struct fold *f)
+{
+    struct error ignored = { 0 };
+
+    settle_writing(f, &ignored);
+    error_clear(&ignored);
+}
+
+static int clear_merged(struct fold *f, struct error *e)
+{
+    xl_snapshot_merged_dispose(&f->st->info.merged);
+    xl_snapshot_merged_init(&f->st->info.merged);
+    return store_write_info(f->st, e);
+}
+
+static int point_child(struct fold *f, const struct image *child,
+                       const char *to, libxl_disk_format format,
+                       struct error *e)
+{
+    if (fold_begin(f, child->path, child->format, e))
+        return -1;
+    if (image_rebase(fold_file(f, child->path), to, format, true, e)) {
+        fold_abandon(f);
+        return -1;
+    }
+    return fold_end(f, e);
+}
+
+/* Layers based on from show the same on to. */
+static int point_children(struct fold *f, const char *from, const char *to,
+                          libxl_disk_format format, struct error *e)
+{
+    const struct layer *child = NULL;
+    struct layers l;
+    int ret = 0;
+
+    if (layers_load(&l, f->st, f->live, e))
+        return -1;
+    while (!ret && (child = layers_next_child(&l, from, child)))
+        /* QEMU has done it for those that it has open. */
+        if (!child->live)
+            ret = point_child(f, &child->image, to, format, e);
+    layers_free(&l);
+    return ret ? -1 : 0;
+}
+
+int fold_moved(struct fold *f, const char *from, const char *to,
+               libxl_disk_format to_format, struct error *e)
+{
+    return point_children(f, from, to, to_format, e) ||
+        fold_follow(f->st, from, to, to_format, e) ? -1 : 0;
+}
+
+static int finish_merged(struct fold *f, struct error *e)
+{
+    const xl_snapshot_merged *m = &f->st->info.merged;
+    xl_snapshot_record *rec = store_find(f->st, m->snapshot);
+    xl_snapshot_disk *disk = rec ? record_disk(rec, m->vdev) : NULL;
+
+    if (point_children(f, m->from, m->to, m->to_format, e))
+        return -1;
+    /* First: a record of from's will name the same file from then on. */
+    if (disk && str_same(disk->layer_path, m->to) &&
+        fold_drop(f, rec, disk, e))
+        return -1;
+    if (fold_follow(f->st, m->from, m->to, m->to_format, e) ||
+        fold_protect(f, m->to, e) || fold_discard(f, m->from, NULL, e))
+        return -1;
+    return clear_merged(f, e);
+}
+
+int fold_merged(struct fold *f, const xl_snapshot_record *rec,
+                const char *vdev, const struct image *base, const char *child,
+                struct error *e)
+{
+    xl_snapshot_merged *m = &f->st->info.merged;
+
+    /* A domain that is started on it now would write what is then lost. */
+    if (image_freeze(child, e))
+        return -1;
+    str_replace(&m->snapshot, rec->name);
+    str_replace(&m->vdev, vdev);
+    str_replace(&m->to, base->path);
+    m->to_format = base->format;
+    str_replace(&m->from, child);
+    if (store_write_info(f->st, e) || fold_put_back(f, e))
+        return -1;
+    clear_writing(f);
+    return finish_merged(f, e);
+}
+
+static int settle_merged(struct fold *f, struct error *e)
+{
+    const char *from = f->st->info.merged.from;
+    struct error used = { 0 };
+
+    if (str_none(from))
+        return 0;
+    /* Its protection was lifted, and a domain started on it since: what it
+     * shows is right in any case. */
+    if (!access(from, F_OK) && fold_check_unused(f, from, from, &used)) {
+        error_clear(&used);
+        return clear_merged(f, e);
+    }
+    return protect_all(f, e) || finish_merged(f, e) ? -1 : 0;
+}
+
+int fold_settle(struct fold *f, struct error *e)
+{
+    return settle_writing(f, e) || settle_merged(f, e) ? -1 : 0;
+}
