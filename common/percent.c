@@ -7,16 +7,24 @@
 
 #include "common/alloc.h"
 
-char *xls_percent_encode(const char *text)
+static bool is_unreserved(const char *text, size_t i)
+{
+    return (text[i] >= 'a' && text[i] <= 'z') ||
+           (text[i] >= 'A' && text[i] <= 'Z') ||
+           (text[i] >= '0' && text[i] <= '9') || strchr("-._~", text[i]);
+}
+
+char *xls_percent_encode(const char *text,
+                         bool (*keep)(const char *text, size_t i))
 {
     char *coded = xls_calloc(strlen(text) * 3 + 1, 1), *to = coded;
+    size_t i;
 
-    for (; *text; text++)
-        if ((*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z') ||
-            (*text >= '0' && *text <= '9') || strchr("-._~", *text))
-            *to++ = *text;
+    for (i = 0; text[i]; i++)
+        if (keep ? keep(text, i) : is_unreserved(text, i))
+            *to++ = text[i];
         else
-            to += sprintf(to, "%%%02X", (unsigned char)*text);
+            to += sprintf(to, "%%%02X", (unsigned char)text[i]);
     return coded;
 }
 

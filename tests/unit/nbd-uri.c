@@ -79,7 +79,7 @@ static void any_name_fits_into_a_uri(void **state)
 
     (void)state;
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        char *coded = xls_percent_encode(names[i]), *back;
+        char *coded = xls_percent_encode(names[i], NULL), *back;
 
         assert_null(strpbrk(coded, "+ /?#"));
         back = xls_percent_decode(coded, strlen(coded));

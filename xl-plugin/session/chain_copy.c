@@ -105,7 +105,7 @@ static char *place(const char *to, const char *name)
         return xls_asprintf("%s/%s", to, name);
     while (end && to[end - 1] == '/')
         end--;
-    coded = xls_percent_encode(name);
+    coded = xls_percent_encode(name, NULL);
     /* nbd+unix:///PREFIX has nothing where a host would be. */
     at_root = !strncmp(to, "nbd+unix:", 9) && end <= 9;
     text = xls_asprintf("%.*s%s%s%s", at_root ? 9 : (int)end, to,

@@ -2,11 +2,11 @@
 #include "store/names.h"
 
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/alloc.h"
+#include "common/percent.h"
 
 #define ALNUM "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 #define NAME_MAX_LEN 64
@@ -55,16 +55,7 @@ static bool kept(const char *name, size_t i)
 
 char *domain_name_encode(const char *name)
 {
-    char *file = xls_calloc(3 * strlen(name) + 1, 1), *p = file;
-    size_t i;
-
-    for (i = 0; name[i]; i++)
-        if (kept(name, i))
-            *p++ = name[i];
-        else
-            p += sprintf(p, "%%%02X", (unsigned char)name[i]);
-    *p = 0;
-    return file;
+    return xls_percent_encode(name, kept);
 }
 
 int domain_name_check(const char *name, struct error *e)
@@ -81,35 +72,13 @@ int domain_name_check(const char *name, struct error *e)
                      "one", name, len, NAME_MAX);
 }
 
-static int hex(char c)
-{
-    const char *digits = "0123456789ABCDEF", *p = c ? strchr(digits, c) : NULL;
-
-    return p ? p - digits : -1;
-}
-
 char *domain_name_decode(const char *file)
 {
-    char *name = xls_calloc(strlen(file) + 1, 1), *p = name, *again;
-    const char *from;
+    char *name = xls_percent_decode(file, strlen(file)), *again;
     bool same;
 
-    for (from = file; *from; p++) {
-        int high, low;
-
-        if (*from != '%') {
-            *p = *from++;
-            continue;
-        }
-        high = hex(from[1]);
-        low = high < 0 ? -1 : hex(from[2]);
-        if (low < 0 || (high == 0 && low == 0)) {
-            free(name);
-            return NULL;
-        }
-        *p = high << 4 | low;
-        from += 3;
-    }
+    if (!name)
+        return NULL;
     again = domain_name_encode(name);
     same = *name && !strcmp(again, file);
     free(again);
