@@ -10,6 +10,7 @@
 
 #include "common/alloc.h"
 #include "common/files.h"
+#include "common/replace.h"
 #include "session/paths.h"
 
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
@@ -58,50 +59,42 @@ struct xls_json *xls_journal_new(const struct xls_op *op, const char *operation)
     return o;
 }
 
-static int write_file(struct xls_op *op, const char *path, const char *text)
+/* The domain's lock is ours. */
+static int replace(struct xls_op *op, const char *path, const char *text)
 {
-    int fd, rc;
+    const char *name = strrchr(path, '/') + 1, *failed = "open the directory of";
+    char *temp = xls_asprintf("%s.new", name);
+    int dir, rc = 0;
 
-    rc = xls_file_create(&op->log, path, NULL, &fd);
-    if (rc)
-        return rc;
-    rc = xls_fd_write(&op->log, fd, path, text, strlen(text));
-    if (!rc)
-        rc = xls_fd_sync(&op->log, fd, path);
-    close(fd);
+    dir = open(XLS_STATE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0 || xls_replace(dir, name, temp, text, strlen(text), &failed)) {
+        XLS_ERRORE(&op->log, "cannot %s %s%s", failed, path,
+                   errno == ENOSPC ? "; free some space there" : "");
+        rc = ERROR_SNAPSHOT_STORAGE;
+    }
+    if (dir >= 0)
+        close(dir);
+    free(temp);
     return rc;
 }
 
 int xls_journal_write_to(struct xls_op *op, const char *path,
                          const struct xls_json *content)
 {
-    char *tmp = xls_asprintf("%s.new", path);
     char *text = xls_json_print(content, true);
     int rc;
 
     if (!text) {
         XLS_ERROR(&op->log, "%s cannot be written: a name that the operation "
                   "on domain %s is about is not UTF-8", path, op->name);
-        rc = ERROR_INVAL;
-        goto out;
+        return ERROR_INVAL;
     }
     if (mkdir(XLS_STATE_DIR, 0700) && errno != EEXIST) {
         XLS_ERRORE(&op->log, "cannot make %s", XLS_STATE_DIR);
         rc = ERROR_SNAPSHOT_STORAGE;
-        goto out;
+    } else {
+        rc = replace(op, path, text);
     }
-    /* Of a process killed while it wrote; the domain's lock is ours. */
-    rc = xls_file_unlink(&op->log, tmp);
-    if (rc)
-        goto out;
-    rc = write_file(op, tmp, text);
-    if (!rc)
-        rc = xls_file_rename(&op->log, tmp, path);
-    if (rc)
-        xls_file_unlink(&op->log, tmp);
-
-out:
-    free(tmp);
     free(text);
     return rc;
 }

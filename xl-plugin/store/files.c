@@ -4,13 +4,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "common/replace.h"
 #include "store/store.h"
 
 #define MAX_FILE (4u << 20)
@@ -62,27 +62,12 @@ int store_dir_open(int at, const char *name, const char *path, bool create,
     return fd;
 }
 
-static int read_all(int fd, char *text, size_t size, size_t *len)
-{
-    ssize_t r;
-
-    for (*len = 0; *len < size; *len += r) {
-        r = read(fd, text + *len, size - *len);
-        if (r < 0 && errno == EINTR)
-            r = 0;
-        else if (r < 0)
-            return -1;
-        else if (r == 0)
-            break;
-    }
-    return 0;
-}
-
 int store_file_read(int dir, const char *path, const char *name, char **text,
                     size_t *len, struct error *e)
 {
     char *full = xls_asprintf("%s/%s", path, name);
     struct stat st;
+    ssize_t got;
     int fd, ret;
 
     *text = NULL;
@@ -103,7 +88,9 @@ int store_file_read(int dir, const char *path, const char *name, char **text,
                         (long long)st.st_size);
     } else {
         *text = xls_calloc(st.st_size + 1, 1);
-        ret = read_all(fd, *text, st.st_size, len);
+        got = xls_read_all(fd, *text, st.st_size);
+        *len = got < 0 ? 0 : got;
+        ret = got < 0 ? -1 : 0;
         if (ret) {
             error_errno(e, "cannot read %s", full);
             free(*text);
@@ -116,53 +103,16 @@ int store_file_read(int dir, const char *path, const char *name, char **text,
     return ret;
 }
 
-static int write_all(int fd, const char *text)
-{
-    size_t len = strlen(text);
-
-    while (len) {
-        ssize_t r = write(fd, text, len);
-
-        if (r < 0 && errno == EINTR)
-            continue;
-        if (r < 0)
-            return -1;
-        text += r;
-        len -= r;
-    }
-    return 0;
-}
-
 int store_file_write(int dir, const char *path, const char *name,
                      const char *text, struct error *e)
 {
-    /* Names of ours never start with '.', and the lock keeps other writers
-     * away: what is there under this name is left from a crash. */
+    /* Names of ours never start with '.'. */
     char *temp = xls_asprintf(".%s.new", name);
-    int fd, ret;
+    const char *failed;
+    int r = xls_replace(dir, name, temp, text, strlen(text), &failed);
 
-    if (unlinkat(dir, temp, 0) && errno != ENOENT) {
-        ret = error_errno(e, "cannot remove %s/%s", path, temp);
-        free(temp);
-        return ret;
-    }
-    fd = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW |
-                O_CLOEXEC, 0600);
-    if (fd < 0 || fchmod(fd, 0600) || write_all(fd, text) || fsync(fd))
-        ret = error_errno(e, "cannot write %s/%s", path, temp);
-    else if (renameat(dir, temp, dir, name))
-        ret = error_errno(e, "cannot rename %s/%s to %s", path, temp, name);
-    else if (fsync(dir))
-        ret = error_errno(e, "cannot sync the directory %s", path);
-    else
-        ret = 0;
-    if (fd >= 0) {
-        close(fd);
-        if (ret)
-            unlinkat(dir, temp, 0);
-    }
     free(temp);
-    return ret;
+    return r ? error_errno(e, "cannot %s %s/%s", failed, path, name) : 0;
 }
 
 int store_file_remove(int dir, const char *path, const char *name,
