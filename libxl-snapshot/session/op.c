@@ -5,82 +5,49 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "common/pid_lock.h"
 #include "session/paths.h"
 
 static const libxl_snapshot_how no_how;
 
-#define LOCK_POLL_MS 50
 #define MAX_QMP_FAILURES 2
-
-/* flock, asked for again and again as long as op has patience. */
-static int lock_patiently(const struct xls_op *op, int fd)
-{
-    struct timespec pause = { 0, LOCK_POLL_MS * 1000000L };
-    unsigned waited = 0;
-
-    while (flock(fd, LOCK_EX | LOCK_NB)) {
-        if (errno != EWOULDBLOCK || waited >= op->patience_ms)
-            return -1;
-        nanosleep(&pause, NULL);
-        waited += LOCK_POLL_MS;
-    }
-    return 0;
-}
 
 int xls_op_lock(struct xls_op *op, uint32_t domid, int *fd)
 {
-    char *path = NULL, holder[64] = "";
-    int rc;
-    ssize_t n;
+    char *path = NULL, *holder = NULL;
+    int rc = ERROR_SNAPSHOT_STORAGE;
 
     *fd = -1;
     if (mkdir(XLS_RUN_DIR, 0700) && errno != EEXIST) {
         XLS_ERRORE(&op->log, "cannot make %s", XLS_RUN_DIR);
-        rc = ERROR_SNAPSHOT_STORAGE;
         goto out;
     }
     path = domid == XLS_NO_DOMID
                ? xls_asprintf("%s/%s.lock", XLS_RUN_DIR, op->uuid)
                : xls_asprintf("%s/%u.lock", XLS_RUN_DIR, domid);
-    *fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (*fd < 0) {
-        XLS_ERRORE(&op->log, "cannot open the lock file %s", path);
-        rc = ERROR_SNAPSHOT_STORAGE;
-        goto out;
-    }
-    if (lock_patiently(op, *fd)) {
-        if (errno != EWOULDBLOCK) {
-            XLS_ERRORE(&op->log, "cannot lock %s", path);
-            rc = ERROR_SNAPSHOT_STORAGE;
-            goto out;
-        }
-        n = pread(*fd, holder, sizeof(holder) - 1, 0);
-        holder[n > 0 ? strspn(holder, "0123456789") : 0] = '\0';
+    switch (xls_pid_lock(AT_FDCWD, path, op->patience_ms, fd, &holder)) {
+    case XLS_LOCK_TAKEN:
+        rc = 0;
+        break;
+    case XLS_LOCK_BUSY:
         XLS_ERROR(&op->log, "another snapshot operation on domain %s is "
-                  "under way (process %s); try again when it has ended",
-                  op->name, holder[0] ? holder : "unknown");
+                  "under way: %s; try again when it has ended", op->name,
+                  holder);
         rc = ERROR_SNAPSHOT_BUSY;
-        goto out;
+        break;
+    case XLS_LOCK_ERROR:
+        XLS_ERRORE(&op->log, "cannot take the lock %s", path);
+        break;
     }
-    /* For the message above; the lock itself is the flock. */
-    if (ftruncate(*fd, 0) || dprintf(*fd, "%d\n", getpid()) < 0)
-        XLS_DEBUG(&op->log, "cannot note our process in %s", path);
-    rc = 0;
 
 out:
-    if (rc && *fd >= 0) {
-        close(*fd);
-        *fd = -1;
-    }
+    free(holder);
     free(path);
     return rc;
 }

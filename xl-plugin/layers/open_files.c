@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "common/process.h"
 
 static bool is_number(const char *s)
 {
@@ -55,20 +56,6 @@ static bool has_open(const char *pid, const struct stat *st, bool writing)
     return has;
 }
 
-static char *describe(const char *pid)
-{
-    char *path = xls_asprintf("/proc/%s/comm", pid), name[64] = "";
-    FILE *file = fopen(path, "re");
-
-    free(path);
-    if (file) {
-        if (fgets(name, sizeof(name), file))
-            name[strcspn(name, "\n")] = 0;
-        fclose(file);
-    }
-    return xls_asprintf("%s (process %s)", *name ? name : "a program", pid);
-}
-
 char *open_file_user(const char *path, bool writing)
 {
     DIR *proc = opendir("/proc");
@@ -84,7 +71,7 @@ char *open_file_user(const char *path, bool writing)
     while (!who && (entry = readdir(proc)))
         if (is_number(entry->d_name) && atoi(entry->d_name) != getpid() &&
             has_open(entry->d_name, &st, writing))
-            who = describe(entry->d_name);
+            who = xls_process(entry->d_name, "a program");
     closedir(proc);
     return who;
 }

@@ -6,15 +6,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/alloc.h"
 #include "common/json/json.h"
+#include "common/pid_lock.h"
 #include "store/check.h"
 #include "store/files.h"
 #include "store/names.h"
@@ -127,61 +125,31 @@ static int load_records(struct store *st, struct error *e)
     return ret;
 }
 
-static char *process_name(const char *pid)
-{
-    char *path = xls_asprintf("/proc/%s/comm", pid), name[32] = "";
-    FILE *file = *pid ? fopen(path, "re") : NULL;
-
-    free(path);
-    if (!file)
-        return NULL;
-    if (fgets(name, sizeof(name), file))
-        name[strcspn(name, "\n")] = 0;
-    fclose(file);
-    return *name ? xls_strdup(name) : NULL;
-}
-
-/* The lock file says who has it, for the message of those who wait. */
 static int take_lock(struct store *st, int wait_s, struct error *e)
 {
-    const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
-    char who[64] = "", *path;
     struct stat locked, now;
-    int tries, ret = 0;
+    char *path, *holder;
+    int ret = 0;
 
-    st->lock = openat(st->dir, LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-                      0600);
-    if (st->lock < 0)
-        return error_errno(e, "cannot open %s/" LOCK, st->path);
-    for (tries = wait_s * 10; flock(st->lock, LOCK_EX | LOCK_NB); tries--) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            return error_errno(e, "cannot lock %s/" LOCK, st->path);
-        if (tries <= 0) {
-            ssize_t len = pread(st->lock, who, sizeof(who) - 1, 0);
-            char *name;
-
-            who[len > 0 ? strspn(who, "0123456789") : 0] = 0;
-            name = process_name(who);
-            error_set(e, "busy: %s (process %s) works on %s; try again when it "
-                      "is done", name ? name : "another snapshot command",
-                      *who ? who : "unknown", st->domain);
-            free(name);
-            return -1;
-        }
-        nanosleep(&pause, NULL);
+    switch (xls_pid_lock(st->dir, LOCK, wait_s * 1000, &st->lock, &holder)) {
+    case XLS_LOCK_TAKEN:
+        break;
+    case XLS_LOCK_BUSY:
+        error_set(e, "busy: %s works on %s; try again when it is done", holder,
+                  st->domain);
+        free(holder);
+        return -1;
+    case XLS_LOCK_ERROR:
+        return error_errno(e, "cannot lock %s/" LOCK, st->path);
     }
     path = xls_asprintf("%s/" LOCK, st->path);
     /* The domain may have been renamed while another one had it. */
-    if (fstat(st->lock, &locked) || fstatat(AT_FDCWD, path, &now, 0) ||
+    if (fstat(st->lock, &locked) || stat(path, &now) ||
         locked.st_ino != now.st_ino)
         ret = error_set(e, "busy: the snapshots of %s got another name "
                         "meanwhile; try again", st->domain);
     free(path);
-    if (ret)
-        return ret;
-    if (ftruncate(st->lock, 0) || dprintf(st->lock, "%d\n", getpid()) < 0)
-        return error_errno(e, "cannot write %s/" LOCK, st->path);
-    return 0;
+    return ret;
 }
 
 static int open_dirs(struct store *st, bool change, struct error *e)
