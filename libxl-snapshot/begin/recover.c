@@ -162,12 +162,14 @@ int xls_recover(struct xls_op *op)
 
     while (dir && !rc && (entry = readdir(dir))) {
         const char *end = strrchr(entry->d_name, '.');
-        char *path;
+        char *path = xls_asprintf("%s/%s", XLS_STATE_DIR, entry->d_name);
 
-        if (!end || strcmp(end, ".json"))
-            continue;
-        path = xls_asprintf("%s/%s", XLS_STATE_DIR, entry->d_name);
-        rc = handle(op, path, !strcmp(path, mine));
+        if (end && !strcmp(end, ".json"))
+            rc = handle(op, path, !strcmp(path, mine));
+        /* A journal that was cut off before it got its name. */
+        else if (end && !strcmp(end, ".new") &&
+                 xls_journal_is_abandoned(op, entry->d_name))
+            rc = xls_file_unlink(&op->log, path);
         free(path);
     }
     if (dir)

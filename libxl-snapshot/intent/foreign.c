@@ -79,6 +79,20 @@ static bool is_held(const struct xls_op *op, uint64_t domid)
     return false;
 }
 
+/* Named "<uuid>.<domid>.…": whoever writes it holds that domain's lock. */
+bool xls_journal_is_abandoned(struct xls_op *op, const char *name)
+{
+    const char *dot = strchr(name, '.');
+    char *end;
+    unsigned long domid = dot ? strtoul(dot + 1, &end, 10) : 0;
+
+    if (!dot || end == dot + 1 || *end != '.')
+        return false;
+    if (domid == op->domid)
+        return true;
+    return !runs(op, name, domid) && !is_held(op, domid);
+}
+
 bool xls_journal_is_inherited(struct xls_op *op, const char *name,
                               const struct xls_json *journal)
 {

@@ -46,6 +46,8 @@ bool xls_journal_of_this_boot(const struct xls_json *journal);
  */
 bool xls_journal_is_inherited(struct xls_op *op, const char *name,
                               const struct xls_json *journal);
+/* Whether nobody is writing a journal or job file of such a name now. */
+bool xls_journal_is_abandoned(struct xls_op *op, const char *name);
 /* Whether op's uuid is that of the running domain of this id. */
 bool xls_journal_lives(struct xls_op *op, uint64_t domid);
 

@@ -3,9 +3,9 @@
 # ($QEMU in the environment, or qemu-system-x86_64).
 QMP_OUT   := $(BUILD)/tests/qmp
 QMP_OBJS  := $(patsubst tests/qmp/%.c,$(QMP_OUT)/%.o,$(wildcard tests/qmp/*.c))
-QMP_PARTS := $(patsubst %,$(QMP_OUT)/%.o,support host proxy guest)
+QMP_PARTS := $(patsubst %,$(QMP_OUT)/%.o,support host proxy guest power_device)
 QMP_PROGS := $(patsubst %.o,%,$(filter-out $(QMP_PARTS),$(QMP_OBJS)))
-# tests/qmp/job-*.c and late-*.c call the library's public functions, with host.c
+# tests/qmp/job-*.c, late-*.c and power-*.c call the library's public functions, with host.c
 # in libxl's place and these parts built to keep their files below the build directory.
 QMP_HOST  := $(abspath $(QMP_OUT))/host
 QMP_HOST_DIRS := -DHOST_DIR='"$(QMP_HOST)"' -DXLS_XEN_LIB_DIR='"$(QMP_HOST)/lib"' \
@@ -25,7 +25,7 @@ $(QMP_HOST_OBJS): $(QMP_OUT)/at/%.o: libxl-snapshot/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(XLS_CFLAGS) $(QMP_HOST_DIRS) -Ilibxl-snapshot -c $< -o $@
 
-QMP_HOST_PROGS := $(filter $(QMP_OUT)/job-% $(QMP_OUT)/late-%,$(QMP_PROGS))
+QMP_HOST_PROGS := $(filter $(QMP_OUT)/job-% $(QMP_OUT)/late-% $(QMP_OUT)/power-%,$(QMP_PROGS))
 $(QMP_HOST_PROGS): $(filter-out %/support.o,$(QMP_PARTS)) $(QMP_HOST_OBJS)
 # What host.o stands in for, or listens to.
 QMP_HOST_WRAP := -Wl,--wrap=xls_block_query_disk,--wrap=xls_node_del \
@@ -40,10 +40,11 @@ $(QMP_OUT)/qmp-chain-get: private LDFLAGS += -Wl,--wrap=xls_qmp_open
 
 # These take minutes each. Under the sanitizers, make check-more alone runs them.
 QMP_LONG    := $(filter $(QMP_OUT)/late-% $(QMP_OUT)/job-killed-then \
-                        $(QMP_OUT)/job-revert-paths,$(QMP_PROGS))
+                        $(QMP_OUT)/job-revert-paths $(QMP_OUT)/power-%,$(QMP_PROGS))
 QMP_CHECKED := $(if $(SANITIZE),$(filter-out $(QMP_LONG),$(QMP_PROGS)),$(QMP_PROGS))
 
-# With LATE_ALL=1, more faults of QEMU's monitor than check-qmp has time for.
+# With LATE_ALL=1, more faults of QEMU's monitor than check-qmp has time for; with
+# POWER_CUTS=0, the power fails after each flush rather than after a few.
 .PHONY: check-late
 check-late: $(QMP_LONG)
 	$(Q)set -e; for t in $^; do timeout -k 10 3600 $$t; done

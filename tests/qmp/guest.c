@@ -22,7 +22,10 @@ static struct shared {
     atomic_bool failed;
     char error[512];
     unsigned char values[GUEST_BLOCKS];
+    struct guest_note notes[GUEST_NOTES];
+    int num_notes;
 } *shared;
+uint64_t (*guest_clock)(void);
 static pid_t guest_pid;
 
 static void note(const char *what, const char *output)
@@ -74,6 +77,9 @@ static void write_on(struct qmp_vm *vm)
                                (GUEST_FIRST + block) * BLOCK, BLOCK);
         if (io(vm, command, "wrote 65536/65536") && io(vm, "flush", "")) {
             shared->values[block] = value;
+            if (guest_clock && shared->num_notes < GUEST_NOTES)
+                shared->notes[shared->num_notes++] =
+                    (struct guest_note){ guest_clock(), block, value };
             shared->writes++;
         }
         free(command);
@@ -138,6 +144,13 @@ void guest_stop(unsigned char values[GUEST_BLOCKS])
     if (shared->failed)
         fail_msg("the guest: %s", shared->error);
     memcpy(values, shared->values, GUEST_BLOCKS);
+}
+
+const struct guest_note *guest_notes(int *num)
+{
+    *num = shared->num_notes;
+    assert_in_range(*num, 0, GUEST_NOTES - 1);
+    return shared->notes;
 }
 
 void guest_pause(bool paused)

@@ -21,6 +21,15 @@ void guest_writes_on(void);
 void guest_stop(unsigned char values[GUEST_BLOCKS]);
 /* Ends it whatever it does; not started: nothing. */
 void guest_end(void);
+/* What it has flushed of late, the oldest first: that, and when, by guest_clock,
+ * which may be NULL. */
+struct guest_note {
+    uint64_t at;
+    unsigned char block, value;         /* block: from GUEST_FIRST */
+};
+#define GUEST_NOTES 65536
+extern uint64_t (*guest_clock)(void);
+const struct guest_note *guest_notes(int *num);
 /* Its vCPUs stop and go on; not started: nothing. */
 void guest_pause(bool paused);
 

@@ -513,7 +513,7 @@ void host_start(struct qmp_vm *vm)
     host.uuid = 0x11;
     strcpy(host.name, "guest");
     strcpy(host.images, vm->dir);
-    sh("rm -rf '%s' && mkdir -p '%s/run' '%s/lib'", HOST_DIR, HOST_DIR,
+    sh("mkdir -p '%s' && cd '%s' && rm -rf run lib && mkdir run lib", HOST_DIR,
        HOST_DIR);
     for (i = 0; i < vm->ndisks; i++) {
         strcpy(host.disks[i].vdev, vm->disks[i].vdev);

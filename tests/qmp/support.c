@@ -112,16 +112,16 @@ static struct qmp_vm *running[8];
  * A process that outlives this one: when the write end of its pipe closes, it
  * removes the directory.
  */
-static void start_guard(struct qmp_vm *vm)
+int guard_start(const char *dir, pid_t *pid)
 {
     int ends[2];
     size_t i;
     char c;
 
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    vm->guard_pid = fork();
-    assert_int_not_equal(vm->guard_pid, -1);
-    if (!vm->guard_pid) {
+    *pid = fork();
+    assert_int_not_equal(*pid, -1);
+    if (!*pid) {
         setsid();
         close(ends[1]);
         /* Those of others are to close when they stop. */
@@ -130,11 +130,11 @@ static void start_guard(struct qmp_vm *vm)
                 close(running[i]->guard);
         while (read(ends[0], &c, 1) < 0 && errno == EINTR)
             ;
-        execlp("rm", "rm", "-rf", vm->dir, (char *)NULL);
+        execlp("rm", "rm", "-rf", dir, (char *)NULL);
         _exit(127);
     }
     close(ends[0]);
-    vm->guard = ends[1];
+    return ends[1];
 }
 
 static int listen_at(const char *path)
@@ -262,7 +262,7 @@ struct qmp_vm *vm_start(int ndisks, const struct vm_disk *disks)
     snprintf(dir, sizeof(dir), "%s/xls-vm-XXXXXX", tmp ? tmp : "/tmp");
     assert_non_null(mkdtemp(dir));
     snprintf(vm->dir, sizeof(vm->dir), "%s", dir);
-    start_guard(vm);
+    vm->guard = guard_start(vm->dir, &vm->guard_pid);
     snprintf(vm->socket, sizeof(vm->socket), "%s/qmp", dir);
     snprintf(vm->guest, sizeof(vm->guest), "%s/guest", dir);
     snprintf(vm->lock, sizeof(vm->lock), "%s/lock", dir);

@@ -62,6 +62,9 @@ void vm_plug(struct qmp_vm *vm, const char *vdev, const char *node);
 void vm_stop(struct qmp_vm *vm);                        /* NULL is fine */
 /* Ends QEMU alone, as if it had crashed; the directory stays. */
 void vm_kill(struct qmp_vm *vm);
+/* Has the directory removed once what is returned is closed, also by this
+ * process being killed. */
+int guard_start(const char *dir, pid_t *pid);
 /* A cmocka teardown: stops whatever was started and not stopped. */
 int vm_teardown(void **state);
 

@@ -5,11 +5,14 @@ The process is killed right after each of the changes that it makes, one run
 for each; the next command puts things in order. The guest's data, the records
 and the snapshots are right each time.
 
-"some" kills after every few changes only. "from=N" begins at the N-th.
+"some" kills after every few changes only. "each" kills after each, or, with
+"step=N", after every N-th from one of the first N on that is another one in each
+run; "from=N" begins at the N-th.
 """
 
 import json
 import os
+import random
 import signal
 import subprocess
 import time
@@ -19,7 +22,8 @@ from snapshots import (XL_SNAPSHOT, Kept, both, current, disk_path, files_beside
                        state_of, write_args, xl)
 from xenhost import XEN_VERSION, assert_records_agree, domains, main, sh, test, workdir
 
-FIRST = from_arguments("from", 1)
+STEP = from_arguments("step", 1)
+FIRST = from_arguments("from", random.randint(1, STEP))
 
 JOURNALS = "/var/lib/xen/xlsnapshot"
 
@@ -231,17 +235,17 @@ test(lambda: a_revert_is_killed_after_each_change(13), timeout=900,
      name="some: a revert is killed after a change")
 test(lambda: the_undoing_is_killed_too(17), timeout=900,
      name="some: the undoing of a killed create is killed too")
-test(lambda: a_create_is_killed_after_each_change(1), timeout=3000,
+test(lambda: a_create_is_killed_after_each_change(STEP), timeout=3000,
      name="each: a create is killed after a change")
-test(lambda: a_delete_is_killed_after_each_change(1, 0, 2), timeout=3000,
+test(lambda: a_delete_is_killed_after_each_change(STEP, 0, 2), timeout=3000,
      name="each: a delete that folds upwards is killed after a change")
-test(lambda: a_delete_is_killed_after_each_change(1, 8, 0), timeout=3000,
+test(lambda: a_delete_is_killed_after_each_change(STEP, 8, 0), timeout=3000,
      name="each: a delete that folds downwards is killed after a change")
-test(lambda: a_revert_is_killed_after_each_change(1), timeout=3000,
+test(lambda: a_revert_is_killed_after_each_change(STEP), timeout=3000,
      name="each: a revert is killed after a change")
-test(lambda: a_revert_is_killed_after_each_change(1, "--destroy-first"), timeout=3000,
+test(lambda: a_revert_is_killed_after_each_change(STEP, "--destroy-first"), timeout=3000,
      name="each: a revert that destroys first is killed after a change")
-test(lambda: the_undoing_is_killed_too(1), timeout=3000,
+test(lambda: the_undoing_is_killed_too(STEP), timeout=3000,
      name="each: the undoing of a killed create is killed too")
 test(a_create_with_memory_is_killed, timeout=400)
 test(a_guest_is_watched_after_a_killed_create_with_memory, timeout=400)
