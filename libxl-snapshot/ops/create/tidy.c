@@ -9,6 +9,7 @@
 
 #include "block/inside.h"
 #include "common/files.h"
+#include "common/freeze.h"
 #include "common/json/json.h"
 #include "diskimage/written.h"
 #include "ops/create/create.h"
@@ -97,13 +98,24 @@ int xls_create_tidy_disk(struct xls_op *op, const struct xls_json *o)
         xls_create_exists(frozen) && !xls_same_file(frozen, base))
         return tidy_in_place(op, vdev, base, frozen);
     if (xls_create_exists(overlay)) {
+        /* It was being undone, and QEMU has gone over to the base: that is the
+         * disk's file again, with what the guest has written since. */
+        if (!keep_path && xls_frozen(overlay)) {
+            XLS_NOTICE(&op->log, "disk %s is on %s again; %s, the overlay of "
+                       "an interrupted snapshot, is not used any more", vdev,
+                       base, overlay);
+            return 0;
+        }
         if (is_needed(op, vdev, overlay, base)) {
             if (!keep_path && !xls_is_active(op, base))
                 xls_file_freeze(&op->log, base);
             return 0;
         }
-        if (reused)
-            return 0;
+        /* What it is based on is the disk's file again: before it goes, so that
+         * there is one that a domain can be started on. */
+        rc = keep_path ? 0 : xls_file_thaw(&op->log, base);
+        if (rc || reused)
+            return rc;
         rc = xls_file_thaw(&op->log, overlay);
         if (!rc)
             rc = xls_file_unlink(&op->log, overlay);
