@@ -11,50 +11,78 @@
 #include "common/alloc.h"
 #include "common/place.h"
 
-static int look_at(const struct xls_place *place, struct stat *st)
+static int identify(int dir, const char *name, int flags,
+                    struct xls_file_id *id)
 {
-    return fstatat(place->dir, place->name, st, AT_SYMLINK_NOFOLLOW);
+    struct statx st;
+
+    if (statx(dir, name, flags, STATX_INO | STATX_BTIME, &st))
+        return -1;
+    *id = (struct xls_file_id){
+        .dev = makedev(st.stx_dev_major, st.stx_dev_minor),
+        .ino = st.stx_ino,
+        .born_ns = st.stx_mask & STATX_BTIME
+                       ? st.stx_btime.tv_sec * 1000000000ULL +
+                             st.stx_btime.tv_nsec : 0,
+    };
+    return 0;
+}
+
+static int identify_at(const struct xls_place *place, struct xls_file_id *id)
+{
+    return identify(place->dir, place->name, AT_SYMLINK_NOFOLLOW, id);
+}
+
+bool xls_same_id(const struct xls_file_id *a, const struct xls_file_id *b)
+{
+    return a->ino == b->ino &&
+           (a->born_ns && b->born_ns ? a->born_ns == b->born_ns
+                                     : a->dev == b->dev);
 }
 
 int xls_identify(const char *path, struct xls_file_id *id)
 {
     struct xls_place place;
-    struct stat st;
     int r;
 
     if (xls_place_open(path, true, &place))
         return -1;
-    r = look_at(&place, &st);
-    if (!r)
-        *id = (struct xls_file_id){ st.st_dev, st.st_ino };
+    r = identify_at(&place, id);
     xls_place_close(&place);
     return r;
 }
 
 void xls_identify_fd(int fd, struct xls_file_id *id)
 {
-    struct stat st;
-
-    if (!fstat(fd, &st))
-        *id = (struct xls_file_id){ st.st_dev, st.st_ino };
+    identify(fd, "", AT_EMPTY_PATH, id);
 }
 
-static bool is_id(const struct stat *st, const struct xls_file_id *id)
+static bool is_id(const struct xls_file_id *now, const struct xls_file_id *id)
 {
-    return !id->ino || (st->st_dev == id->dev && st->st_ino == id->ino);
+    return !id->ino || xls_same_id(now, id);
 }
 
 bool xls_is_file(const char *path, const struct xls_file_id *id)
 {
+    struct xls_file_id now;
     struct xls_place place;
-    struct stat st;
     bool is;
 
     if (xls_place_open(path, true, &place))
         return false;
-    is = !look_at(&place, &st) && is_id(&st, id);
+    is = !identify_at(&place, &now) && is_id(&now, id);
     xls_place_close(&place);
     return is;
+}
+
+bool xls_was_file(const char *path, const struct xls_file_id *id)
+{
+    struct xls_file_id now;
+
+    if (xls_identify(path, &now))
+        return false;
+    now.dev = id->dev;
+    return is_id(&now, id);
 }
 
 static int sync_dir(const struct xls_place *place)
@@ -97,15 +125,15 @@ static int close_places(struct places *p, int r)
 int xls_link(const char *path, const char *new_path,
              const struct xls_file_id *id)
 {
+    struct xls_file_id now;
     struct places p;
-    struct stat st;
     int r;
 
     if (open_places(path, true, new_path, &p))
         return -1;
     r = linkat(p.from.dir, p.from.name, p.to.dir, p.to.name, 0);
     /* Of what was linked, which none of its names may be any more. */
-    if (!r && id && (look_at(&p.to, &st) || !is_id(&st, id))) {
+    if (!r && id && (identify_at(&p.to, &now) || !is_id(&now, id))) {
         unlinkat(p.to.dir, p.to.name, 0);
         errno = ESTALE;
         r = -1;

@@ -3,6 +3,7 @@
 #define XLS_COMMON_NAMES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /*
@@ -11,17 +12,27 @@
  * set. Unless sync is false, the change is on the disk then.
  */
 
-/* Which file something was done with. dev and ino 0: any. */
+/*
+ * Which file something was done with; ino 0: any. An inode's number is used again
+ * once its file is gone, and a device's after a start of the host: where the file
+ * system says when a file was made, that and the inode tell two files apart;
+ * otherwise the device and the inode do.
+ */
 struct xls_file_id {
     dev_t dev;
     ino_t ino;
+    uint64_t born_ns;           /* since 1970; 0: not known */
 };
+bool xls_same_id(const struct xls_file_id *a, const struct xls_file_id *b);
 /* path is followed. */
 int xls_identify(const char *path, struct xls_file_id *id);
 void xls_identify_fd(int fd, struct xls_file_id *id);
 /* Whether path, followed, is that file; false also when it cannot be found
  * out. */
 bool xls_is_file(const char *path, const struct xls_file_id *id);
+/* The same of an id from before the host was started, perhaps: the device may
+ * have another number. */
+bool xls_was_file(const char *path, const struct xls_file_id *id);
 
 /* path is followed; new_path must not exist. ESTALE: path is not, or not any
  * more, the file id (NULL: any). */

@@ -19,12 +19,11 @@ static void add_between(struct xls_fold *fold, const struct xls_layer *layer)
     fold->between_paths[n] = xls_strdup(layer->path);
 }
 
-/* Of what will take another's path, and of what that replaces. */
-static void plan_second_name(struct xls_fold *fold)
+/* What the two files are, and the name of what will take the other's path. */
+static void plan_files(struct xls_fold *fold)
 {
-    if (!fold->keep_child_path)
-        return;
-    fold->second_name = xls_file_second_name(fold->child_path);
+    if (fold->keep_child_path)
+        fold->second_name = xls_file_second_name(fold->child_path);
     xls_identify(fold->layer_path, &fold->layer_id);
     xls_identify(fold->child_path, &fold->child_id);
 }
@@ -47,7 +46,7 @@ void xls_fold_plan(struct xls_fold *fold, const struct xls_disk *disk,
     };
     for (i = child + 1; i < layer; i++)
         add_between(fold, &l[i]);
-    plan_second_name(fold);
+    plan_files(fold);
 }
 
 void xls_fold_plan_copy(struct xls_fold *fold, const struct xls_disk *disk,
@@ -69,7 +68,7 @@ void xls_fold_plan_copy(struct xls_fold *fold, const struct xls_disk *disk,
     };
     for (i = 1; whole_chain && i < disk->num_layers; i++)
         add_between(fold, &l[i]);
-    plan_second_name(fold);
+    plan_files(fold);
 }
 
 void xls_fold_dispose(struct xls_fold *fold)

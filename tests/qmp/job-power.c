@@ -195,6 +195,38 @@ static void a_domain_has_a_new_uuid_after_a_kill(void **state)
     power_cycle_after_a_kill(host_power_cycle);
 }
 
+/* The domain was made anew, with files of the same names. */
+static void what_was_killed_is_no_business_of_other_files(void **state)
+{
+    bool killed;
+    long n;
+
+    (void)state;
+    for (n = 1, killed = true; killed; n++) {
+        char *before, *after;
+
+        chain_start(1, 1);
+        killed = host_killed_in(create, n);
+        vm_kill(host.vm);
+        sh("cd '%s' && chattr -f -i *; for f in *.qcow2* layer*; do "
+           "test -f $f && cp $f again && rm $f && mv again $f; done; true",
+           host.images);
+        before = sh_output("cd '%s' && md5sum *.qcow2* layer* 2>/dev/null; true",
+                           host.images);
+        host_power_cycle();
+        recover();
+        vm_kill(host.vm);
+        after = sh_output("cd '%s' && md5sum *.qcow2* layer* 2>/dev/null; true",
+                          host.images);
+        assert_string_equal(before, after);
+        free(before);
+        free(after);
+        sh("! lsattr '%s' 2>/dev/null | grep -q '^....i'", host.images);
+        host_teardown(NULL);
+    }
+    assert_true(n > 8);
+}
+
 static void a_merge_is_killed_and_the_domain_has_a_new_uuid(void **state)
 {
     bool killed;
@@ -386,6 +418,7 @@ int main(void)
         TEST(an_admin_unpauses_after_a_kill),
         TEST(a_domain_is_restarted_after_a_kill),
         TEST(a_domain_has_a_new_uuid_after_a_kill),
+        TEST(what_was_killed_is_no_business_of_other_files),
         TEST(a_merge_is_killed_and_the_domain_has_a_new_uuid),
         TEST(a_killed_internal_snapshot_is_deleted),
         TEST(qemu_ends_while_a_raw_disk_gets_its_overlay_back),

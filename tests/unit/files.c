@@ -20,6 +20,7 @@
 
 #include "common/alloc.h"
 #include "common/files.h"
+#include "common/json/file_id.h"
 #include "log.h"
 
 static char dir[] = "/tmp/xls-files-XXXXXX";
@@ -203,6 +204,36 @@ static void another_file_is_not_taken(void **state)
                      ERROR_SNAPSHOT_STORAGE);
 }
 
+/* An inode's number is used again, a device's is another after a restart. */
+static void a_file_is_known_by_its_birth(void **state)
+{
+    struct xls_json *o = xls_json_object();
+    struct xls_file_id id, later, moved;
+
+    (void)state;
+    put("layer", "layer");
+    assert_int_equal(xls_identify(at("layer"), &id), 0);
+    if (!id.born_ns)
+        skip();
+    xls_file_id_to_json(o, "id", &id);
+    id = xls_file_id_from_json(o, "id");
+    xls_json_free(o);
+    assert_true(xls_is_file(at("layer"), &id));
+    later = moved = id;
+    later.born_ns--;
+    assert_false(xls_is_file(at("layer"), &later));
+    assert_false(xls_was_file(at("layer"), &later));
+    moved.dev++;
+    assert_true(xls_is_file(at("layer"), &moved));
+    /* A file system that does not tell. */
+    moved.born_ns = 0;
+    assert_false(xls_is_file(at("layer"), &moved));
+    assert_true(xls_was_file(at("layer"), &moved));
+    moved.dev--;
+    assert_true(xls_is_file(at("layer"), &moved));
+    assert_false(xls_was_file(at("missing"), &moved));
+}
+
 static void a_layer_behind_a_symlink_takes_a_path(void **state)
 {
     char *name;
@@ -235,7 +266,8 @@ int fsync(int fd)
     struct stat st;
 
     if (!fstat(fd, &st) && num_synced < 8)
-        synced[num_synced++] = (struct xls_file_id){ st.st_dev, st.st_ino };
+        synced[num_synced++] =
+            (struct xls_file_id){ .dev = st.st_dev, .ino = st.st_ino };
     if (no_fsync) {
         errno = EIO;
         return -1;
@@ -464,6 +496,7 @@ int main(void)
         TEST(a_file_that_has_the_second_name_is_no_obstacle_to_be_removed),
         TEST(only_a_second_name_is_dropped),
         TEST(another_file_is_not_taken),
+        TEST(a_file_is_known_by_its_birth),
         TEST(a_layer_behind_a_symlink_takes_a_path),
         TEST(a_change_of_a_name_is_on_the_disk),
         TEST(what_does_not_get_there_is_told),

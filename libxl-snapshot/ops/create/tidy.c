@@ -10,7 +10,7 @@
 #include "block/inside.h"
 #include "common/files.h"
 #include "common/freeze.h"
-#include "common/json/json.h"
+#include "common/json/file_id.h"
 #include "diskimage/written.h"
 #include "ops/create/create.h"
 #include "xen/users.h"
@@ -69,6 +69,17 @@ static int tidy_in_place(struct xls_op *op, const char *vdev, const char *base,
     return rc ? rc : xls_file_rename(&op->log, frozen, base);
 }
 
+/* Whether the names mean the files of the journal. Others may have them by now, of
+ * a domain that was made anew. */
+static bool are_its_files(const struct xls_json *o, const char *base,
+                          const char *frozen, const char *second)
+{
+    const struct xls_file_id id = xls_file_id_from_json(o, "base_id");
+
+    return !id.ino || xls_was_file(base, &id) || xls_was_file(frozen, &id) ||
+           (second && xls_was_file(second, &id));
+}
+
 int xls_create_tidy_disk(struct xls_op *op, const struct xls_json *o)
 {
     const struct xls_json *args = xls_json_get(o, "args");
@@ -86,6 +97,13 @@ int xls_create_tidy_disk(struct xls_op *op, const struct xls_json *o)
     if (!overlay || !frozen || !base || !vdev)
         return 0;
     second = xls_create_second_name(o);
+    if (!are_its_files(o, base, frozen, second)) {
+        XLS_NOTICE(&op->log, "disk %s: %s is another file by now than the one "
+                   "of which a snapshot was interrupted; it is left as it is",
+                   vdev, base);
+        free(second);
+        return 0;
+    }
     if (second)
         xls_file_drop_second_name(&op->log, second, frozen);
     free(second);

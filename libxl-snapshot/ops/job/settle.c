@@ -379,6 +379,22 @@ static int devid_of(const char *path)
     return atoi(dot);
 }
 
+static bool is_one_of(const char *path, const struct xls_fold *fold)
+{
+    return path &&
+           ((fold->layer_id.ino && xls_was_file(path, &fold->layer_id)) ||
+            (fold->child_id.ino && xls_was_file(path, &fold->child_id)));
+}
+
+/* Other files may have the names by now, of a domain that was made anew. */
+static bool has_its_files(const struct xls_disk_job *j)
+{
+    const struct xls_fold *fold = &j->fold;
+
+    return (!fold->layer_id.ino && !fold->child_id.ino) ||
+           is_one_of(fold->layer_path, fold) || is_one_of(fold->child_path, fold);
+}
+
 static int handle(struct xls_op *op, const char *path)
 {
     struct xls_disk_job j;
@@ -391,28 +407,14 @@ static int handle(struct xls_op *op, const char *path)
         if (xls_disk_job_active(&j))
             rc = op->info.dying ? xls_disk_job_lost(op, &j)
                                 : settle_mine(op, &j);
-    } else if (!j.this_boot || !xls_journal_lives(op, j.domid)) {
+    } else if ((!j.this_boot || !xls_journal_lives(op, j.domid)) &&
+               has_its_files(&j)) {
         rc = inherit(op, &j, devid_of(path));
     }
 
 out:
     xls_disk_job_dispose(&j);
     return rc;
-}
-
-static bool is_one_of(const char *path, const struct xls_fold *fold)
-{
-    return path && ((fold->layer_id.ino && xls_is_file(path, &fold->layer_id)) ||
-                    (fold->child_id.ino && xls_is_file(path, &fold->child_id)));
-}
-
-/* Other files may have the names by now, of a domain that was made anew. */
-static bool has_its_files(const struct xls_disk_job *j)
-{
-    const struct xls_fold *fold = &j->fold;
-
-    return (!fold->layer_id.ino && !fold->child_id.ino) ||
-           is_one_of(fold->layer_path, fold) || is_one_of(fold->child_path, fold);
 }
 
 /* A file of another uuid: of a domain that had this one's disks, maybe. */

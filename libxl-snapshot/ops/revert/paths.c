@@ -118,10 +118,8 @@ static bool is_taken(const struct taking *t)
 static bool is_other(const struct xls_revert *r, const struct taking *t)
 {
     const struct xls_file_id *id = &r->replaced[t->args - r->args->disks];
-    struct xls_file_id now;
 
-    return id->ino && !is_taken(t) && !xls_identify(to(t), &now) &&
-           now.ino != id->ino;
+    return !is_taken(t) && !access(to(t), F_OK) && !xls_was_file(to(t), id);
 }
 
 /* The files alone: all of them, or as far as nothing fails. */
