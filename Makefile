@@ -35,7 +35,7 @@ help:
 	@echo 'make demo       the main job, on an emulated Xen host; installs what is missing'
 	@echo 'make check      all tests; installs what is missing'
 	@echo 'make check-more the long tests of the Xen-host suite, for some hours'
-	@echo 'make check-claims | check-unit | check-qmp | check-idl | check-image | check-fuzz'
+	@echo 'make check-claims | layers | check-unit | check-qmp | check-idl | check-image | check-fuzz'
 	@echo '                | check-xenhost: parts of it; make fuzz: the reader of images, until stopped'
 	@echo 'make bench      figures, as ratios measured side by side'
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR= LIBDIR= as usual; also: uninstall'
