@@ -5,7 +5,8 @@
  * the domain is started from its configuration, or that start fails; and it is
  * there after the next command, which leaves nothing to recover.
  *
- * POWER_CUTS: so many in each operation, about, at random; 3 by default; 0: all.
+ * POWER_CUTS: so many in each operation, about, at random; 0: all. By default 3,
+ * and the guest either writes or does nothing, at random; else both are tried.
  * POWER_ONLY: this operation alone.
  */
 #include "diskimage/format.h"
@@ -406,7 +407,7 @@ static void cut_all_on(const char *fs)
 {
     const char *only = getenv("POWER_ONLY"), *why = power_impossible(fs);
     size_t i;
-    int idle;
+    int idle, first = 0, last = 1;
 
     if (why) {
         print_message("no power cuts on %s: %s\n", fs, why);
@@ -416,7 +417,9 @@ static void cut_all_on(const char *fs)
     for (i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
         if (only && strcmp(only, operations[i].name))
             continue;
-        for (idle = 0; idle < 2; idle++) {
+        if (!getenv("POWER_CUTS"))
+            first = last = (int)random_below(2);
+        for (idle = first; idle <= last; idle++) {
             cut(fs, &operations[i], idle);
             host_teardown(NULL);
             power_teardown(NULL);
