@@ -5,7 +5,7 @@
 #include "util/error.h"
 
 /* The configuration in a file of `xl save`, libxl_domain_config as JSON;
- * malloc'ed. libxl-snapshot/domain/memfile.h describes the header. */
+ * malloc'ed. libxl-snapshot/savefile/memfile.h describes the header. */
 int savefile_config(const char *path, char **json, struct error *e);
 
 #endif

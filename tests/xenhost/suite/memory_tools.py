@@ -41,7 +41,7 @@ def flip(path, at):
 
 
 def block(path, wanted):
-    """Where in an image the first block of a type is (image/format.h)."""
+    """Where in an image the first block of a type is (memimage/format.h)."""
     with open(path, "rb") as f:
         f.seek(-64, os.SEEK_END)
         table, blocks = struct.unpack("<QI", f.read(12))
