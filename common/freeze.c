@@ -168,7 +168,7 @@ enum xls_frozen xls_freeze_again(const char *path)
     return finish(&p, protect(&p, true, NULL));
 }
 
-enum xls_frozen xls_thaw(const char *path)
+static enum xls_frozen thaw(const char *path, bool sync)
 {
     struct protected p;
     mode_t mode;
@@ -190,9 +190,19 @@ enum xls_frozen xls_thaw(const char *path)
      * alone. */
     mode |= p.marked ? p.mode & WRITE_BITS : S_IWUSR;
     if ((mode != (p.st.st_mode & 07777) && fchmod(p.fd, mode)) ||
-        (p.marked && fremovexattr(p.fd, MARK)) || fsync(p.fd))
+        (p.marked && fremovexattr(p.fd, MARK)) || (sync && fsync(p.fd)))
         return finish(&p, XLS_FROZEN_ERROR);
     return finish(&p, XLS_FROZEN);
+}
+
+enum xls_frozen xls_thaw(const char *path)
+{
+    return thaw(path, true);
+}
+
+enum xls_frozen xls_thaw_now(const char *path)
+{
+    return thaw(path, false);
 }
 
 bool xls_frozen(const char *path)

@@ -31,6 +31,9 @@ enum xls_frozen xls_freeze_again(const char *path);
 /* Lifts it again, durably. What is not frozen, and what has no write permission
  * without our doing, stays as it is. */
 enum xls_frozen xls_thaw(const char *path);
+/* The same, durable only with what follows: where the file is given another name
+ * at once, so that a power cut does not leave it writable under this one. */
+enum xls_frozen xls_thaw_now(const char *path);
 /* Whether it is protected in one of these ways, by whomever. */
 bool xls_frozen(const char *path);
 

@@ -56,7 +56,8 @@ check-xenhost:
 	BUILD=$(abspath $(BUILD)) tests/xenhost/check
 
 check-more: deps-check
-	$(MAKE) $(BUILD)/tests/unit/plugin-anywhere
+	$(MAKE) $(BUILD)/tests/unit/plugin-anywhere $(BUILD)/tests/unit/plugin-power
+	POWER_CUTS=20 timeout -k 10 3600 $(BUILD)/tests/unit/plugin-power
 	LATE_ALL=1 POWER_CUTS=0 $(MAKE) check-late
 	$(MAKE) BUILD=$(BUILD)/sanitized CC=clang SANITIZE=address,undefined check-late
 	TREE_STEPS=200 TREE_SEED=$$(date +%s) $(BUILD)/tests/unit/plugin-anywhere

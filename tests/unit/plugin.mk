@@ -9,8 +9,8 @@ UNIT_PLUGIN_OBJS := $(addprefix $(OBJ)/xl-plugin/,commands/disk_option.o \
         $(PLUGIN_OBJS)) $(OBJ)/gen/_xl_snapshot_types.o
 
 # A domain's snapshots without a host, for the tests of what becomes of them.
-UNIT_TREES := $(addprefix $(UNIT_OUT)/support/,trees.o running.o)
-UNIT_ON_TREES := $(addprefix $(UNIT_OUT)/,plugin-fold plugin-anywhere \
+UNIT_TREES := $(addprefix $(UNIT_OUT)/support/,trees.o running.o deletions.o)
+UNIT_ON_TREES := $(addprefix $(UNIT_OUT)/,plugin-fold plugin-anywhere plugin-power \
     plugin-provisional plugin-copies plugin-relocate plugin-hidden \
     plugin-devices)
 $(UNIT_TREES): $(UNIT_OUT)/%.o: tests/unit/%.c
@@ -24,6 +24,8 @@ $(UNIT_ON_TREES): $(UNIT_TREES)
 $(UNIT_PLUGIN:=.o): private XLS_CFLAGS += -Ixl-plugin
 $(UNIT_PLUGIN:=.o): | $(GEN)/xl_snapshot_types.stamp
 $(UNIT_PLUGIN): $(UNIT_PLUGIN_OBJS)
+# The device that loses its power is that of tests/qmp.
+$(UNIT_OUT)/plugin-power: $(addprefix $(BUILD)/tests/qmp/,power_device.o support.o)
 # What of the commands it calls it has itself.
 $(UNIT_OUT)/plugin-copies: $(OBJ)/xl-plugin/session/chain_copy.o
 $(UNIT_PLUGIN): private LIB_LIBS := $(LIBOUT)/libxlsnapshot.a $(PLUGIN_LIBS)

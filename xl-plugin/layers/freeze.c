@@ -26,9 +26,9 @@ int image_mark(const char *path, struct error *e)
     return xls_frozen(path) ? image_freeze_again(path, e) : 0;
 }
 
-int image_thaw(const char *path, struct error *e)
+static int thawed(enum xls_frozen result, const char *path, struct error *e)
 {
-    switch (xls_thaw(path)) {
+    switch (result) {
     case XLS_FROZEN_ERROR:
         return error_errno(e, "cannot make %s writable again", path);
     case XLS_FROZEN_OTHERS:
@@ -36,6 +36,16 @@ int image_thaw(const char *path, struct error *e)
     default:
         return 0;
     }
+}
+
+int image_thaw(const char *path, struct error *e)
+{
+    return thawed(xls_thaw(path), path, e);
+}
+
+int image_thaw_now(const char *path, struct error *e)
+{
+    return thawed(xls_thaw_now(path), path, e);
 }
 
 bool image_frozen(const char *path)

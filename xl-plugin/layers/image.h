@@ -110,6 +110,8 @@ int image_freeze_again(const char *path, struct error *e);
 int image_mark(const char *path, struct error *e);
 /* An error for one that is immutable, but not by image_freeze. */
 int image_thaw(const char *path, struct error *e);
+/* The same, durable only with the change of its name that follows at once. */
+int image_thaw_now(const char *path, struct error *e);
 bool image_frozen(const char *path);
 /* Why nothing keeps a program of root's, such as QEMU, from writing a frozen
  * layer: a part of a sentence, malloc'ed. NULL: it is immutable. */

@@ -26,15 +26,21 @@ static bool is_missing(const char *path)
     return lstat(path, &st) && errno == ENOENT;
 }
 
-int fold_rename(const char *from, const char *to, struct error *e)
+static int rename_to(const char *from, const char *to, bool sync,
+                     struct error *e)
 {
-    int r = xls_rename(from, to, XLS_RENAME_NEW, true);
+    int r = xls_rename(from, to, XLS_RENAME_NEW, sync);
 
     /* A file system that can neither link nor rename so: the name is free as
      * far as one can see. */
     if (r && (errno == EPERM || errno == EOPNOTSUPP) && is_missing(to))
-        r = xls_rename(from, to, XLS_RENAME_OVER, true);
+        r = xls_rename(from, to, XLS_RENAME_OVER, sync);
     return r ? error_errno(e, "cannot rename %s to %s", from, to) : 0;
+}
+
+int fold_rename(const char *from, const char *to, struct error *e)
+{
+    return rename_to(from, to, true, e);
 }
 
 /* Beside the file, where relative names in its header still lead. */
@@ -62,10 +68,12 @@ int fold_put_aside(struct fold *f, struct error *e)
         free(info->writing_as);
         info->writing_as = hidden_name(info->writing);
     }
-    if (store_write_info(f->st, e) || image_thaw(info->writing, e))
+    if (store_write_info(f->st, e))
         return -1;
-    return str_none(info->writing_as)
-        ? 0 : fold_rename(info->writing, info->writing_as, e);
+    if (str_none(info->writing_as))
+        return image_thaw(info->writing, e);
+    return image_thaw_now(info->writing, e) ||
+           fold_rename(info->writing, info->writing_as, e) ? -1 : 0;
 }
 
 int fold_put_back(struct fold *f, struct error *e)
@@ -78,7 +86,12 @@ int fold_put_back(struct fold *f, struct error *e)
         return error_set(e, "%s was renamed to %s while it was merged, and "
                          "there is another file of its name now: move one of "
                          "the two away", info->writing, info->writing_as);
-    return fold_rename(info->writing_as, info->writing, e);
+    /* No power cut leaves the name without the protection. */
+    if (rename_to(info->writing_as, info->writing, false, e) ||
+        fold_protect(f, info->writing, e))
+        return -1;
+    return xls_sync_directory(info->writing)
+        ? error_errno(e, "cannot sync the directory of %s", info->writing) : 0;
 }
 
 int fold_check_unused(struct fold *f, const char *path, const char *file,

@@ -37,6 +37,9 @@ int fold_protect(const struct fold *f, const char *path, struct error *e);
  */
 int fold_begin(struct fold *f, const char *path, libxl_disk_format format,
                struct error *e);
+/* For a layer that gets all the data of the one that it is based on, from. */
+int fold_begin_from(struct fold *f, const char *path, const struct image *from,
+                    libxl_disk_format format, struct error *e);
 const char *fold_file(const struct fold *f, const char *path);
 int fold_end(struct fold *f, struct error *e);
 void fold_abandon(struct fold *f);

@@ -88,7 +88,7 @@ static int copy_up(struct fold *f, const struct image *base,
                    const struct image *child, struct error *e)
 {
     fold_say(f, "merging %s into %s", base->path, child->path);
-    if (fold_begin(f, child->path, child->format, e))
+    if (fold_begin_from(f, child->path, base, child->format, e))
         return -1;
     if (image_rebase(fold_file(f, child->path), base->backing,
                      base->backing_format, false, e)) {

@@ -17,6 +17,8 @@ static void clear_writing(struct fold *f)
     str_replace(&info->writing, NULL);
     str_replace(&info->writing_as, NULL);
     str_replace(&info->writing_into, NULL);
+    str_replace(&info->writing_from, NULL);
+    info->writing_from_format = LIBXL_DISK_FORMAT_UNKNOWN;
     info->writing_format = LIBXL_DISK_FORMAT_UNKNOWN;
     info->writing_inode = 0;
 }
@@ -61,8 +63,9 @@ static void put_all_back(struct fold *f)
     error_clear(&ignored);
 }
 
-int fold_begin_into(struct fold *f, const char *path, const char *into,
-                    libxl_disk_format format, struct error *e)
+/* from, into: NULL where there is none. */
+static int begin(struct fold *f, const char *path, const struct image *from,
+                 const char *into, libxl_disk_format format, struct error *e)
 {
     xl_snapshot_domain *info = &f->st->info;
     struct stat st;
@@ -72,6 +75,8 @@ int fold_begin_into(struct fold *f, const char *path, const char *into,
     clear_writing(f);
     str_replace(&info->writing, path);
     str_replace(&info->writing_into, into);
+    str_replace(&info->writing_from, from ? from->path : NULL);
+    info->writing_from_format = from ? from->format : LIBXL_DISK_FORMAT_UNKNOWN;
     info->writing_format = format;
     if (into && stat(into, &st)) {
         clear_writing(f);
@@ -87,10 +92,22 @@ int fold_begin_into(struct fold *f, const char *path, const char *into,
     return 0;
 }
 
+int fold_begin_into(struct fold *f, const char *path, const char *into,
+                    libxl_disk_format format, struct error *e)
+{
+    return begin(f, path, NULL, into, format, e);
+}
+
+int fold_begin_from(struct fold *f, const char *path, const struct image *from,
+                    libxl_disk_format format, struct error *e)
+{
+    return begin(f, path, from, NULL, format, e);
+}
+
 int fold_begin(struct fold *f, const char *path, libxl_disk_format format,
                struct error *e)
 {
-    return fold_begin_into(f, path, NULL, format, e);
+    return begin(f, path, NULL, NULL, format, e);
 }
 
 const char *fold_file(const struct fold *f, const char *path)
@@ -175,6 +192,24 @@ static int free_leaks(struct fold *f, const char *path, const char *file,
     return 0;
 }
 
+/*
+ * qemu-img names another backing file in the header before the data that it has
+ * copied is on the disk: after a power cut the layer would lack what is in the
+ * one that it was based on. It is based on that again; all is copied anew.
+ */
+static int base_again(struct fold *f, struct error *e)
+{
+    const xl_snapshot_domain *info = &f->st->info;
+    const char *file = fold_file(f, info->writing);
+
+    if (str_none(info->writing_from) || access(info->writing_from, F_OK) ||
+        access(file, F_OK) || !may_repair(f))
+        return 0;
+    return image_thaw(file, e) ||
+           image_rebase(file, info->writing_from, info->writing_from_format,
+                        true, e) ? -1 : 0;
+}
+
 static int settle_writing(struct fold *f, struct error *e)
 {
     const xl_snapshot_domain *info = &f->st->info;
@@ -193,8 +228,8 @@ static int settle_writing(struct fold *f, struct error *e)
             if (free_leaks(f, written, fold_file(f, written), e))
                 return -1;
     }
-    return fold_put_back(f, e) || protect_all(f, e) || forget_writing(f, e)
-        ? -1 : 0;
+    return base_again(f, e) || fold_put_back(f, e) || protect_all(f, e) ||
+        forget_writing(f, e) ? -1 : 0;
 }
 
 void fold_abandon(struct fold *f)

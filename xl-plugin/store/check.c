@@ -65,6 +65,9 @@ static int check_unfinished(struct store *st, const xl_snapshot_domain *info,
     if (!str_none(info->writing_as) && info->writing_as[0] != '/')
         return store_damaged(st, STORE_INFO, "writing_as is not absolute",
                        info->writing_as, e);
+    if (!str_none(info->writing_from) && info->writing_from[0] != '/')
+        return store_damaged(st, STORE_INFO, "writing_from is not absolute",
+                             info->writing_from, e);
     if (!str_none(info->writing_into) && info->writing_into[0] != '/')
         return store_damaged(st, STORE_INFO, "writing_into is not absolute",
                        info->writing_into, e);

@@ -14,6 +14,7 @@ char *dir, *root, *images;
 struct store *st;
 struct live live;
 struct fold fold;
+bool leaks_are_fine;
 
 /* What is known to be right: for a snapshot's disk the files that it was read
  * from, as they were; in the same form an image that was checked. */
@@ -149,7 +150,7 @@ static void freeze_disk(xl_snapshot_record *rec, xl_snapshot_domain_disk *d)
 }
 
 /* A copy of what a snapshot's disk shows, taken when it is made. */
-static char *copy_path(const char *snapshot, const char *vdev)
+char *copy_path(const char *snapshot, const char *vdev)
 {
     return xls_asprintf("%s/copy.%s.%s", dir, snapshot, vdev);
 }
@@ -358,8 +359,10 @@ static void check_image(const struct image *one)
 
     if (one->format != LIBXL_DISK_FORMAT_QCOW2 || is_known(one->path))
         return;
-    if (run(argv, NULL, NULL, &e))
+    if (run(argv, NULL, NULL, &e) &&
+        !(leaks_are_fine && strstr(e.text, "(exit status 3)")))
         fail_msg("%s is not clean: %s", one->path, e.text);
+    error_clear(&e);
     know(one->path, NULL, one->path);
 }
 
@@ -410,6 +413,12 @@ void check_all(void)
                     st->info.disks[i].top_format, NULL, "top",
                     st->info.disks[i].vdev);
     layers_free(&l);
+}
+
+void forget_checked(void)
+{
+    strings_free(&known_keys);
+    strings_free(&known_files);
 }
 
 void store_let_go(void)

@@ -15,6 +15,7 @@ extern char *dir, *root, *images;       /* dir has the other two in it */
 extern struct store *st;
 extern struct live live;
 extern struct fold fold;
+extern bool leaks_are_fine;             /* clusters that nothing refers to */
 
 /* For cmocka. */
 int setup(void **state);
@@ -36,6 +37,10 @@ void remember_tops(void);
  * images are sound. An image that has not changed since it was looked at last
  * is not looked at again. */
 void check_all(void);
+/* Looks at each again: files may have changed without another stamp. */
+void forget_checked(void);
+/* The copy of what a disk showed: at a snapshot, or last ("top"); malloc'ed. */
+char *copy_path(const char *snapshot, const char *vdev);
 
 /* The lock is another process's meanwhile. */
 void store_let_go(void);
