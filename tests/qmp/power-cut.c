@@ -5,16 +5,14 @@
  * the domain is started from its configuration, or that start fails; and it is
  * there after the next command, which leaves nothing to recover.
  *
- * POWER_CUTS: so many in each operation, about, at random; 0: all. By default 3,
- * and the guest either writes or does nothing, at random; else both are tried.
+ * Without POWER_CUTS (power_device.h) the guest either writes or does nothing, at
+ * random; else both are tried.
  * POWER_ONLY: this operation alone.
  */
 #include "diskimage/format.h"
 #include "qmp/guest.h"
 #include "qmp/job_support.h"
 #include "qmp/power_device.h"
-
-#include <sys/random.h>
 
 #define UNWRITTEN 0x100
 
@@ -314,23 +312,6 @@ static void check_cut(const struct operation *op)
 
 /* --- one operation --- */
 
-static uint64_t random_below(uint64_t n)
-{
-    uint64_t r = 0;
-
-    assert_int_equal(getrandom(&r, sizeof(r), 0), sizeof(r));
-    return n ? r % n : 0;
-}
-
-/* How many of so many writes and flushes are passed over until the next cut. */
-static uint64_t distance(uint64_t all)
-{
-    const char *text = getenv("POWER_CUTS");
-    int wanted = text ? atoi(text) : 3;
-
-    return wanted > 0 ? random_below(2 * all / wanted) : 0;
-}
-
 static void start(const struct operation *op)
 {
     const struct vm_disk disks[2] = { { .format = op->format },
@@ -380,27 +361,35 @@ static void run(const char *fs, const struct operation *op, bool idle,
     power_device_end();
 }
 
+struct cutting {
+    const char *fs;
+    const struct operation *op;
+    bool idle;
+    uint64_t begin, end;
+};
+
+static void check_one(void *user, uint64_t at)
+{
+    const struct cutting *c = user;
+
+    snprintf(what, sizeof(what), "%s, %s, %s guest, cut at %llu of %llu to %llu",
+             c->fs, c->op->name, c->idle ? "idle" : "writing",
+             (unsigned long long)at, (unsigned long long)c->begin,
+             (unsigned long long)c->end);
+    expect(at);
+    check_cut(c->op);
+}
+
 static void cut(const char *fs, const struct operation *op, bool idle)
 {
-    uint64_t begin, end, at;
-    unsigned cuts = 0;
+    struct cutting c = { .fs = fs, .op = op, .idle = idle };
+    unsigned cuts;
 
-    run(fs, op, idle, &begin, &end);
-    at = begin + distance(end - begin) / 2;
-    while (power_cut_after(at, &at) && at <= end) {
-        snprintf(what, sizeof(what), "%s, %s, %s guest, cut at %llu of %llu to "
-                 "%llu", fs, op->name, idle ? "idle" : "writing",
-                 (unsigned long long)at, (unsigned long long)begin,
-                 (unsigned long long)end);
-        expect(at);
-        check_cut(op);
-        power_cut_end();
-        cuts++;
-        at += distance(end - begin);
-    }
+    run(fs, op, idle, &c.begin, &c.end);
+    cuts = power_cut_each(c.begin, c.end, check_one, &c);
     print_message("power cuts: %s, %s, %s guest: %u in %llu writes and "
                   "flushes\n", fs, op->name, idle ? "idle" : "writing", cuts,
-                  (unsigned long long)(end - begin));
+                  (unsigned long long)(c.end - c.begin));
 }
 
 static void cut_all_on(const char *fs)
@@ -413,12 +402,13 @@ static void cut_all_on(const char *fs)
         print_message("no power cuts on %s: %s\n", fs, why);
         skip();
     }
+    power_seed();
     sh("mkdir -p '%s'", HOST_DIR);
     for (i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
         if (only && strcmp(only, operations[i].name))
             continue;
         if (!getenv("POWER_CUTS"))
-            first = last = (int)random_below(2);
+            first = last = rand() % 2;
         for (idle = first; idle <= last; idle++) {
             cut(fs, &operations[i], idle);
             host_teardown(NULL);

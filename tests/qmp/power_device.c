@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -205,7 +206,9 @@ static uint64_t replay_entry(void)
     return le64toh(e.flags);
 }
 
-bool power_cut_after(uint64_t entries, uint64_t *at)
+/* The next flush after so many writes and flushes, which only grow: has the file
+ * system mounted as it is after that. False: there is none. */
+static bool cut_after(uint64_t entries, uint64_t *at)
 {
     uint64_t all = power_device_now(), flags = 0;
     char path[128];
@@ -222,9 +225,41 @@ bool power_cut_after(uint64_t entries, uint64_t *at)
     return true;
 }
 
-void power_cut_end(void)
+void power_seed(void)
 {
-    unmount();
+    const char *given = getenv("POWER_SEED");
+    unsigned seed;
+
+    assert_int_equal(getrandom(&seed, sizeof(seed), 0), sizeof(seed));
+    if (given)
+        seed = (unsigned)strtoul(given, NULL, 10);
+    print_message("POWER_SEED=%u\n", seed);
+    srand(seed);
+}
+
+/* How many of so many writes and flushes are passed over until the next cut. */
+static uint64_t distance(uint64_t all)
+{
+    const char *text = getenv("POWER_CUTS");
+    int wanted = text ? atoi(text) : 3;
+
+    return wanted > 0 ? (uint64_t)rand() % (2 * all / wanted + 1) : 0;
+}
+
+unsigned power_cut_each(uint64_t begin, uint64_t end,
+                        void (*check)(void *user, uint64_t at), void *user)
+{
+    uint64_t at = begin + distance(end - begin) / 4;
+    unsigned cuts = 0;
+
+    while (cut_after(at, &at) && at <= end) {
+        check(user, at);
+        unmount();
+        cuts++;
+        at += distance(end - begin);
+    }
+    assert_true(cuts > 0);
+    return cuts;
 }
 
 int power_teardown(void **state)

@@ -24,11 +24,16 @@ uint64_t power_device_now(void);
 /* Unmounts it; its log stays, for what follows. */
 void power_device_end(void);
 
-/* The next flush after so many writes and flushes: has the file system mounted
- * as it is when the power fails right after that. False: there is none. To be
- * called with growing numbers; *at is that of the flush. */
-bool power_cut_after(uint64_t entries, uint64_t *at);
-void power_cut_end(void);       /* unmounts it */
+/* Seeds rand(): by POWER_SEED, or else at random; prints it. */
+void power_seed(void);
+/*
+ * The power fails right after each flush from the begin-th write or flush to the
+ * end-th: check is called with the number of that, and with the file system
+ * mounted as it is then. POWER_CUTS: about so many, at random; 3 by default; 0:
+ * all. Returns how many.
+ */
+unsigned power_cut_each(uint64_t begin, uint64_t end,
+                        void (*check)(void *user, uint64_t at), void *user);
 
 /* A cmocka teardown. */
 int power_teardown(void **state);

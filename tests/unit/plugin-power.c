@@ -4,12 +4,9 @@
  * each flush of the disk that its images and its store are on: the domain starts
  * from its configuration as it was, or that start fails; and the next command
  * leaves all other snapshots, and the disks, as they were.
- *
- * POWER_CUTS: so many in each deletion, about; 0: all. POWER_SEED: another run.
  */
 #include "support/deletions.h"
 
-#include <sys/random.h>
 #include <sys/wait.h>
 
 #include "diskimage/format.h"
@@ -18,14 +15,6 @@
 #define SNAPSHOTS 4
 
 static char what[128];
-
-static uint64_t distance(uint64_t all)
-{
-    const char *text = getenv("POWER_CUTS");
-    int wanted = text ? atoi(text) : 3;
-
-    return wanted > 0 && all ? (uint64_t)rand() % (2 * all / wanted + 1) : 0;
-}
 
 static void open_store(void)
 {
@@ -56,21 +45,31 @@ static void starts_are_right(void)
     }
 }
 
-static void check_cut(const struct deletion *d)
+struct cutting {
+    const char *fs;
+    struct deletion deletion;
+    uint64_t begin, end;
+};
+
+static void check_cut(void *user, uint64_t at)
 {
+    const struct cutting *c = user;
+
+    snprintf(what, sizeof(what), "%s, cut at %llu of %llu to %llu", c->fs,
+             (unsigned long long)at, (unsigned long long)c->begin,
+             (unsigned long long)c->end);
     open_store();
     forget_checked();
     starts_are_right();
-    delete_whole(d);
+    delete_whole(&c->deletion);
     store_let_go();
 }
 
 static void cut(const char *fs)
 {
-    struct deletion d = { { 0 }, LIBXL_SNAPSHOT_MERGE_AUTO };
-    uint64_t begin, end, at;
+    struct cutting c = { .fs = fs, .deletion.merge = LIBXL_SNAPSHOT_MERGE_AUTO };
     struct error e = { 0 };
-    unsigned cuts = 0;
+    unsigned cuts;
     int i;
 
     store_let_go();
@@ -84,26 +83,17 @@ static void cut(const char *fs)
     }
     guest_writes();
     remember_tops();
-    choose_deletion(&d);
+    choose_deletion(&c.deletion);
     sync();
-    begin = power_device_now();
-    assert_good(delete_as_command(&d, &e), &e);
-    end = power_device_now();
+    c.begin = power_device_now();
+    assert_good(delete_as_command(&c.deletion, &e), &e);
+    c.end = power_device_now();
     store_let_go();
     power_device_end();
-    at = begin + distance(end - begin) / 2;
-    while (power_cut_after(at, &at) && at <= end) {
-        snprintf(what, sizeof(what), "%s, cut at %llu of %llu to %llu", fs,
-                 (unsigned long long)at, (unsigned long long)begin,
-                 (unsigned long long)end);
-        check_cut(&d);
-        power_cut_end();
-        cuts++;
-        at += distance(end - begin);
-    }
+    cuts = power_cut_each(c.begin, c.end, check_cut, &c);
     print_message("power cuts: %s, a deletion while off: %u in %llu writes and "
-                  "flushes\n", fs, cuts, (unsigned long long)(end - begin));
-    strings_free(&d.names);
+                  "flushes\n", fs, cuts, (unsigned long long)(c.end - c.begin));
+    strings_free(&c.deletion.names);
 }
 
 static int teardown_all(void **state)
@@ -115,18 +105,14 @@ static int teardown_all(void **state)
 
 static void deletions_on(void **state, const char *fs)
 {
-    const char *why = power_impossible(fs), *given = getenv("POWER_SEED");
-    unsigned seed;
+    const char *why = power_impossible(fs);
     int i;
 
     if (why) {
         print_message("no power cuts on %s: %s\n", fs, why);
         skip();
     }
-    assert_int_equal(getrandom(&seed, sizeof(seed), 0), sizeof(seed));
-    seed = given ? (unsigned)strtoul(given, NULL, 10) : seed;
-    print_message("POWER_SEED=%u\n", seed);
-    srand(seed);
+    power_seed();
     /* Of an image that was being written. */
     leaks_are_fine = true;
     for (i = 0; i < 3; i++) {
