@@ -9,6 +9,8 @@
 
 #include <libxl_snapshot.h>
 
+#include "common/io.h"
+
 int xls_file_open(const struct xls_log *log, const char *path, int *fd)
 {
     struct stat st;
@@ -35,26 +37,52 @@ static ssize_t write_some(int fd, const void *data, size_t len, off_t offset)
     return offset < 0 ? write(fd, data, len) : pwrite(fd, data, len, offset);
 }
 
-static int write_all(const struct xls_log *log, int fd, const char *path,
-                     const char *data, size_t len, off_t offset)
+int xls_write_all(int fd, const void *data, size_t len, off_t offset)
 {
+    const char *p = data;
+
     while (len) {
-        ssize_t n = write_some(fd, data, len, offset);
+        ssize_t n = write_some(fd, p, len, offset);
 
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0) {
-            XLS_ERRORE(log, "cannot write %s%s", path,
-                       errno == ENOSPC ? "; free some space there or choose "
-                                         "another place" : "");
-            return ERROR_SNAPSHOT_STORAGE;
-        }
-        data += n;
+        if (n < 0)
+            return -1;
+        p += n;
         len -= n;
         if (offset >= 0)
             offset += n;
     }
     return 0;
+}
+
+ssize_t xls_read_all(int fd, void *data, size_t size)
+{
+    size_t len = 0;
+
+    while (len < size) {
+        ssize_t n = read(fd, (char *)data + len, size - len);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        if (!n)
+            break;
+        len += n;
+    }
+    return (ssize_t)len;
+}
+
+static int write_all(const struct xls_log *log, int fd, const char *path,
+                     const void *data, size_t len, off_t offset)
+{
+    if (!xls_write_all(fd, data, len, offset))
+        return 0;
+    XLS_ERRORE(log, "cannot write %s%s", path,
+               errno == ENOSPC ? "; free some space there or choose another "
+                                 "place" : "");
+    return ERROR_SNAPSHOT_STORAGE;
 }
 
 int xls_fd_write(const struct xls_log *log, int fd, const char *path,

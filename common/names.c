@@ -11,26 +11,26 @@
 #include "common/alloc.h"
 #include "common/place.h"
 
-static int identify(int dir, const char *name, int flags,
+int xls_identify_at(int dir, const char *name, int flags,
                     struct xls_file_id *id)
 {
     struct statx st;
 
-    if (statx(dir, name, flags, STATX_INO | STATX_BTIME, &st))
+    if (statx(dir, name, flags, STATX_TYPE | STATX_INO | STATX_BTIME, &st))
         return -1;
     *id = (struct xls_file_id){
         .dev = makedev(st.stx_dev_major, st.stx_dev_minor),
         .ino = st.stx_ino,
-        .born_ns = st.stx_mask & STATX_BTIME
+        .born_ns = (st.stx_mask & STATX_BTIME) && S_ISREG(st.stx_mode)
                        ? st.stx_btime.tv_sec * 1000000000ULL +
                              st.stx_btime.tv_nsec : 0,
     };
     return 0;
 }
 
-static int identify_at(const struct xls_place *place, struct xls_file_id *id)
+static int identify(const struct xls_place *place, struct xls_file_id *id)
 {
-    return identify(place->dir, place->name, AT_SYMLINK_NOFOLLOW, id);
+    return xls_identify_at(place->dir, place->name, AT_SYMLINK_NOFOLLOW, id);
 }
 
 bool xls_same_id(const struct xls_file_id *a, const struct xls_file_id *b)
@@ -47,14 +47,14 @@ int xls_identify(const char *path, struct xls_file_id *id)
 
     if (xls_place_open(path, true, &place))
         return -1;
-    r = identify_at(&place, id);
+    r = identify(&place, id);
     xls_place_close(&place);
     return r;
 }
 
 void xls_identify_fd(int fd, struct xls_file_id *id)
 {
-    identify(fd, "", AT_EMPTY_PATH, id);
+    xls_identify_at(fd, "", AT_EMPTY_PATH, id);
 }
 
 static bool is_id(const struct xls_file_id *now, const struct xls_file_id *id)
@@ -70,7 +70,7 @@ bool xls_is_file(const char *path, const struct xls_file_id *id)
 
     if (xls_place_open(path, true, &place))
         return false;
-    is = !identify_at(&place, &now) && is_id(&now, id);
+    is = !identify(&place, &now) && is_id(&now, id);
     xls_place_close(&place);
     return is;
 }
@@ -85,6 +85,11 @@ bool xls_was_file(const char *path, const struct xls_file_id *id)
     return is_id(&now, id);
 }
 
+int xls_sync_directory_fd(int dir)
+{
+    return fsync(dir) && errno != EINVAL && errno != EOPNOTSUPP ? -1 : 0;
+}
+
 static int sync_dir(const struct xls_place *place)
 {
     int fd = openat(place->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -92,11 +97,11 @@ static int sync_dir(const struct xls_place *place)
 
     if (fd < 0)
         return -1;
-    r = fsync(fd);
+    r = xls_sync_directory_fd(fd);
     saved = errno;
     close(fd);
     errno = saved;
-    return r && errno != EINVAL && errno != EOPNOTSUPP ? -1 : 0;
+    return r;
 }
 
 /* Both places of a link or rename. */
@@ -133,7 +138,7 @@ int xls_link(const char *path, const char *new_path,
         return -1;
     r = linkat(p.from.dir, p.from.name, p.to.dir, p.to.name, 0);
     /* Of what was linked, which none of its names may be any more. */
-    if (!r && id && (identify_at(&p.to, &now) || !is_id(&now, id))) {
+    if (!r && id && (identify(&p.to, &now) || !is_id(&now, id))) {
         unlinkat(p.to.dir, p.to.name, 0);
         errno = ESTALE;
         r = -1;

@@ -24,6 +24,10 @@ struct xls_file_id {
     uint64_t born_ns;           /* since 1970; 0: not known */
 };
 bool xls_same_id(const struct xls_file_id *a, const struct xls_file_id *b);
+/* As statx(2) looks at it. Only a regular file has a birth: a device's node is made
+ * anew at each start of the host. */
+int xls_identify_at(int dir, const char *name, int flags,
+                    struct xls_file_id *id);
 /* path is followed. */
 int xls_identify(const char *path, struct xls_file_id *id);
 void xls_identify_fd(int fd, struct xls_file_id *id);
@@ -51,6 +55,7 @@ int xls_unlink(const char *path, bool sync);
 /* The directory that path is in. A file system that cannot do that does it by
  * itself, or nothing can be done about it. */
 int xls_sync_directory(const char *path);
+int xls_sync_directory_fd(int dir);
 
 /* The type of the file system that path is on, such as "vfat"; malloc'ed, NULL
  * if it is not known. */

@@ -7,40 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int xls_write_all(int fd, const void *data, size_t len)
-{
-    const char *p = data;
-
-    while (len) {
-        ssize_t n = write(fd, p, len);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        p += n;
-        len -= n;
-    }
-    return 0;
-}
-
-ssize_t xls_read_all(int fd, void *data, size_t size)
-{
-    size_t len = 0;
-
-    while (len < size) {
-        ssize_t n = read(fd, (char *)data + len, size - len);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        if (!n)
-            break;
-        len += n;
-    }
-    return (ssize_t)len;
-}
+#include "common/io.h"
+#include "common/names.h"
 
 int xls_replace(int dir, const char *name, const char *temp, const void *data,
                 size_t len, const char **failed)
@@ -55,7 +23,7 @@ int xls_replace(int dir, const char *name, const char *temp, const void *data,
                 O_CLOEXEC, 0600);
     if (fd < 0)
         return -1;
-    r = fchmod(fd, 0600) || xls_write_all(fd, data, len) || fsync(fd) ? -1 : 0;
+    r = fchmod(fd, 0600) || xls_write_all(fd, data, len, -1) || fsync(fd) ? -1 : 0;
     if (!r) {
         *failed = "rename to";
         r = renameat(dir, temp, dir, name);
@@ -68,5 +36,5 @@ int xls_replace(int dir, const char *name, const char *temp, const void *data,
         return -1;
     }
     *failed = "sync the directory of";
-    return fsync(dir);
+    return xls_sync_directory_fd(dir);
 }

@@ -3,7 +3,6 @@
 #define XLS_COMMON_REPLACE_H
 
 #include <stddef.h>
-#include <sys/types.h>
 
 /*
  * Has the file name in the open directory dir hold these bytes, durably: a
@@ -15,9 +14,5 @@
  */
 int xls_replace(int dir, const char *name, const char *temp, const void *data,
                 size_t len, const char **failed);
-
-/* write(2) of all; read(2) of as much as there is and as fits. -1: errno. */
-int xls_write_all(int fd, const void *data, size_t len);
-ssize_t xls_read_all(int fd, void *data, size_t size);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "common/alloc.h"
 #include "common/files.h"
+#include "common/names.h"
 #include "store/device.h"
 
 void identity_top(const struct store *st, const struct live *live,
@@ -41,15 +42,13 @@ static bool is_layer_of(const struct store *st, const char *vdev,
 
 uint64_t identity_inode(const char *path, uint64_t *birth)
 {
-    struct statx st;
+    struct xls_file_id id;
 
     *birth = 0;
-    if (statx(AT_FDCWD, path, 0, STATX_TYPE | STATX_INO | STATX_BTIME, &st))
+    if (xls_identify_at(AT_FDCWD, path, 0, &id))
         return 0;
-    if ((st.stx_mask & STATX_BTIME) && S_ISREG(st.stx_mode))
-        *birth = st.stx_btime.tv_sec * UINT64_C(1000000000) +
-            st.stx_btime.tv_nsec;
-    return st.stx_ino;
+    *birth = id.born_ns;
+    return id.ino;
 }
 
 /* Earlier versions recorded no birth times. */

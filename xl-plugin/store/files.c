@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "common/io.h"
 #include "common/replace.h"
 #include "store/store.h"
 
@@ -129,9 +130,9 @@ int store_file_remove(int dir, const char *path, const char *name,
 }
 
 int store_each_file(struct store *st,
-                     int (*f)(struct store *st, const char *file,
-                              struct error *e),
-                     struct error *e)
+                    int (*f)(struct store *st, const char *file,
+                             struct error *e),
+                    struct error *e)
 {
     struct dirent *entry;
     int fd, ret = 0;
