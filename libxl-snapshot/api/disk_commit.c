@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "api/disk_job_begin.h"
-#include "merge/fold_check.h"
+#include "merge/check.h"
 
 static int find_layers(struct xls_op *op, const struct xls_disk *disk,
                        const libxl_disk_commit_args *args, int *top, int *base)
@@ -36,7 +36,7 @@ static int commit(struct xls_op *op, struct xls_disks *disks,
                   struct xls_disk *disk, const void *with)
 {
     const libxl_disk_commit_args *args = with;
-    struct xls_fold fold;
+    struct xls_merge merge;
     int top, base, rc;
 
     if (args->force && !args->base) {
@@ -48,20 +48,20 @@ static int commit(struct xls_op *op, struct xls_disks *disks,
     if (!rc)
         rc = xls_disk_check_data_files(op, disk);
     if (!rc)
-        rc = xls_fold_check_base(op, disk, base, args->force);
+        rc = xls_merge_check_base(op, disk, base, args->force);
     if (!rc)
-        rc = xls_fold_check_internal(op, disk, top, base);
+        rc = xls_merge_check_internal(op, disk, top, base);
     if (!rc)
-        rc = xls_fold_check_running(op, disks, disk, top, base);
+        rc = xls_merge_check_running(op, disks, disk, top, base);
     if (!rc)
-        rc = xls_fold_check_backward(op, disk, top, base);
+        rc = xls_merge_check_backward(op, disk, top, base);
     if (!rc)
-        rc = xls_fold_adopt(op, disks, disk, top, base, true);
+        rc = xls_merge_adopt(op, disks, disk, top, base, true);
     if (rc)
         return rc;
-    xls_fold_plan(&fold, disk, top, base, true,
-                  xls_fold_keeps_path(disk, top, base));
-    return xls_disk_job_start(op, disk, LIBXL_DISK_JOB_TYPE_COMMIT, &fold,
+    xls_merge_plan(&merge, disk, top, base, true,
+                   xls_merge_keeps_path(disk, top, base));
+    return xls_disk_job_start(op, disk, LIBXL_DISK_JOB_TYPE_COMMIT, &merge,
                               args->speed);
 }
 

@@ -12,20 +12,20 @@ static int start(struct xls_op *op, const struct xls_disk *disk,
 {
     char *node = xls_unique_name(disk->rec->vdev), *name = NULL;
     struct xls_disk_job j;
-    struct xls_fold fold;
+    struct xls_merge merge;
     int rc;
 
-    xls_fold_plan_copy(&fold, disk, node, target->spec, args->shallow,
-                       !args->shallow || args->num_base, args->keep_path);
-    rc = xls_disk_job_begin(op, disk, LIBXL_DISK_JOB_TYPE_COPY, &fold,
+    xls_merge_plan_copy(&merge, disk, node, target->spec, args->shallow,
+                        !args->shallow || args->num_base, args->keep_path);
+    rc = xls_disk_job_begin(op, disk, LIBXL_DISK_JOB_TYPE_COPY, &merge,
                             args->speed, &j);
     if (rc)
         goto out;
     rc = xls_target_open(op, disk, args, target, node, &name);
     /* Of an NBD export, QEMU's name is what the records are to have. */
-    if (!rc && strcmp(name, j.fold.layer_path)) {
-        free(j.fold.layer_path);
-        j.fold.layer_path = xls_strdup(name);
+    if (!rc && strcmp(name, j.merge.layer_path)) {
+        free(j.merge.layer_path);
+        j.merge.layer_path = xls_strdup(name);
         rc = xls_disk_job_write(op, &j);
     }
     if (rc) {

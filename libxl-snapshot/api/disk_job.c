@@ -115,7 +115,7 @@ static int cancel(struct xls_op *op, struct xls_disk_job *j, bool async)
     rc = xls_disk_job_write(op, j);
     /* A copy that is ready ends as a copy of this moment. */
     if (!rc)
-        rc = xls_job_stop(op, j->id, !(j->fold.copy && ready));
+        rc = xls_job_stop(op, j->id, !(j->merge.copy && ready));
     return rc || async ? rc : wait_for_end(op, j);
 }
 
@@ -177,7 +177,7 @@ int libxl_disk_job_wait(libxl_ctx *ctx, uint32_t domid, const char *vdev,
         xls_op_qmp_close(&op);
         heard_us = xls_now_us();
         if (!rc && !over)
-            xls_file_begin_sync(xls_fold_written(&j.fold));
+            xls_file_begin_sync(xls_merge_written(&j.merge));
         if (!rc && xls_op_progress(&op, phase_word(j.job.type), j.job.offset,
                                    j.job.length) && !over)
             rc = ERROR_ABORTED;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "api/disk_job_begin.h"
-#include "merge/fold_check.h"
+#include "merge/check.h"
 
 /* The lowest layer that is pulled up. */
 static int find_lowest(struct xls_op *op, const struct xls_disk *disk,
@@ -29,7 +29,7 @@ static int pull(struct xls_op *op, struct xls_disks *disks,
                 struct xls_disk *disk, const void *with)
 {
     const libxl_disk_pull_args *args = with;
-    struct xls_fold fold;
+    struct xls_merge merge;
     int lowest, rc;
 
     rc = find_lowest(op, disk, args->base, &lowest);
@@ -37,13 +37,13 @@ static int pull(struct xls_op *op, struct xls_disks *disks,
     if (!rc)
         rc = xls_disk_check_data_files(op, disk);
     if (!rc)
-        rc = xls_fold_check_internal(op, disk, 0, 0);
+        rc = xls_merge_check_internal(op, disk, 0, 0);
     if (!rc)
-        rc = xls_fold_check_running(op, disks, disk, 0, 0);
+        rc = xls_merge_check_running(op, disks, disk, 0, 0);
     if (rc)
         return rc;
-    xls_fold_plan(&fold, disk, 0, lowest, false, false);
-    return xls_disk_job_start(op, disk, LIBXL_DISK_JOB_TYPE_PULL, &fold,
+    xls_merge_plan(&merge, disk, 0, lowest, false, false);
+    return xls_disk_job_start(op, disk, LIBXL_DISK_JOB_TYPE_PULL, &merge,
                               args->speed);
 }
 

@@ -21,7 +21,7 @@ static int write_parts(void *user, struct iovec *iov, int num)
 
     for (i = 0; !rc && i < num; i++)
         rc = xls_image_write(r->writer, iov[i].iov_base, iov[i].iov_len);
-    if (!rc && xls_op_progress(&r->op, "fold",
+    if (!rc && xls_op_progress(&r->op, "rebase",
                                xls_image_write_taken(r->writer), r->total))
         rc = ERROR_ABORTED;
     return rc;

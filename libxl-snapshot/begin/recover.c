@@ -8,7 +8,7 @@
 #include "block/job.h"
 #include "common/alloc.h"
 #include "common/files.h"
-#include "merge/fold.h"
+#include "merge/merge.h"
 #include "ops/create/create.h"
 #include "ops/job/job.h"
 #include "ops/revert/revert.h"
@@ -70,7 +70,7 @@ static int recover(struct xls_op *op, const struct xls_json *journal)
         rc = drop_orphan_jobs(op);
         /* It may have been on its way back already. */
         if (!rc)
-            rc = xls_fold_recover(op, journal);
+            rc = xls_merge_recover(op, journal);
         if (!rc)
             rc = xls_create_undo_killed(op, journal);
     } else if (operation && !strcmp(operation, "delete")) {
@@ -80,7 +80,7 @@ static int recover(struct xls_op *op, const struct xls_json *journal)
                    op->name);
         rc = drop_orphan_jobs(op);
         if (!rc)
-            rc = xls_fold_recover(op, journal);
+            rc = xls_merge_recover(op, journal);
     } else {
         XLS_ERROR(&op->log,
                   "the journal of an interrupted operation on "
@@ -143,7 +143,7 @@ static int handle(struct xls_op *op, const char *path, bool mine)
     } else if (operation && !strcmp(operation, "create")) {
         rc = xls_create_tidy_killed(op, journal);
     } else {
-        xls_fold_tidy(op, journal);
+        xls_merge_tidy(op, journal);
     }
     if (!rc)
         rc = xls_file_unlink(&op->log, path);

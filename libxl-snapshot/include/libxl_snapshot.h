@@ -38,7 +38,7 @@ extern "C" {
  *
  * phase: a word: "memory" (create), "verify" and "restore" (revert), "merge"
  * (delete), "pull", "commit", "copy" (jobs), "verify", "export", "import",
- * "fold" (memory files).
+ * "rebase" (memory files).
  * done, total: bytes; total is an estimate and 0 when unknown.
  */
 typedef struct libxl_snapshot_progress {
@@ -171,7 +171,7 @@ int libxl_snapshot_memory_import(libxl_ctx *ctx, const char *raw_path,
  * (parent_path NULL) on none: what is between goes into it and can be removed
  * then, as far as no other image is based on it. It keeps its content, and the
  * images that are based on it stay good. The new one takes the old one's place
- * in one step, after it was read and compared.  Progress: "fold".
+ * in one step, after it was read and compared.  Progress: "rebase".
  */
 int libxl_snapshot_memory_rebase(libxl_ctx *ctx, const char *path,
                                  const char *parent_path, int level,
@@ -303,7 +303,7 @@ int libxl_domain_snapshot_revert(libxl_ctx *ctx, uint32_t domid,
  * Deletes a snapshot's state from the disks of a running domain.
  *
  * EXTERNAL: external_path, a layer below the top of the disk's chain, is
- * folded away: FORWARD into the layer above it, BACKWARD by writing that
+ * merged away: FORWARD into the layer above it, BACKWARD by writing that
  * layer's data into it, after which it takes that layer's place and, where
  * the formats are the same, its path. Where they differ it keeps its own, and
  * images outside this chain that are based on that layer are the caller's to
@@ -342,7 +342,7 @@ int libxl_domain_snapshot_chain_changed(libxl_ctx *ctx, uint32_t domid,
 
 /*
  * Puts in order what a killed process has left of the domain: a snapshot that
- * was being taken is undone (the guest is resumed, its disks are folded back,
+ * was being taken is undone (the guest is resumed, its disks are merged back,
  * the files removed), a layer that was being deleted is either as before or
  * gone, and of a revert there is one domain, running: the new one if it had
  * begun to take the old one's place, else the old one. domid may be either;

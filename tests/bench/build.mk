@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 # Figures, as ratios measured side by side in one run.
 BENCH_OUT   := $(BUILD)/tests/bench
-BENCH_PROGS := $(BENCH_OUT)/window $(BENCH_OUT)/fold $(BENCH_OUT)/memory
+BENCH_PROGS := $(BENCH_OUT)/window $(BENCH_OUT)/merge $(BENCH_OUT)/memory
 
 # Through the library's public functions, as tests/qmp/job-*.c.
-$(BENCH_OUT)/fold: $(QMP_OUT)/host.o $(QMP_HOST_OBJS)
-$(BENCH_OUT)/fold: private LDFLAGS += $(QMP_HOST_WRAP)
-$(BENCH_OUT)/window $(BENCH_OUT)/fold: $(QMP_OUT)/support.o
+$(BENCH_OUT)/merge: $(QMP_OUT)/host.o $(QMP_HOST_OBJS)
+$(BENCH_OUT)/merge: private LDFLAGS += $(QMP_HOST_WRAP)
+$(BENCH_OUT)/window $(BENCH_OUT)/merge: $(QMP_OUT)/support.o
 $(BENCH_PROGS): $(BENCH_OUT)/%: tests/bench/%.c $(LIBOUT)/libxlsnapshot.a
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
@@ -15,7 +15,7 @@ $(BENCH_PROGS): $(BENCH_OUT)/%: tests/bench/%.c $(LIBOUT)/libxlsnapshot.a
 
 .PHONY: bench bench-memory
 bench: $(BENCH_PROGS) bench-memory
-	$(Q)for b in $(BENCH_OUT)/window $(BENCH_OUT)/fold; do $$b || exit 1; done
+	$(Q)for b in $(BENCH_OUT)/window $(BENCH_OUT)/merge; do $$b || exit 1; done
 # The recordings are made once, on the emulated hosts.
 bench-memory: $(BENCH_OUT)/memory streams
 	scripts/need lz4 zstd

@@ -134,7 +134,7 @@ static void chain_holds(const struct chain *c)
     libxl_snapshot_memory_info_dispose(&info);
 }
 
-static void chains_fold_in_any_order(void **state)
+static void chains_merge_in_any_order(void **state)
 {
     struct rng rng = rng_for(seed_given(), 1);
     int num, left, which;
@@ -320,7 +320,7 @@ static void files_with_a_like_name_are_left_alone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(chains_fold_in_any_order),
+        cmocka_unit_test(chains_merge_in_any_order),
         cmocka_unit_test(what_is_damaged_makes_nothing),
         cmocka_unit_test(what_is_no_whole_save_file_is_refused),
         cmocka_unit_test(files_with_a_like_name_are_left_alone),

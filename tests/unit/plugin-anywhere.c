@@ -103,7 +103,7 @@ static int delete_with_kills(const struct deletion *d)
             set_running(true);
         /* The next command may be another one. */
         if (rand() % 2) {
-            assert_good(fold_settle(&fold, &e), &e);
+            assert_good(merge_settle(&merge, &e), &e);
             check_all();
             check_protection();
         }
@@ -168,7 +168,7 @@ static int one_life(int steps, bool kills, int *number, int *killed)
         delete_at_random(kills, killed);
         done++;
     }
-    assert_good(fold_all(&fold, &e), &e);
+    assert_good(merge_all(&merge, &e), &e);
     assert_int_equal(st->num_records, 0);
     assert_int_equal(st->info.num_leftovers, 0);
     for (i = 0; i < st->info.num_disks; i++)

@@ -171,10 +171,10 @@ static void a_replaced_disk_alone_is_left_out(void **state)
     assert_string_equal(top, former);
 
     /* Its snapshots can be deleted while the domain runs. */
-    fold.domid = DOMID;
-    assert_good(fold_hide(st, store_find(st, "s1"), 0, &e), &e);
+    merge.domid = DOMID;
+    assert_good(merge_hide(st, store_find(st, "s1"), 0, &e), &e);
     live_free(&live);
-    assert_good(fold_all(&fold, &e), &e);
+    assert_good(merge_all(&merge, &e), &e);
     assert_int_equal(st->num_records, 0);
     assert_int_equal(access(former, R_OK | W_OK), 0);
     free(former);
@@ -195,7 +195,7 @@ static bool is_known(const char *path, uint64_t birth)
 {
     xl_snapshot_domain_disk *d = store_disk(st, "xvda");
     struct error e = { 0 };
-    bool folding, known;
+    bool merging, known;
 
     d->alone_birth = birth;
     live_find(&live, DOMID, "xvda")->replaced = false;
@@ -206,10 +206,10 @@ static bool is_known(const char *path, uint64_t birth)
     d->fold_inodes = &d->alone_inode;
     d->num_fold_births = birth ? 1 : 0;
     d->fold_births = &birth;
-    folding = identity_folding(d, path);
+    merging = identity_merging(d, path);
     d->num_fold_inodes = d->num_fold_births = 0;
     d->fold_inodes = d->fold_births = NULL;
-    assert_int_equal(folding, known);
+    assert_int_equal(merging, known);
     return known;
 }
 

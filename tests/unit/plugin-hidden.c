@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 
 #include "layers/run.h"
-#include "offline/fold_internal.h"
+#include "offline/merge_internal.h"
 
 #define DOMID 7
 
@@ -71,7 +71,7 @@ static int setup_spy(void **state)
 
 static int teardown_spy(void **state)
 {
-    fold.unused = NULL;
+    merge.unused = NULL;
     live_free(&live);
     setenv("PATH", real_path, 1);
     return teardown(state);
@@ -88,12 +88,12 @@ static void take(const char *name)
                      LIBXL_SNAPSHOT_METHOD_EXTERNAL);
 }
 
-static void delete(const char *name, libxl_snapshot_merge merge)
+static void delete(const char *name, libxl_snapshot_merge direction)
 {
     struct error e = { 0 };
 
-    assert_good(fold_hide(st, store_find(st, name), merge, &e), &e);
-    assert_good(fold_all(&fold, &e), &e);
+    assert_good(merge_hide(st, store_find(st, name), direction, &e), &e);
+    assert_good(merge_all(&merge, &e), &e);
     assert_null(store_find(st, name));
     assert_true(noted("written"));
     assert_false(noted("reached"));
@@ -193,10 +193,10 @@ static void a_layer_that_a_process_has_open_is_not_written(void **state)
     pid = hold_open(path);
     usleep(100000);
     for (i = 0; i < 2; i++) {
-        fold_hide(st, store_find(st, "s0"),
-                  i ? LIBXL_SNAPSHOT_MERGE_FORWARD
-                    : LIBXL_SNAPSHOT_MERGE_BACKWARD, &e);
-        assert_error(fold_all(&fold, &e), &e, path);
+        merge_hide(st, store_find(st, "s0"),
+                   i ? LIBXL_SNAPSHOT_MERGE_FORWARD
+                     : LIBXL_SNAPSHOT_MERGE_BACKWARD, &e);
+        assert_error(merge_all(&merge, &e), &e, path);
         assert_false(noted("written"));
         assert_int_equal(stat(path, &after), 0);
         assert_int_equal(before.st_ino, after.st_ino);
@@ -205,7 +205,7 @@ static void a_layer_that_a_process_has_open_is_not_written(void **state)
     check_all();
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
-    assert_good(fold_all(&fold, &e), &e);
+    assert_good(merge_all(&merge, &e), &e);
     check_all();
     free(path);
 }
@@ -223,9 +223,9 @@ static void a_domain_that_appears_stops_the_merge(void **state)
 
     (void)state;
     spied_with_a_snapshot();
-    fold.unused = appears;
-    assert_good(fold_hide(st, store_find(st, "s0"), 0, &e), &e);
-    assert_error(fold_all(&fold, &e), &e, "domain web1");
+    merge.unused = appears;
+    assert_good(merge_hide(st, store_find(st, "s0"), 0, &e), &e);
+    assert_error(merge_all(&merge, &e), &e, "domain web1");
     assert_false(noted("written"));
     assert_int_equal(access(top(), R_OK | W_OK), 0);
     check_all();
@@ -238,11 +238,11 @@ static void a_file_that_a_domain_uses_by_now_is_not_removed(void **state)
     (void)state;
     add_disk("xvda", "a.qcow2", LIBXL_DISK_FORMAT_QCOW2);
     str_replace(&st->info.disks[0].top_path, NULL);
-    fold.unused = appears;
-    assert_good(fold_discard(&fold, st->info.disks[0].config_path, NULL, &e),
+    merge.unused = appears;
+    assert_good(merge_discard(&merge, st->info.disks[0].config_path, NULL, &e),
                 &e);
     assert_int_equal(access(st->info.disks[0].config_path, F_OK), 0);
-    fold.unused = NULL;
+    merge.unused = NULL;
 }
 
 static void another_file_of_that_name_is_not_replaced(void **state)
@@ -254,15 +254,15 @@ static void another_file_of_that_name_is_not_replaced(void **state)
     (void)state;
     add_disk("xvda", "a.qcow2", LIBXL_DISK_FORMAT_QCOW2);
     path = xls_strdup(top());
-    assert_good(fold_begin(&fold, path, LIBXL_DISK_FORMAT_QCOW2, &e), &e);
+    assert_good(merge_begin(&merge, path, LIBXL_DISK_FORMAT_QCOW2, &e), &e);
     assert_int_equal(access(path, F_OK), -1);
     file = fopen(path, "w");
     assert_non_null(file);
     fclose(file);
-    assert_error(fold_settle(&fold, &e), &e, st->info.writing_as);
+    assert_error(merge_settle(&merge, &e), &e, st->info.writing_as);
     assert_int_equal(access(st->info.writing_as, F_OK), 0);
     assert_int_equal(unlink(path), 0);
-    assert_good(fold_settle(&fold, &e), &e);
+    assert_good(merge_settle(&merge, &e), &e);
     assert_int_equal(access(path, R_OK | W_OK), 0);
     free(path);
 }

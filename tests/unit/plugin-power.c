@@ -21,7 +21,7 @@ static void open_store(void)
     struct error e = { 0 };
 
     assert_good(store_open(root, "web1", true, 0, &st, &e), &e);
-    fold.st = st;
+    merge.st = st;
 }
 
 /* xl opens what the configuration names; what is immutable it cannot write. */

@@ -87,8 +87,8 @@ static void a_directory_that_was_moved(void **state)
     run_shell(dir, "mv images elsewhere");
     is_relocated(images, elsewhere);
     /* And what is done to them goes on there. */
-    assert_good(fold_hide(st, store_find(st, "s0"), 0, &e), &e);
-    assert_good(fold_all(&fold, &e), &e);
+    assert_good(merge_hide(st, store_find(st, "s0"), 0, &e), &e);
+    assert_good(merge_all(&merge, &e), &e);
     assert_null(store_find(st, "s0"));
     check_all();
 }

@@ -10,7 +10,7 @@ UNIT_PLUGIN_OBJS := $(addprefix $(OBJ)/xl-plugin/,commands/disk_option.o \
 
 # A domain's snapshots without a host, for the tests of what becomes of them.
 UNIT_TREES := $(addprefix $(UNIT_OUT)/support/,trees.o running.o deletions.o)
-UNIT_ON_TREES := $(addprefix $(UNIT_OUT)/,plugin-fold plugin-anywhere plugin-power \
+UNIT_ON_TREES := $(addprefix $(UNIT_OUT)/,plugin-merge plugin-anywhere plugin-power \
     plugin-provisional plugin-copies plugin-relocate plugin-hidden \
     plugin-devices)
 $(UNIT_TREES): $(UNIT_OUT)/%.o: tests/unit/%.c

@@ -55,7 +55,7 @@ static int hide(struct store *st, const struct strings *names,
         xl_snapshot_record *rec = store_find(st, names->v[i]);
         bool hidden = rec->hidden;
 
-        if (fold_hide(st, rec, merge, e))
+        if (merge_hide(st, rec, merge, e))
             return -1;
         if (!hidden)
             strings_add(deleted, names->v[i]);
@@ -68,16 +68,16 @@ int deletion_run(struct cli *cli, struct session *s,
                  const char *done)
 {
     struct strings deleted = { 0 }, no_files = { 0 };
-    struct fold_library fold;
+    struct merge_library library;
     struct error e = { 0 };
     int code = EXIT_OK;
 
-    fold_library_init(&fold, cli, s);
-    if (identity_begin_fold(s->store, &s->live, s->domain.domid, &e) ||
+    merge_library_init(&library, cli, s);
+    if (identity_begin_merge(s->store, &s->live, s->domain.domid, &e) ||
         hide(s->store, names, merge, &deleted, &e)) {
         code = cli_fail(cli, &e);
-    } else if (fold_all(&fold.fold, &e) ||
-               identity_end_fold(s->store, &s->live, s->domain.domid, &e)) {
+    } else if (merge_all(&library.merge, &e) ||
+               identity_end_merge(s->store, &s->live, s->domain.domid, &e)) {
         cli_say(cli, "%s, but not all of its storage could be freed; the next "
                 "snapshot-delete of %s tries again", done, s->domain.name);
         code = cli_fail(cli, &e);
@@ -106,7 +106,7 @@ int deletion_forget(struct cli *cli, struct session *s,
     struct error e = { 0 };
     int i, ret, code;
 
-    ret = identity_begin_fold(s->store, &s->live, s->domain.domid, &e);
+    ret = identity_begin_merge(s->store, &s->live, s->domain.domid, &e);
     for (i = 0; !ret && i < names->num; i++) {
         xl_snapshot_record *rec = store_find(s->store, names->v[i]);
 
@@ -117,7 +117,7 @@ int deletion_forget(struct cli *cli, struct session *s,
             strings_add(&forgotten, names->v[i]);
     }
     if (!ret)
-        ret = identity_end_fold(s->store, &s->live, s->domain.domid, &e);
+        ret = identity_end_merge(s->store, &s->live, s->domain.domid, &e);
     code = ret ? cli_fail(cli, &e) : EXIT_OK;
     if (!ret)
         print_result(cli, s, &forgotten, "forgotten", &files);

@@ -2,12 +2,12 @@
 #ifndef PLUGIN_COMMANDS_DELETION_H
 #define PLUGIN_COMMANDS_DELETION_H
 
-#include "session/fold_library.h"
+#include "session/merge_library.h"
 
 /*
  * Deletes the snapshots of these names (of tree_choose), merges what can be
  * merged and prints the result, "Snapshot s1 of web1 <done>." each. Returns
- * the exit code. merge: as for fold_hide.
+ * the exit code. merge: as for merge_hide.
  */
 int deletion_run(struct cli *cli, struct session *s,
                  const struct strings *names, libxl_snapshot_merge merge,

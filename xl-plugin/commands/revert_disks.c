@@ -11,7 +11,7 @@
 #include "common/names.h"
 #include "diskimage/format.h"
 #include "layers/identity.h"
-#include "offline/fold_internal.h"
+#include "offline/merge_internal.h"
 #include "session/users.h"
 
 /* Whether a new layer may take today's active layer's place, and name. */
@@ -19,7 +19,7 @@ static bool replaceable(const struct session *s, const char *top,
                         libxl_disk_format format)
 {
     return top && format == LIBXL_DISK_FORMAT_QCOW2 &&
-        !fold_referred(s->store, top, LIBXL_SNAPSHOT_METHOD_EXTERNAL, NULL);
+        !merge_referred(s->store, top, LIBXL_SNAPSHOT_METHOD_EXTERNAL, NULL);
 }
 
 /*
@@ -31,7 +31,7 @@ static int keep_internal(struct session *s, const char *top, struct error *e)
     char *kept;
     int ret;
 
-    if (!fold_referred(s->store, top, LIBXL_SNAPSHOT_METHOD_INTERNAL, NULL))
+    if (!merge_referred(s->store, top, LIBXL_SNAPSHOT_METHOD_INTERNAL, NULL))
         return 0;
     kept = free_path(top, ".kept", "");
     if (xls_link(top, kept, NULL))

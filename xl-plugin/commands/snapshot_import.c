@@ -7,7 +7,7 @@
 
 #include "common/alloc.h"
 #include "common/files.h"
-#include "session/fold_library.h"
+#include "session/merge_library.h"
 #include "session/memory.h"
 #include "store/outside.h"
 #include "util/size.h"
@@ -105,12 +105,12 @@ static int check_fits(struct import *i, struct error *e)
 /* Images that are based on the one that goes are written anew without it. */
 static int keep_others(struct import *i, struct error *e)
 {
-    struct fold_library fold;
+    struct merge_library library;
 
     if (!i->rec->memory)
         return 0;
-    fold_library_init(&fold, i->cli, &i->s);
-    if (!fold.fold.memory(fold.fold.user, i->rec, e))
+    merge_library_init(&library, i->cli, &i->s);
+    if (!library.merge.memory(library.merge.user, i->rec, e))
         return 0;
     if (!i->force)
         return error_set(e, "%s, or give its memory up by --force", e->text);

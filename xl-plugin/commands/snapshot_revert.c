@@ -12,7 +12,7 @@
 #include "commands/revert_disks.h"
 #include "commands/xl_conf.h"
 #include "common/alloc.h"
-#include "session/fold_library.h"
+#include "session/merge_library.h"
 #include "session/interrupted.h"
 #include "session/libvirt.h"
 #include "supervise/supervise.h"
@@ -138,7 +138,7 @@ static int prepare(struct revert *r, struct error *e)
 static void clean_up(struct revert *r)
 {
     struct error e = { 0 };
-    struct fold_library fold;
+    struct merge_library library;
     int i;
 
     /* The next command completes it. */
@@ -149,9 +149,9 @@ static void clean_up(struct revert *r)
         interrupted_note_discard(&r->s, &e)) {
         cli_say(r->cli, "%s", e.text);
     } else {
-        fold_library_init(&fold, r->cli, &r->s);
+        merge_library_init(&library, r->cli, &r->s);
         for (i = 0; i < r->made.num; i++)
-            if (fold_discard(&fold.fold, r->made.v[i], NULL, &e))
+            if (merge_discard(&library.merge, r->made.v[i], NULL, &e))
                 cli_say(r->cli, "%s", e.text);
     }
     interrupted_clear_revert(&r->s);

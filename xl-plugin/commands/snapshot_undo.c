@@ -5,7 +5,7 @@
 
 /* The active layer can go down into the snapshot's: they are next to each
  * other, and nothing else is based on that. */
-static int check_disk(const struct fold *f, const struct layers *l,
+static int check_disk(const struct merge *f, const struct layers *l,
                       const xl_snapshot_record *rec,
                       const xl_snapshot_disk *disk, struct error *e)
 {
@@ -37,12 +37,12 @@ static int check_disk(const struct fold *f, const struct layers *l,
                          "'xl snapshot-delete %s %s' deletes that",
                          disk->vdev, disk->layer_path, rec->name,
                          f->st->domain, rec->name);
-    why = fold_obstacle(f, l, base);
+    why = merge_obstacle(f, l, base);
     return why ? error_set(e, "disk %s: %s must stay as it is: %s",
                            disk->vdev, disk->layer_path, why) : 0;
 }
 
-static int check(const struct fold *f, const xl_snapshot_record **current,
+static int check(const struct merge *f, const xl_snapshot_record **current,
                  struct error *e)
 {
     const char *name = f->st->info.current;
@@ -74,7 +74,7 @@ int command_undo(struct cli *cli, int argc, char **argv)
 {
     const xl_snapshot_record *current = NULL;
     struct strings names = { 0 };
-    struct fold_library fold;
+    struct merge_library library;
     struct error e = { 0 };
     struct session s;
     int code;
@@ -86,8 +86,8 @@ int command_undo(struct cli *cli, int argc, char **argv)
         code = cli_fail(cli, &e);
         goto out;
     }
-    fold_library_init(&fold, cli, &s);
-    if (check(&fold.fold, &current, &e)) {
+    merge_library_init(&library, cli, &s);
+    if (check(&library.merge, &current, &e)) {
         code = cli_fail(cli, &e);
         goto out;
     }

@@ -57,7 +57,7 @@ static bool same_birth(uint64_t recorded, uint64_t birth)
     return !recorded || recorded == birth;
 }
 
-bool identity_folding(const xl_snapshot_domain_disk *d, const char *layer)
+bool identity_merging(const xl_snapshot_domain_disk *d, const char *layer)
 {
     uint64_t birth, its = identity_inode(layer, &birth);
     int i;
@@ -73,7 +73,7 @@ static bool is_alone(const xl_snapshot_domain_disk *d, const char *top)
 {
     uint64_t birth, its = identity_inode(top, &birth);
 
-    if (d && identity_folding(d, top))
+    if (d && identity_merging(d, top))
         return true;
     return d && ((d->alone_inode && d->alone_inode == its &&
                   same_birth(d->alone_birth, birth)) ||
@@ -130,14 +130,14 @@ static void note_chain(struct store *st, const struct live *live,
         d->fold_births[d->num_fold_births++] = 0;
     d->num_fold_births = d->num_fold_inodes;
     for (i = 0; i < num; i++)
-        if (!identity_folding(d, chain[i].path))
+        if (!identity_merging(d, chain[i].path))
             d->fold_inodes[d->num_fold_inodes++] = identity_inode(
                 chain[i].path, &d->fold_births[d->num_fold_births++]);
     image_list_free(chain, num);
 }
 
-int identity_begin_fold(struct store *st, const struct live *live,
-                        uint32_t domid, struct error *e)
+int identity_begin_merge(struct store *st, const struct live *live,
+                         uint32_t domid, struct error *e)
 {
     int i;
 
@@ -146,8 +146,8 @@ int identity_begin_fold(struct store *st, const struct live *live,
     return st->info.num_disks ? store_write_info(st, e) : 0;
 }
 
-int identity_end_fold(struct store *st, const struct live *live,
-                      uint32_t domid, struct error *e)
+int identity_end_merge(struct store *st, const struct live *live,
+                       uint32_t domid, struct error *e)
 {
     int i;
 

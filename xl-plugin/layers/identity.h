@@ -55,10 +55,10 @@ void identity_note_tops(struct store *st, const struct live *live,
  * it is known also if this is interrupted; the second what it is. Disks whose
  * chain cannot be read are passed over.
  */
-int identity_begin_fold(struct store *st, const struct live *live,
-                        uint32_t domid, struct error *e);
-int identity_end_fold(struct store *st, const struct live *live,
-                      uint32_t domid, struct error *e);
+int identity_begin_merge(struct store *st, const struct live *live,
+                         uint32_t domid, struct error *e);
+int identity_end_merge(struct store *st, const struct live *live,
+                       uint32_t domid, struct error *e);
 
 /* What tells a file from others at its path, on whatever device it is after the
  * host's next start: the inode number, 0 where there is no file, and when it
@@ -68,7 +68,7 @@ int identity_end_fold(struct store *st, const struct live *live,
 uint64_t identity_inode(const char *path, uint64_t *birth);
 
 /* Whether it was one of the disk's layers when that began. */
-bool identity_folding(const xl_snapshot_domain_disk *d, const char *layer);
+bool identity_merging(const xl_snapshot_domain_disk *d, const char *layer);
 
 /* Notes (in memory) whether a disk's active layer is based on no layer of the
  * store any more, so that it is known by itself from here on. */

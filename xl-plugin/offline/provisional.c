@@ -13,7 +13,7 @@
 #include "common/files.h"
 #include "common/names.h"
 #include "diskimage/written.h"
-#include "offline/fold_internal.h"
+#include "offline/merge_internal.h"
 #include "store/outside.h"
 
 /* How far the create came with one disk. */

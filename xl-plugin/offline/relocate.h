@@ -23,7 +23,7 @@ struct relocated {
 struct relocate {
     struct store *st;
     const char *from, *to;
-    /* As in struct fold. */
+    /* As in struct merge. */
     int (*unused)(void *user, const char *path, struct error *e);
     void *user;
 

@@ -14,7 +14,7 @@
 #include "common/percent.h"
 #include "layers/headers.h"
 #include "layers/image_copy.h"
-#include "offline/fold_internal.h"
+#include "offline/merge_internal.h"
 #include "session/users.h"
 
 /* What is known while the copies are made. */
@@ -200,7 +200,7 @@ static int unused(void *user, const char *path, struct error *e)
 static void discard_files(struct session *s, struct cli *cli,
                           const xl_snapshot_moved *layers, int num)
 {
-    struct fold fold = { .st = s->store, .live = &s->live,
+    struct merge merge = { .st = s->store, .live = &s->live,
                          .domid = s->domain.domid, .unused = unused,
                          .say = say, .user = cli };
     struct error e = { 0 };
@@ -208,7 +208,7 @@ static void discard_files(struct session *s, struct cli *cli,
 
     for (i = 0; i < num; i++)
         if (layers[i].to[0] == '/' &&
-            fold_discard(&fold, layers[i].to, NULL, &e))
+            merge_discard(&merge, layers[i].to, NULL, &e))
             cli_say(cli, "%s stays: %s", layers[i].to, e.text);
     error_clear(&e);
 }

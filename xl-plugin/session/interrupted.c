@@ -10,7 +10,7 @@
 #include "common/files.h"
 #include "diskimage/written.h"
 #include "layers/identity.h"
-#include "session/fold_library.h"
+#include "session/merge_library.h"
 #include "session/users.h"
 #include "supervise/supervise.h"
 
@@ -286,10 +286,10 @@ static int go_over(struct session *s, struct cli *cli,
 static int discard_made(struct session *s, struct cli *cli, struct error *e)
 {
     xl_snapshot_domain *info = &s->store->info;
-    struct fold_library fold;
+    struct merge_library library;
     int i, j, ret = interrupted_note_discard(s, e);
 
-    fold_library_init(&fold, cli, s);
+    merge_library_init(&library, cli, s);
     for (i = 0; !ret && i < info->num_reverting_files; i++) {
         bool used = false;
 
@@ -304,7 +304,7 @@ static int discard_made(struct session *s, struct cli *cli, struct error *e)
             cli_say(cli, "%s stays: a domain has written it; remove it when "
                     "nobody needs what it holds", info->reverting_files[i]);
         else
-            ret = fold_discard(&fold.fold, info->reverting_files[i], NULL, e);
+            ret = merge_discard(&library.merge, info->reverting_files[i], NULL, e);
     }
     return ret;
 }
@@ -362,11 +362,11 @@ int interrupted_settle_revert(struct session *s, struct cli *cli,
     return store_write_info(st, e);
 }
 
-int interrupted_settle_fold(struct session *s, struct cli *cli,
-                            struct error *e)
+int interrupted_settle_merge(struct session *s, struct cli *cli,
+                             struct error *e)
 {
-    struct fold_library fold;
+    struct merge_library library;
 
-    fold_library_init(&fold, cli, s);
-    return fold_settle(&fold.fold, e);
+    merge_library_init(&library, cli, s);
+    return merge_settle(&library.merge, e);
 }

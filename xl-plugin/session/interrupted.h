@@ -30,7 +30,7 @@ void interrupted_clear_revert(struct session *s);
 int interrupted_settle_revert(struct session *s, struct cli *cli,
                               struct error *e);
 /* Puts in order what an interrupted merge of layers was at. */
-int interrupted_settle_fold(struct session *s, struct cli *cli,
-                            struct error *e);
+int interrupted_settle_merge(struct session *s, struct cli *cli,
+                             struct error *e);
 
 #endif

@@ -3,7 +3,7 @@
 #include "session/disk_job.h"
 
 #include "layers/identity.h"
-#include "offline/fold_internal.h"
+#include "offline/merge_internal.h"
 #include "session/chain_copy.h"
 #include "session/users.h"
 
@@ -16,7 +16,7 @@ static int apply(struct session *s, struct cli *cli,
                  const xl_snapshot_job *noted, const libxl_disk_job *job,
                  struct error *e)
 {
-    struct fold fold = { .st = s->store, .live = &s->live,
+    struct merge merge = { .st = s->store, .live = &s->live,
                          .domid = s->domain.domid, .unused = unused,
                          .user = cli };
     const struct live_disk *live = live_find(&s->live, s->domain.domid,
@@ -30,12 +30,12 @@ static int apply(struct session *s, struct cli *cli,
     for (i = 0; i < job->num_unused; i++)
         moved |= str_same(job->unused[i], noted->from_path);
     if (moved && !str_none(noted->to_path) &&
-        fold_moved(&fold, noted->from_path, noted->to_path,
-                   LIBXL_DISK_FORMAT_RAW, e))
+        merge_moved(&merge, noted->from_path, noted->to_path,
+                    LIBXL_DISK_FORMAT_RAW, e))
         return -1;
     if (job->type == LIBXL_DISK_JOB_TYPE_COPY)
         for (i = 0; i < job->num_unused; i++)
-            if (fold_configured(s->store, job->unused[i])) {
+            if (merge_configured(s->store, job->unused[i])) {
                 if (image_freeze(job->unused[i], e))
                     return -1;
                 cli_say(cli, "%s, which the domain's configuration names, is "

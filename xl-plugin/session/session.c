@@ -50,7 +50,7 @@ static int put_in_order(struct session *s, struct cli *cli, bool running,
     if (!ret)
         ret = cli_live(cli, &s->live, e);
     if (!ret)
-        ret = interrupted_settle_fold(s, cli, e);
+        ret = interrupted_settle_merge(s, cli, e);
     if (!ret)
         ret = interrupted_settle_revert(s, cli, e);
     if (!ret)

@@ -14,7 +14,7 @@
  */
 int users_running(struct cli *cli, uint32_t but, const char *path,
                   struct error *e);
-/* The first with no exception, as struct fold asks; cli: a struct cli. */
+/* The first with no exception, as struct merge asks; cli: a struct cli. */
 int users_unused(void *cli, const char *path, struct error *e);
 int users_check(struct cli *cli, struct session *s, const char *path,
                 struct error *e);

@@ -3,7 +3,7 @@
 #define XLS_CREATE_H
 
 #include "memimage/pipe.h"
-#include "merge/fold.h"
+#include "merge/merge.h"
 #include "xen/domain.h"
 
 /* One disk of a create, and how far it has come. */
@@ -44,8 +44,8 @@ struct xls_create {
     struct xls_image *memory_parent;    /* or NULL */
     struct xls_image_writer *image;     /* NULL: the file is a plain one */
     struct xls_image_pipe *memory_pipe;
-    const struct xls_fold *fold;        /* under way, to undo one disk */
-    const struct xls_disk *fold_disk;
+    const struct xls_merge *merge;        /* under way, to undo one disk */
+    const struct xls_disk *merge_disk;
     struct xls_suspend suspend;
     bool paused;                /* by us, for the window */
     uint64_t stopped_us, window_us, memory_bytes, memory_content;

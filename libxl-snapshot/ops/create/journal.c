@@ -38,8 +38,8 @@ int xls_create_journal(struct xls_create *c)
     for (i = 0; i < c->num_todo; i++)
         xls_json_append(disks, disk_json(c, &c->todo[i]));
     xls_json_set(o, "disks", disks);
-    if (c->fold)
-        xls_fold_journal(o, c->fold_disk, c->fold);
+    if (c->merge)
+        xls_merge_journal(o, c->merge_disk, c->merge);
     rc = xls_journal_write(&c->op, o);
     xls_json_free(o);
     return rc;

@@ -150,7 +150,7 @@ static void undo_overlay(struct xls_create *c, struct xls_create_disk *d)
     if (d->linked && xls_same_file(d->frozen_path, d->base_path))
         rc = xls_file_unlink(&c->op.log, d->frozen_path);
     d->linked = rc != 0;
-    /* Folding it back has protected it from being started on. */
+    /* Merging it back has protected it from being started on. */
     if (d->made || d->args->reuse_external)
         rc = xls_file_thaw(&c->op.log, d->overlay_path);
     if (!rc && d->made && !is_needed(c, d, d->overlay_path))

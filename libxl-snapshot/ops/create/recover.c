@@ -30,9 +30,9 @@ static bool is_recorded(const struct xls_create_disk *d)
 static bool is_merged(const struct xls_create_disk *d,
                       const struct xls_json *journal)
 {
-    const struct xls_json *fold = xls_json_get(journal, "fold");
-    const char *child = xls_json_get_str(fold, "child_node");
-    const char *layer = xls_json_get_str(fold, "layer_node");
+    const struct xls_json *merge = xls_json_get(journal, "fold");
+    const char *child = xls_json_get_str(merge, "child_node");
+    const char *layer = xls_json_get_str(merge, "layer_node");
 
     return child && layer && !strcmp(child, d->node) &&
            !strcmp(layer, d->disk->layers[0].node);

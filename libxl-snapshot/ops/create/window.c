@@ -7,7 +7,7 @@
 
 #include "block/inside.h"
 #include "common/files.h"
-#include "merge/fold.h"
+#include "merge/merge.h"
 #include "ops/create/create.h"
 #include "session/change.h"
 #include "xen/records.h"
@@ -230,22 +230,22 @@ int xls_create_protect(struct xls_create *c)
     return 0;
 }
 
-static int fold_top(struct xls_create *c, const struct xls_disk *disk,
-                    bool keep_path)
+static int merge_top(struct xls_create *c, const struct xls_disk *disk,
+                     bool keep_path)
 {
-    struct xls_fold fold;
+    struct xls_merge merge;
     bool changed;
     int rc;
 
-    xls_fold_plan(&fold, disk, 0, 1, true, keep_path);
-    c->fold = &fold;
-    c->fold_disk = disk;
+    xls_merge_plan(&merge, disk, 0, 1, true, keep_path);
+    c->merge = &merge;
+    c->merge_disk = disk;
     /* Only a second kill would need it: no reason not to go back. */
     if (xls_create_journal(c))
         XLS_WARN(&c->op.log, "going on without it");
-    rc = xls_fold_run(&c->op, disk, &fold, NULL, &changed);
-    c->fold = NULL;
-    xls_fold_dispose(&fold);
+    rc = xls_merge_run(&c->op, disk, &merge, NULL, &changed);
+    c->merge = NULL;
+    xls_merge_dispose(&merge);
     return rc;
 }
 
@@ -265,11 +265,11 @@ static int record_overlay(struct xls_create *c, const struct xls_create_disk *d)
 }
 
 /*
- * Folds the overlay back. What files and nodes are called is settled first: a
+ * Merges the overlay back. What files and nodes are called is settled first: a
  * path that has not changed hands yet does so now, so that there is only one
  * way back.
  */
-static int fold_back(struct xls_create *c, struct xls_create_disk *d)
+static int merge_back(struct xls_create *c, struct xls_create_disk *d)
 {
     struct xls_disk *disk = d->disk;
     int rc;
@@ -280,7 +280,7 @@ static int fold_back(struct xls_create *c, struct xls_create_disk *d)
     if (!rc && !d->args->keep_path)
         rc = record_overlay(c, d);
     if (rc || !d->args->keep_path)
-        return rc ? rc : fold_top(c, disk, false);
+        return rc ? rc : merge_top(c, disk, false);
     if (!d->moved) {
         rc = xls_file_thaw(&c->op.log, d->base_path);
         if (!rc)
@@ -294,12 +294,12 @@ static int fold_back(struct xls_create *c, struct xls_create_disk *d)
         if (!rc)
             rc = xls_disks_requery(&c->op, &c->disks);
     }
-    return rc ? rc : fold_top(c, disk, true);
+    return rc ? rc : merge_top(c, disk, true);
 }
 
 static void undo_external(struct xls_create *c, struct xls_create_disk *d)
 {
-    if (fold_back(c, d)) {
+    if (merge_back(c, d)) {
         XLS_ERROR(&c->op.log, "disk %s stays on its overlay %s, which is "
                   "right and in use", d->disk->rec->vdev, d->top_path);
         return;

@@ -7,8 +7,8 @@
 #include "block/node.h"
 #include "common/alloc.h"
 #include "intent/journal.h"
-#include "merge/fold.h"
-#include "merge/fold_check.h"
+#include "merge/merge.h"
+#include "merge/check.h"
 #include "ops/args.h"
 #include "xen/domain.h"
 
@@ -21,7 +21,7 @@ struct target {
 };
 
 /*
- * Which way to fold layer k of a disk. Where the formats differ, the layer
+ * Which way to merge layer k of a disk. Where the formats differ, the layer
  * keeps its own path: images above that are not in this chain are then for
  * the caller to point to it, so that way is only taken when asked for or when
  * there are none. Forward out of a raw base leaves its users' configuration
@@ -32,7 +32,7 @@ static void choose_way(struct xls_op *op, struct target *t, int k)
     const struct xls_layer *layer = &t->disk->layers[k];
     const struct xls_layer *child = &t->disk->layers[k - 1];
 
-    t->keep_child_path = xls_fold_keeps_path(t->disk, k - 1, k);
+    t->keep_child_path = xls_merge_keeps_path(t->disk, k - 1, k);
     if (t->args->merge != LIBXL_SNAPSHOT_MERGE_AUTO)
         t->backward = t->args->merge == LIBXL_SNAPSHOT_MERGE_BACKWARD;
     else if (t->keep_child_path)
@@ -89,23 +89,23 @@ static int check_target(struct xls_op *op, struct xls_disks *disks,
     if (rc)
         return rc;
     choose_way(op, t, k);
-    rc = xls_fold_check_internal(op, t->disk, k - 1, k);
+    rc = xls_merge_check_internal(op, t->disk, k - 1, k);
     if (!rc)
-        rc = xls_fold_check_running(op, disks, t->disk, k - 1, k);
+        rc = xls_merge_check_running(op, disks, t->disk, k - 1, k);
     if (!rc && t->backward)
-        rc = xls_fold_check_base(op, t->disk, k, t->args->force);
+        rc = xls_merge_check_base(op, t->disk, k, t->args->force);
     if (!rc && t->backward)
-        rc = xls_fold_check_backward(op, t->disk, k - 1, k);
+        rc = xls_merge_check_backward(op, t->disk, k - 1, k);
     return rc;
 }
 
 static int write_journal(struct xls_op *op, const struct xls_disk *disk,
-                         const struct xls_fold *fold)
+                         const struct xls_merge *merge)
 {
     struct xls_json *o = xls_journal_new(op, "delete");
     int rc;
 
-    xls_fold_journal(o, disk, fold);
+    xls_merge_journal(o, disk, merge);
     rc = xls_journal_write(op, o);
     xls_json_free(o);
     return rc;
@@ -113,7 +113,7 @@ static int write_journal(struct xls_op *op, const struct xls_disk *disk,
 
 /* What layer k was merged into, or the layer above it, is known without asking:
  * the disk's layers are told as they were before. */
-static void report(const struct target *t, const struct xls_fold *fold, int k,
+static void report(const struct target *t, const struct xls_merge *merge, int k,
                    libxl_disk_snapshot_result *result)
 {
     const struct xls_layer *layers = t->disk->layers;
@@ -123,16 +123,16 @@ static void report(const struct target *t, const struct xls_fold *fold, int k,
                                                           : layers[0].path);
     result->format = xls_driver_format(layers[down ? 1 : 0].driver);
     if (!t->backward || !t->keep_child_path)
-        result->unused_path = xls_strdup(t->backward ? fold->child_path
-                                                     : fold->layer_path);
+        result->unused_path = xls_strdup(t->backward ? merge->child_path
+                                                     : merge->layer_path);
 }
 
-/* Folds the layer away, and has the records follow. */
+/* Merges the layer away, and has the records follow. */
 static int delete_external(struct xls_op *op, struct xls_disks *disks,
                            struct target *t,
                            libxl_disk_snapshot_result *result)
 {
-    struct xls_fold fold = {0};
+    struct xls_merge merge = { 0 };
     bool changed;
     int k, rc, done = 0;
 
@@ -145,24 +145,24 @@ static int delete_external(struct xls_op *op, struct xls_disks *disks,
         rc = find_layer(op, t, &k);
     if (rc)
         return rc;
-    rc = xls_fold_adopt(op, disks, t->disk, k - 1, k, t->backward);
+    rc = xls_merge_adopt(op, disks, t->disk, k - 1, k, t->backward);
     if (rc)
         return rc;
-    xls_fold_plan(&fold, t->disk, k - 1, k, t->backward, t->keep_child_path);
-    fold.release = true;
-    rc = write_journal(op, t->disk, &fold);
+    xls_merge_plan(&merge, t->disk, k - 1, k, t->backward, t->keep_child_path);
+    merge.release = true;
+    rc = write_journal(op, t->disk, &merge);
     if (!rc) {
-        rc = xls_fold_run(op, t->disk, &fold, "merge", &changed);
+        rc = xls_merge_run(op, t->disk, &merge, "merge", &changed);
         if (!op->in_doubt && (!rc || !changed))
             done = xls_journal_remove(op);
     }
     if (!rc)
-        report(t, &fold, k, result);
+        report(t, &merge, k, result);
     /* Its journal is there, and the next command finds that all is done. */
     if (!rc && done)
         rc = ERROR_SNAPSHOT_INCOMPLETE;
     xls_op_qmp_close(op);
-    xls_fold_dispose(&fold);
+    xls_merge_dispose(&merge);
     return rc;
 }
 

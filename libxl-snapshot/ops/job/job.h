@@ -2,7 +2,7 @@
 #ifndef XLS_JOB_H
 #define XLS_JOB_H
 
-#include "merge/fold.h"
+#include "merge/merge.h"
 #include "session/op.h"
 
 /*
@@ -19,7 +19,7 @@ struct xls_disk_job {
     bool this_boot;
     libxl_disk_job job;         /* phase is RUNNING until all has been done
                                  * that has to follow */
-    struct xls_fold fold;
+    struct xls_merge merge;
     bool cancelling;            /* it was told to end without a pivot */
     bool pivoting;              /* … with one */
     bool ending;                /* its outcome is known and in error, so QEMU
@@ -52,20 +52,20 @@ char **xls_disk_job_files(const char *uuid, uint32_t domid, int devid);
 void xls_disk_job_files_free(char **paths);
 
 /*
- * ops/job/start.c: begin writes the file of the job that the fold is, on a disk that
- * xls_disks_named gave, and takes the fold in every case; go starts it. When go
+ * ops/job/start.c: begin writes the file of the job that the merge is, on a disk
+ * that xls_disks_named gave, and takes the merge in every case; go starts it. When go
  * fails, or drop is called instead, nothing is left of it, unless the operation
  * is in doubt: then the next look finds out. j is to be disposed of.
  */
 int xls_disk_job_begin(struct xls_op *op, const struct xls_disk *disk,
-                       libxl_disk_job_type type, struct xls_fold *fold,
+                       libxl_disk_job_type type, struct xls_merge *merge,
                        uint64_t speed, struct xls_disk_job *j);
 int xls_disk_job_go(struct xls_op *op, const struct xls_disk *disk,
                     struct xls_disk_job *j);
 void xls_disk_job_drop(struct xls_op *op, struct xls_disk_job *j);
 /* begin and go. */
 int xls_disk_job_start(struct xls_op *op, const struct xls_disk *disk,
-                       libxl_disk_job_type type, struct xls_fold *fold,
+                       libxl_disk_job_type type, struct xls_merge *merge,
                        uint64_t speed);
 /* Logged when it is more than QEMU takes. */
 int xls_disk_job_check_speed(struct xls_op *op, uint64_t speed);

@@ -32,7 +32,7 @@ static void set_unused(struct xls_disk_job *j)
 {
     while (j->job.num_unused)
         free(j->job.unused[--j->job.num_unused]);
-    xls_fold_unused(&j->fold, add_unused, &j->job);
+    xls_merge_unused(&j->merge, add_unused, &j->job);
 }
 
 static void set_top(struct xls_disk_job *j, const struct xls_disk *disk)
@@ -52,7 +52,7 @@ static void set_outcome(struct xls_disk_job *j, bool changed)
     } else if (j->cancelling) {
         j->job.phase = LIBXL_DISK_JOB_PHASE_CANCELLED;
         j->job.target_complete =
-            j->fold.copy && j->cancelling && j->was_ready && !j->job.error;
+            j->merge.copy && j->cancelling && j->was_ready && !j->job.error;
     } else {
         j->job.phase = LIBXL_DISK_JOB_PHASE_FAILED;
         if (!j->job.error)
@@ -86,7 +86,7 @@ static int finalize(struct xls_op *op, const struct xls_disk *disk,
 
     if (j->cancelling)
         return xls_job_cancel(op, j->id);
-    rc = xls_fold_finalize(op, disk, &j->fold, j->id);
+    rc = xls_merge_finalize(op, disk, &j->merge, j->id);
     if (rc == ERROR_SNAPSHOT_QEMU) {
         /* Nothing has changed then, and the reason is in the log. */
         rc = xls_job_cancel(op, j->id);
@@ -158,7 +158,7 @@ static int pivot(struct xls_op *op, const struct xls_disk *disk,
             return rc;
         }
     }
-    rc = xls_fold_pivot(op, disk, &j->fold, j->id, changed);
+    rc = xls_merge_pivot(op, disk, &j->merge, j->id, changed);
     if (!rc || *changed || op->in_doubt)
         return rc;
     if (xls_job_look(op, j->id, &state))
@@ -220,7 +220,7 @@ int xls_disk_job_settle(struct xls_op *op, struct xls_disk_job *j,
     if (!rc)
         rc = xls_disks_requery(op, &disks);
     if (!rc && (!pivot_now || pivot_rc))
-        rc = xls_fold_finish(op, disk, &j->fold, &changed);
+        rc = xls_merge_finish(op, disk, &j->merge, &changed);
     if (!rc)
         rc = xls_disks_requery(op, &disks);
     xls_op_qmp_close(op);
@@ -231,7 +231,7 @@ int xls_disk_job_settle(struct xls_op *op, struct xls_disk_job *j,
         rc = ERROR_SNAPSHOT_INCOMPLETE;
         goto out;
     }
-    if (changed || xls_fold_is_before(disk, &j->fold))
+    if (changed || xls_merge_is_before(disk, &j->merge))
         set_outcome(j, changed);
     else
         set_unknown(j, "the disk was exchanged for another one");
@@ -275,28 +275,28 @@ static bool is_foreign(const struct xls_op *op, const char *path)
 static enum xls_done had_completed(const struct xls_disk_job *j,
                                    const struct xls_disk *disk)
 {
-    const struct xls_fold *fold = &j->fold;
+    const struct xls_merge *merge = &j->merge;
     bool layer, child;
 
     if (!disk || !disk->num_layers)
-        return xls_fold_pivots(fold) && !j->pivoting ? XLS_NOT_DONE
+        return xls_merge_pivots(merge) && !j->pivoting ? XLS_NOT_DONE
                                                      : XLS_CANNOT_TELL;
     /* The names alone do not show who has taken whose. */
-    if (fold->keep_child_path && (!fold->layer_id.ino || !fold->child_id.ino))
+    if (merge->keep_child_path && (!merge->layer_id.ino || !merge->child_id.ino))
         return XLS_CANNOT_TELL;
-    layer = is_in_chain(disk, fold->layer_path, &fold->layer_id);
-    child = is_in_chain(disk, fold->child_path, &fold->child_id);
+    layer = is_in_chain(disk, merge->layer_path, &merge->layer_id);
+    child = is_in_chain(disk, merge->child_path, &merge->child_id);
     /* Somebody has taken the copy for another domain. */
-    if (fold->copy && !j->pivoting && !child)
+    if (merge->copy && !j->pivoting && !child)
         return XLS_CANNOT_TELL;
-    if (fold->backward ? layer && !child : !layer && child)
+    if (merge->backward ? layer && !child : !layer && child)
         return XLS_DONE;
-    return child && (layer || fold->copy) ? XLS_NOT_DONE : XLS_CANNOT_TELL;
+    return child && (layer || merge->copy) ? XLS_NOT_DONE : XLS_CANNOT_TELL;
 }
 
 int xls_disk_job_lost(struct xls_op *op, struct xls_disk_job *j)
 {
-    const struct xls_fold *fold = &j->fold;
+    const struct xls_merge *merge = &j->merge;
     struct xls_disks disks = { 0 };
     struct xls_disk *disk = NULL;
     bool successor = op->domid != XLS_NO_DOMID && op->domid != j->domid;
@@ -306,7 +306,7 @@ int xls_disk_job_lost(struct xls_op *op, struct xls_disk_job *j)
                           : "the domain was destroyed";
     enum xls_done done;
 
-    xls_fold_protect(op, fold);
+    xls_merge_protect(op, merge);
     if (successor && !xls_disks_load(op, &disks))
         disk = xls_disks_find(&disks, j->job.vdev);
     if (disk && disk->num_layers)
@@ -379,20 +379,21 @@ static int devid_of(const char *path)
     return atoi(dot);
 }
 
-static bool is_one_of(const char *path, const struct xls_fold *fold)
+static bool is_one_of(const char *path, const struct xls_merge *merge)
 {
     return path &&
-           ((fold->layer_id.ino && xls_was_file(path, &fold->layer_id)) ||
-            (fold->child_id.ino && xls_was_file(path, &fold->child_id)));
+           ((merge->layer_id.ino && xls_was_file(path, &merge->layer_id)) ||
+            (merge->child_id.ino && xls_was_file(path, &merge->child_id)));
 }
 
 /* Other files may have the names by now, of a domain that was made anew. */
 static bool has_its_files(const struct xls_disk_job *j)
 {
-    const struct xls_fold *fold = &j->fold;
+    const struct xls_merge *merge = &j->merge;
 
-    return (!fold->layer_id.ino && !fold->child_id.ino) ||
-           is_one_of(fold->layer_path, fold) || is_one_of(fold->child_path, fold);
+    return (!merge->layer_id.ino && !merge->child_id.ino) ||
+           is_one_of(merge->layer_path, merge) ||
+           is_one_of(merge->child_path, merge);
 }
 
 static int handle(struct xls_op *op, const char *path)

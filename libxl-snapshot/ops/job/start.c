@@ -14,7 +14,7 @@ int xls_disk_job_check_speed(struct xls_op *op, uint64_t speed)
 }
 
 int xls_disk_job_begin(struct xls_op *op, const struct xls_disk *disk,
-                       libxl_disk_job_type type, struct xls_fold *fold,
+                       libxl_disk_job_type type, struct xls_merge *merge,
                        uint64_t speed, struct xls_disk_job *j)
 {
     int rc;
@@ -23,7 +23,7 @@ int xls_disk_job_begin(struct xls_op *op, const struct xls_disk *disk,
         .path = xls_disk_job_path(op, op->domid, disk->devid),
         .id = xls_unique_name(disk->rec->vdev),
         .domid = op->domid,
-        .fold = *fold,
+        .merge = *merge,
         .paused = op->info.paused,
     };
     libxl_disk_job_init(&j->job);
@@ -31,16 +31,16 @@ int xls_disk_job_begin(struct xls_op *op, const struct xls_disk *disk,
     j->job.type = type;
     j->job.phase = LIBXL_DISK_JOB_PHASE_RUNNING;
     j->job.speed = speed;
-    j->job.pivotable = xls_fold_pivots(fold);
-    if (fold->copy)
-        j->job.target = xls_strdup(fold->layer_path);
+    j->job.pivotable = xls_merge_pivots(merge);
+    if (merge->copy)
+        j->job.target = xls_strdup(merge->layer_path);
     rc = xls_disk_job_check_speed(op, speed);
     return rc ? rc : xls_disk_job_write(op, j);
 }
 
 void xls_disk_job_drop(struct xls_op *op, struct xls_disk_job *j)
 {
-    xls_fold_give_up(op, &j->fold);
+    xls_merge_give_up(op, &j->merge);
     if (!op->in_doubt)
         xls_file_unlink(&op->log, j->path);
 }
@@ -48,7 +48,7 @@ void xls_disk_job_drop(struct xls_op *op, struct xls_disk_job *j)
 int xls_disk_job_go(struct xls_op *op, const struct xls_disk *disk,
                     struct xls_disk_job *j)
 {
-    int rc = xls_fold_start(op, disk, &j->fold, j->id, j->job.speed);
+    int rc = xls_merge_start(op, disk, &j->merge, j->id, j->job.speed);
 
     if (rc)
         xls_disk_job_drop(op, j);
@@ -56,13 +56,13 @@ int xls_disk_job_go(struct xls_op *op, const struct xls_disk *disk,
 }
 
 int xls_disk_job_start(struct xls_op *op, const struct xls_disk *disk,
-                       libxl_disk_job_type type, struct xls_fold *fold,
+                       libxl_disk_job_type type, struct xls_merge *merge,
                        uint64_t speed)
 {
     struct xls_disk_job j;
     int rc;
 
-    rc = xls_disk_job_begin(op, disk, type, fold, speed, &j);
+    rc = xls_disk_job_begin(op, disk, type, merge, speed, &j);
     if (!rc)
         rc = xls_disk_job_go(op, disk, &j);
     xls_disk_job_dispose(&j);

@@ -6,7 +6,7 @@
 
 #include "common/files.h"
 #include "layers/space.h"
-#include "offline/fold_internal.h"
+#include "offline/merge_internal.h"
 #include "store/tree.h"
 
 int num_visible(void)
@@ -35,10 +35,10 @@ int delete_as_command(const struct deletion *d, struct error *e)
     for (i = 0; i < d->names.num; i++) {
         xl_snapshot_record *rec = store_find(st, d->names.v[i]);
 
-        if (rec && fold_hide(st, rec, d->merge, e))
+        if (rec && merge_hide(st, rec, d->merge, e))
             return -1;
     }
-    return fold_all(&fold, e);
+    return merge_all(&merge, e);
 }
 
 void choose_deletion(struct deletion *d)
@@ -63,8 +63,8 @@ static bool needed(const char *path)
     for (i = 0; i < st->info.num_leftovers; i++)
         if (xls_same_file(st->info.leftovers[i].layer_path, path))
             return true;
-    return fold_active(&fold, path) || fold_configured(st, path) ||
-        fold_referred(st, path, -1, NULL);
+    return merge_active(&merge, path) || merge_configured(st, path) ||
+        merge_referred(st, path, -1, NULL);
 }
 
 static void check_files(void)
@@ -100,7 +100,7 @@ static void check_hidden(void)
             if (st->records[i]->disks[j].method ==
                 LIBXL_SNAPSHOT_METHOD_INTERNAL && live.num)
                 continue;
-            if (!fold_obstacle(&fold, &l, layers_find(&l, path)))
+            if (!merge_obstacle(&merge, &l, layers_find(&l, path)))
                 fail_msg("%s of %s could be merged", path,
                          st->records[i]->name);
         }
@@ -134,7 +134,7 @@ void check_protection(void)
                 continue;
             close(fd);
             if (d->method == LIBXL_SNAPSHOT_METHOD_EXTERNAL &&
-                !fold_active(&fold, d->layer_path) &&
+                !merge_active(&merge, d->layer_path) &&
                 !(st->records[i]->hidden && !has_children(d->layer_path)))
                 fail_msg("%s is not protected", d->layer_path);
         }

@@ -25,7 +25,7 @@ static int freeze_below_top(const struct layer *layer, const char *path,
 }
 
 static int go_up(const struct layer *base, const struct layer *child,
-                 struct fold_result *result, struct error *e)
+                 struct merge_result *result, struct error *e)
 {
     result->unused_path = xls_strdup(base->image.path);
     return image_thaw(child->image.path, e) ||
@@ -36,7 +36,7 @@ static int go_up(const struct layer *base, const struct layer *child,
 }
 
 static int go_down(const struct layers *l, const struct layer *base,
-                   const struct layer *child, struct fold_result *result,
+                   const struct layer *child, struct merge_result *result,
                    struct error *e)
 {
     const struct layer *above = live_child(l, child->image.path);
@@ -71,7 +71,7 @@ static bool is_down(const struct layer *base, const struct layer *child)
 }
 
 /* As QEMU would go on when the process is killed that had it do this. */
-static void note_top(const struct fold_result *result, const char *vdev)
+static void note_top(const struct merge_result *result, const char *vdev)
 {
     char *link_path = xls_asprintf("%s/open.%s", dir, vdev);
     char *text = xls_asprintf("%d%s", result->top_format, result->top_path);
@@ -83,8 +83,8 @@ static void note_top(const struct fold_result *result, const char *vdev)
 }
 
 static int merge_external(void *user, const char *vdev, const char *path,
-                          libxl_snapshot_merge merge,
-                          struct fold_result *result, struct error *e)
+                          libxl_snapshot_merge direction,
+                          struct merge_result *result, struct error *e)
 {
     const struct layer *base, *child;
     struct layers l;
@@ -101,8 +101,8 @@ static int merge_external(void *user, const char *vdev, const char *path,
     assert_string_equal(child->live->vdev, vdev);
     result->top_path = xls_strdup(child->live->path);
     result->top_format = child->live->format;
-    if (merge == LIBXL_SNAPSHOT_MERGE_BACKWARD ||
-        (merge == LIBXL_SNAPSHOT_MERGE_AUTO && is_down(base, child)))
+    if (direction == LIBXL_SNAPSHOT_MERGE_BACKWARD ||
+        (direction == LIBXL_SNAPSHOT_MERGE_AUTO && is_down(base, child)))
         ret = go_down(&l, base, child, result, e);
     else
         ret = go_up(base, child, result, e);
@@ -163,7 +163,7 @@ void set_running(bool running)
             add_open(&st->info.disks[i]);
         else
             forget_open(&st->info.disks[i]);
-    fold.domid = running ? DOMID : (uint32_t)INVALID_DOMID;
-    fold.external = merge_external;
-    fold.internal = delete_internal;
+    merge.domid = running ? DOMID : (uint32_t)INVALID_DOMID;
+    merge.external = merge_external;
+    merge.internal = delete_internal;
 }

@@ -5,7 +5,7 @@
 
 #include "diskimage/format.h"
 #include "layers/run.h"
-#include "offline/fold_internal.h"
+#include "offline/merge_internal.h"
 
 #define SIZE "2M"
 #define BLOCKS 32               /* of 64 KiB */
@@ -13,7 +13,7 @@
 char *dir, *root, *images;
 struct store *st;
 struct live live;
-struct fold fold;
+struct merge merge;
 bool leaks_are_fine;
 
 /* What is known to be right: for a snapshot's disk the files that it was read
@@ -30,10 +30,10 @@ int setup(void **state)
     images = xls_asprintf("%s/images", dir);
     assert_int_equal(mkdir(images, 0700), 0);
     assert_good(store_open(root, "web1", true, 0, &st, &e), &e);
-    memset(&fold, 0, sizeof(fold));
-    fold.st = st;
-    fold.live = &live;
-    fold.domid = INVALID_DOMID;
+    memset(&merge, 0, sizeof(merge));
+    merge.st = st;
+    merge.live = &live;
+    merge.domid = INVALID_DOMID;
     return 0;
 }
 
@@ -219,7 +219,7 @@ static void revert_disk(const xl_snapshot_disk *s, xl_snapshot_domain_disk *d)
         d->top_format = LIBXL_DISK_FORMAT_QCOW2;
         return;
     }
-    if (fold_referred(st, d->top_path, LIBXL_SNAPSHOT_METHOD_INTERNAL, NULL)) {
+    if (merge_referred(st, d->top_path, LIBXL_SNAPSHOT_METHOD_INTERNAL, NULL)) {
         kept = unused_path(d->top_path, ".kept");
         assert_int_equal(link(d->top_path, kept), 0);
         assert_good(store_move_layer(st, d->top_path, kept,
@@ -425,7 +425,7 @@ void store_let_go(void)
 {
     run_hold(-1);
     store_close(st);
-    st = fold.st = NULL;
+    st = merge.st = NULL;
 }
 
 void store_take_again(void)
@@ -434,5 +434,5 @@ void store_take_again(void)
 
     assert_good(store_open(root, "web1", true, 5, &st, &e), &e);
     run_hold(st->lock);
-    fold.st = st;
+    merge.st = st;
 }

@@ -4,7 +4,7 @@
 
 #include "plugin.h"
 
-#include "offline/fold.h"
+#include "offline/merge.h"
 
 /*
  * The snapshots of a domain "web1" that does not run: what the commands and
@@ -14,7 +14,7 @@
 extern char *dir, *root, *images;       /* dir has the other two in it */
 extern struct store *st;
 extern struct live live;
-extern struct fold fold;
+extern struct merge merge;
 extern bool leaks_are_fine;             /* clusters that nothing refers to */
 
 /* For cmocka. */

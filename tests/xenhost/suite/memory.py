@@ -38,7 +38,7 @@ def exported(guest, snapshot):
     return digest
 
 
-def a_second_image_is_small_and_a_chain_folds_in_any_order():
+def a_second_image_is_small_and_a_chain_merges_in_any_order():
     print(f"# seed={SEED}")
     draw = random.Random(SEED)
     guest = start(KIND, "chain")
@@ -212,7 +212,7 @@ def as_fast_as_plain_xl():
           f"revert {statistics.median(back) / statistics.median(restore):.2f} of xl restore")
 
 
-test(a_second_image_is_small_and_a_chain_folds_in_any_order, timeout=1200)
+test(a_second_image_is_small_and_a_chain_merges_in_any_order, timeout=1200)
 test(a_damaged_parent_costs_neither_the_guest_nor_a_new_snapshot, timeout=400)
 test(a_deletion_that_waits_costs_no_later_snapshot, timeout=400)
 test(as_fast_as_plain_xl, timeout=900)

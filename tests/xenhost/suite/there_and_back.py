@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-only
 """Snapshots are taken and deleted again, with QEMU restarted in between and
-without: both ways to fold."""
+without: both ways to merge."""
 
 from snapshots import (DISTRIBUTION_XL, disk_path, fails, files_beside, healthy, names, reboot,
                        start, xl)
@@ -25,7 +25,7 @@ def back_to_where_it_was(mb_before, mb_after):
     reboot(guest)
 
 
-def layers_fold_one_after_the_other_after_a_reboot():
+def layers_merge_one_after_the_other_after_a_reboot():
     """QEMU has opened them by itself then, and each has more in it than the one below."""
     guest = start("pv", "frozen", formats=("qcow2",))
     for number in (1, 2, 3):
@@ -88,7 +88,7 @@ def layers_are_spared_when_the_protection_of_a_frozen_one_was_lifted():
 
 test(lambda: back_to_where_it_was(8, 0), name="data before: the active layer goes down")
 test(lambda: back_to_where_it_was(0, 8), name="data after: the frozen layer goes up")
-test(layers_fold_one_after_the_other_after_a_reboot)
+test(layers_merge_one_after_the_other_after_a_reboot)
 test(layers_are_spared_when_the_domain_was_started_on_a_frozen_one)
 test(layers_are_spared_when_the_protection_of_a_frozen_one_was_lifted)
 

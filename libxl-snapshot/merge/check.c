@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#include "merge/fold_check.h"
+#include "merge/check.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "common/mark.h"
 #include "xen/users.h"
 
-bool xls_fold_keeps_path(const struct xls_disk *disk, int child, int layer)
+bool xls_merge_keeps_path(const struct xls_disk *disk, int child, int layer)
 {
     return !strcmp(disk->layers[child].driver, disk->layers[layer].driver);
 }
@@ -26,12 +26,12 @@ bool xls_can_adopt(struct xls_op *op)
 static bool must_adopt(const struct xls_disk *disk, int child, int layer,
                        bool backward)
 {
-    return backward && xls_fold_keeps_path(disk, child, layer) &&
+    return backward && xls_merge_keeps_path(disk, child, layer) &&
            xls_layer_implicit(&disk->layers[layer]);
 }
 
-int xls_fold_adopt(struct xls_op *op, struct xls_disks *disks,
-                   struct xls_disk *disk, int child, int layer, bool backward)
+int xls_merge_adopt(struct xls_op *op, struct xls_disks *disks,
+                    struct xls_disk *disk, int child, int layer, bool backward)
 {
     /* A frozen layer on a node of QEMU's own that was merged into stays open
      * for writing, by which every later change of the chain fails (seen with
@@ -50,16 +50,16 @@ int xls_fold_adopt(struct xls_op *op, struct xls_disks *disks,
 }
 
 /* An internal snapshot reads what its image does not have from the backing
- * file as it is now; folding keeps what the image itself shows, no more. */
-int xls_fold_check_internal(struct xls_op *op, const struct xls_disk *disk,
-                            int from, int to)
+ * file as it is now; merging keeps what the image itself shows, no more. */
+int xls_merge_check_internal(struct xls_op *op, const struct xls_disk *disk,
+                             int from, int to)
 {
     int i;
 
     for (i = from; i <= to; i++)
         if (disk->layers[i].num_internals) {
             XLS_ERROR(&op->log, "disk %s: %s holds internal snapshots, which "
-                      "folding would destroy; delete them first",
+                      "merging would destroy; delete them first",
                       disk->rec->vdev, disk->layers[i].path);
             return ERROR_SNAPSHOT_CHAIN_SHARED;
         }
@@ -84,8 +84,8 @@ static int check_own(struct xls_op *op, const struct xls_disks *disks,
     return 0;
 }
 
-int xls_fold_check_running(struct xls_op *op, const struct xls_disks *disks,
-                           const struct xls_disk *disk, int from, int to)
+int xls_merge_check_running(struct xls_op *op, const struct xls_disks *disks,
+                            const struct xls_disk *disk, int from, int to)
 {
     struct xls_users users;
     int i, rc = 0;
@@ -103,8 +103,8 @@ int xls_fold_check_running(struct xls_op *op, const struct xls_disks *disks,
     return rc;
 }
 
-int xls_fold_check_base(struct xls_op *op, const struct xls_disk *disk,
-                        int layer, bool force)
+int xls_merge_check_base(struct xls_op *op, const struct xls_disk *disk,
+                         int layer, bool force)
 {
     const char *path = disk->layers[layer].path;
     const char *vdev = disk->rec->vdev;
@@ -153,8 +153,8 @@ static int check_users(struct xls_op *op, const struct xls_disk *disk,
     return 0;
 }
 
-int xls_fold_check_backward(struct xls_op *op, const struct xls_disk *disk,
-                            int child, int layer)
+int xls_merge_check_backward(struct xls_op *op, const struct xls_disk *disk,
+                             int child, int layer)
 {
     if (must_adopt(disk, child, layer, true) && !xls_can_adopt(op)) {
         XLS_ERROR(&op->log, "disk %s: this QEMU is older than 9.0 and cannot "

@@ -3,14 +3,14 @@
  * The steps of a merge that a killed process may leave half done, noted in
  * domain.json before they are begun.
  */
-#include "offline/fold_internal.h"
+#include "offline/merge_internal.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/names.h"
 
-static void clear_writing(struct fold *f)
+static void clear_writing(struct merge *f)
 {
     xl_snapshot_domain *info = &f->st->info;
 
@@ -23,21 +23,21 @@ static void clear_writing(struct fold *f)
     info->writing_inode = 0;
 }
 
-static int forget_writing(struct fold *f, struct error *e)
+static int forget_writing(struct merge *f, struct error *e)
 {
     clear_writing(f);
     return store_write_info(f->st, e);
 }
 
-static int protect_again(const struct fold *f, const char *path,
+static int protect_again(const struct merge *f, const char *path,
                          struct error *e)
 {
-    return access(path, F_OK) ? 0 : fold_protect(f, path, e);
+    return access(path, F_OK) ? 0 : merge_protect(f, path, e);
 }
 
 /* A merge has lifted the protection of the layers that it changes, and set
  * that of an active layer that is to go. */
-static int protect_all(const struct fold *f, struct error *e)
+static int protect_all(const struct merge *f, struct error *e)
 {
     const struct store *st = f->st;
     int i, j, ret = 0;
@@ -54,23 +54,23 @@ static int protect_all(const struct fold *f, struct error *e)
 }
 
 /* Nothing was written yet. */
-static void put_all_back(struct fold *f)
+static void put_all_back(struct merge *f)
 {
     struct error ignored = { 0 };
 
-    if (!fold_put_back(f, &ignored) && !protect_all(f, &ignored))
+    if (!merge_put_back(f, &ignored) && !protect_all(f, &ignored))
         forget_writing(f, &ignored);
     error_clear(&ignored);
 }
 
 /* from, into: NULL where there is none. */
-static int begin(struct fold *f, const char *path, const struct image *from,
+static int begin(struct merge *f, const char *path, const struct image *from,
                  const char *into, libxl_disk_format format, struct error *e)
 {
     xl_snapshot_domain *info = &f->st->info;
     struct stat st;
 
-    if (fold_unused(f, path, e))
+    if (merge_unused(f, path, e))
         return -1;
     clear_writing(f);
     str_replace(&info->writing, path);
@@ -83,34 +83,34 @@ static int begin(struct fold *f, const char *path, const struct image *from,
         return error_errno(e, "cannot look at %s", into);
     }
     info->writing_inode = into ? st.st_ino : 0;
-    if (fold_put_aside(f, e) ||
-        fold_check_unused(f, path, fold_file(f, path), e) ||
-        (into && fold_check_unused(f, into, into, e))) {
+    if (merge_put_aside(f, e) ||
+        merge_check_unused(f, path, merge_file(f, path), e) ||
+        (into && merge_check_unused(f, into, into, e))) {
         put_all_back(f);
         return -1;
     }
     return 0;
 }
 
-int fold_begin_into(struct fold *f, const char *path, const char *into,
-                    libxl_disk_format format, struct error *e)
+int merge_begin_into(struct merge *f, const char *path, const char *into,
+                     libxl_disk_format format, struct error *e)
 {
     return begin(f, path, NULL, into, format, e);
 }
 
-int fold_begin_from(struct fold *f, const char *path, const struct image *from,
-                    libxl_disk_format format, struct error *e)
+int merge_begin_from(struct merge *f, const char *path, const struct image *from,
+                     libxl_disk_format format, struct error *e)
 {
     return begin(f, path, from, NULL, format, e);
 }
 
-int fold_begin(struct fold *f, const char *path, libxl_disk_format format,
-               struct error *e)
+int merge_begin(struct merge *f, const char *path, libxl_disk_format format,
+                struct error *e)
 {
     return begin(f, path, NULL, NULL, format, e);
 }
 
-const char *fold_file(const struct fold *f, const char *path)
+const char *merge_file(const struct merge *f, const char *path)
 {
     const xl_snapshot_domain *info = &f->st->info;
 
@@ -118,38 +118,38 @@ const char *fold_file(const struct fold *f, const char *path)
         ? info->writing_as : path;
 }
 
-int fold_end(struct fold *f, struct error *e)
+int merge_end(struct merge *f, struct error *e)
 {
-    return fold_put_back(f, e) || fold_protect(f, f->st->info.writing, e) ||
+    return merge_put_back(f, e) || merge_protect(f, f->st->info.writing, e) ||
         forget_writing(f, e) ? -1 : 0;
 }
 
 /* The layer below has the name of the one that was merged into it, which is
  * not needed any more. */
-static int remove_hidden(struct fold *f, struct error *e)
+static int remove_hidden(struct merge *f, struct error *e)
 {
     const xl_snapshot_domain *info = &f->st->info;
 
-    if (fold_protect(f, info->writing, e) || image_thaw(info->writing_as, e))
+    if (merge_protect(f, info->writing, e) || image_thaw(info->writing_as, e))
         return -1;
     if (xls_unlink(info->writing_as, true))
         return error_errno(e, "cannot remove %s", info->writing_as);
     return forget_writing(f, e);
 }
 
-int fold_end_into(struct fold *f, struct error *e)
+int merge_end_into(struct merge *f, struct error *e)
 {
     const xl_snapshot_domain *info = &f->st->info;
 
-    if (fold_check_unused(f, info->writing_into, info->writing_into, e) ||
-        fold_rename(info->writing_into, info->writing, e)) {
-        fold_abandon(f);
+    if (merge_check_unused(f, info->writing_into, info->writing_into, e) ||
+        merge_rename(info->writing_into, info->writing, e)) {
+        merge_abandon(f);
         return -1;
     }
     return remove_hidden(f, e);
 }
 
-/* Whether an interrupted fold_end_into had come that far. */
+/* Whether an interrupted merge_end_into had come that far. */
 static bool took_name(const xl_snapshot_domain *info)
 {
     struct stat st;
@@ -161,22 +161,22 @@ static bool took_name(const xl_snapshot_domain *info)
 
 /* Nobody had them open when qemu-img began: a layer that is open now is a
  * domain's. */
-static bool may_repair(struct fold *f)
+static bool may_repair(struct merge *f)
 {
     const xl_snapshot_domain *info = &f->st->info;
-    const char *file = fold_file(f, info->writing);
+    const char *file = merge_file(f, info->writing);
     struct error why = { 0 };
     bool may;
 
-    may = !fold_check_unused(f, info->writing, file, &why) &&
+    may = !merge_check_unused(f, info->writing, file, &why) &&
         (str_none(info->writing_into) ||
-         !fold_check_unused(f, info->writing_into, info->writing_into, &why));
+         !merge_check_unused(f, info->writing_into, info->writing_into, &why));
     error_clear(&why);
     return may;
 }
 
 /* What cannot be freed is only space. */
-static int free_leaks(struct fold *f, const char *path, const char *file,
+static int free_leaks(struct merge *f, const char *path, const char *file,
                       struct error *e)
 {
     struct error why = { 0 };
@@ -186,8 +186,8 @@ static int free_leaks(struct fold *f, const char *path, const char *file,
     if (image_thaw(file, e))
         return -1;
     if (image_repair_leaks(file, &why))
-        fold_say(f, "%s, which was being written, may be larger than it need "
-                 "be: %s", path, why.text);
+        merge_say(f, "%s, which was being written, may be larger than it need "
+                  "be: %s", path, why.text);
     error_clear(&why);
     return 0;
 }
@@ -197,10 +197,10 @@ static int free_leaks(struct fold *f, const char *path, const char *file,
  * copied is on the disk: after a power cut the layer would lack what is in the
  * one that it was based on. It is based on that again; all is copied anew.
  */
-static int base_again(struct fold *f, struct error *e)
+static int base_again(struct merge *f, struct error *e)
 {
     const xl_snapshot_domain *info = &f->st->info;
-    const char *file = fold_file(f, info->writing);
+    const char *file = merge_file(f, info->writing);
 
     if (str_none(info->writing_from) || access(info->writing_from, F_OK) ||
         access(file, F_OK) || !may_repair(f))
@@ -210,7 +210,7 @@ static int base_again(struct fold *f, struct error *e)
                         true, e) ? -1 : 0;
 }
 
-static int settle_writing(struct fold *f, struct error *e)
+static int settle_writing(struct merge *f, struct error *e)
 {
     const xl_snapshot_domain *info = &f->st->info;
 
@@ -225,14 +225,14 @@ static int settle_writing(struct fold *f, struct error *e)
 
         /* Where it has its own name, nothing was begun, or it was complete. */
         if (str_none(info->writing_as) || !access(info->writing_as, F_OK))
-            if (free_leaks(f, written, fold_file(f, written), e))
+            if (free_leaks(f, written, merge_file(f, written), e))
                 return -1;
     }
-    return base_again(f, e) || fold_put_back(f, e) || protect_all(f, e) ||
+    return base_again(f, e) || merge_put_back(f, e) || protect_all(f, e) ||
         forget_writing(f, e) ? -1 : 0;
 }
 
-void fold_abandon(struct fold *f)
+void merge_abandon(struct merge *f)
 {
     struct error ignored = { 0 };
 
@@ -240,28 +240,28 @@ void fold_abandon(struct fold *f)
     error_clear(&ignored);
 }
 
-static int clear_merged(struct fold *f, struct error *e)
+static int clear_merged(struct merge *f, struct error *e)
 {
     xl_snapshot_merged_dispose(&f->st->info.merged);
     xl_snapshot_merged_init(&f->st->info.merged);
     return store_write_info(f->st, e);
 }
 
-static int point_child(struct fold *f, const struct image *child,
+static int point_child(struct merge *f, const struct image *child,
                        const char *to, libxl_disk_format format,
                        struct error *e)
 {
-    if (fold_begin(f, child->path, child->format, e))
+    if (merge_begin(f, child->path, child->format, e))
         return -1;
-    if (image_rebase(fold_file(f, child->path), to, format, true, e)) {
-        fold_abandon(f);
+    if (image_rebase(merge_file(f, child->path), to, format, true, e)) {
+        merge_abandon(f);
         return -1;
     }
-    return fold_end(f, e);
+    return merge_end(f, e);
 }
 
 /* Layers based on from show the same on to. */
-static int point_children(struct fold *f, const char *from, const char *to,
+static int point_children(struct merge *f, const char *from, const char *to,
                           libxl_disk_format format, struct error *e)
 {
     const struct layer *child = NULL;
@@ -278,14 +278,14 @@ static int point_children(struct fold *f, const char *from, const char *to,
     return ret ? -1 : 0;
 }
 
-int fold_moved(struct fold *f, const char *from, const char *to,
-               libxl_disk_format to_format, struct error *e)
+int merge_moved(struct merge *f, const char *from, const char *to,
+                libxl_disk_format to_format, struct error *e)
 {
     return point_children(f, from, to, to_format, e) ||
-        fold_follow(f->st, from, to, to_format, e) ? -1 : 0;
+        merge_follow(f->st, from, to, to_format, e) ? -1 : 0;
 }
 
-static int finish_merged(struct fold *f, struct error *e)
+static int finish_merged(struct merge *f, struct error *e)
 {
     const xl_snapshot_merged *m = &f->st->info.merged;
     xl_snapshot_record *rec = store_find(f->st, m->snapshot);
@@ -295,17 +295,17 @@ static int finish_merged(struct fold *f, struct error *e)
         return -1;
     /* First: a record of from's will name the same file from then on. */
     if (disk && str_same(disk->layer_path, m->to) &&
-        fold_drop(f, rec, disk, e))
+        merge_drop(f, rec, disk, e))
         return -1;
-    if (fold_follow(f->st, m->from, m->to, m->to_format, e) ||
-        fold_protect(f, m->to, e) || fold_discard(f, m->from, NULL, e))
+    if (merge_follow(f->st, m->from, m->to, m->to_format, e) ||
+        merge_protect(f, m->to, e) || merge_discard(f, m->from, NULL, e))
         return -1;
     return clear_merged(f, e);
 }
 
-int fold_merged(struct fold *f, const xl_snapshot_record *rec,
-                const char *vdev, const struct image *base, const char *child,
-                struct error *e)
+int merge_is_done(struct merge *f, const xl_snapshot_record *rec,
+                  const char *vdev, const struct image *base, const char *child,
+                  struct error *e)
 {
     xl_snapshot_merged *m = &f->st->info.merged;
 
@@ -317,13 +317,13 @@ int fold_merged(struct fold *f, const xl_snapshot_record *rec,
     str_replace(&m->to, base->path);
     m->to_format = base->format;
     str_replace(&m->from, child);
-    if (store_write_info(f->st, e) || fold_put_back(f, e))
+    if (store_write_info(f->st, e) || merge_put_back(f, e))
         return -1;
     clear_writing(f);
     return finish_merged(f, e);
 }
 
-static int settle_merged(struct fold *f, struct error *e)
+static int settle_merged(struct merge *f, struct error *e)
 {
     const char *from = f->st->info.merged.from;
     struct error used = { 0 };
@@ -332,14 +332,14 @@ static int settle_merged(struct fold *f, struct error *e)
         return 0;
     /* Its protection was lifted, and a domain started on it since: what it
      * shows is right in any case. */
-    if (!access(from, F_OK) && fold_check_unused(f, from, from, &used)) {
+    if (!access(from, F_OK) && merge_check_unused(f, from, from, &used)) {
         error_clear(&used);
         return clear_merged(f, e);
     }
     return protect_all(f, e) || finish_merged(f, e) ? -1 : 0;
 }
 
-int fold_settle(struct fold *f, struct error *e)
+int merge_settle(struct merge *f, struct error *e)
 {
     return settle_writing(f, e) || settle_merged(f, e) ? -1 : 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#include "session/fold_library.h"
+#include "session/merge_library.h"
 
 #include <unistd.h>
 
@@ -9,12 +9,12 @@
 
 static int report(void *user, const libxl_snapshot_progress *progress)
 {
-    struct fold_library *f = user;
+    struct merge_library *f = user;
 
     return progress_report(&f->progress, progress);
 }
 
-static int call(struct fold_library *f, libxl_domain_snapshot_args *args,
+static int call(struct merge_library *f, libxl_domain_snapshot_args *args,
                 libxl_domain_snapshot_result *result, struct error *e)
 {
     libxl_snapshot_how how = { .logger = f->cli->logger, .progress = report,
@@ -38,7 +38,7 @@ static int call(struct fold_library *f, libxl_domain_snapshot_args *args,
         return error_set(e, "cancelled; the snapshot is deleted, but its "
                          "layers stay until the next snapshot-delete of %s",
                          f->s->domain.name);
-    return rc ? cli_error_rc(e, rc, "the layer could not be folded") : 0;
+    return rc ? cli_error_rc(e, rc, "the layer could not be merged") : 0;
 }
 
 static libxl_disk_snapshot *one_disk(libxl_domain_snapshot_args *args,
@@ -55,7 +55,7 @@ static libxl_disk_snapshot *one_disk(libxl_domain_snapshot_args *args,
 }
 
 static int external(void *user, const char *vdev, const char *layer,
-                    libxl_snapshot_merge merge, struct fold_result *r,
+                    libxl_snapshot_merge merge, struct merge_result *r,
                     struct error *e)
 {
     libxl_domain_snapshot_result result;
@@ -96,7 +96,7 @@ static int internal(void *user, const char *vdev, const char *name,
     return ret;
 }
 
-static int rebase(struct fold_library *f, const xl_snapshot_record *child,
+static int rebase(struct merge_library *f, const xl_snapshot_record *child,
                   const xl_snapshot_record *rec, const char *parent,
                   struct error *e)
 {
@@ -125,7 +125,7 @@ static int rebase(struct fold_library *f, const xl_snapshot_record *child,
 
 /* What is damaged cannot be brought back, and loses nothing; of what cannot be
  * looked at for another reason, nobody knows. */
-static int is_child(struct fold_library *f, const xl_snapshot_record *child,
+static int is_child(struct merge_library *f, const xl_snapshot_record *child,
                     const xl_snapshot_record *rec, bool *is, struct error *e)
 {
     const libxl_snapshot_how how = { .logger = f->cli->logger };
@@ -152,7 +152,7 @@ static int is_child(struct fold_library *f, const xl_snapshot_record *child,
 static int memory(void *user, const xl_snapshot_record *rec, struct error *e)
 {
     const libxl_snapshot_how quiet = { .logger = NULL };
-    struct fold_library *f = user;
+    struct merge_library *f = user;
     struct store *st = f->s->store;
     libxl_snapshot_memory_info info;
     int i, ret = 0;
@@ -176,31 +176,31 @@ static int memory(void *user, const xl_snapshot_record *rec, struct error *e)
 
 static int unused(void *user, const char *path, struct error *e)
 {
-    struct fold_library *f = user;
+    struct merge_library *f = user;
 
     return users_unused(f->cli, path, e);
 }
 
 static void say(void *user, const char *text)
 {
-    struct fold_library *f = user;
+    struct merge_library *f = user;
 
     cli_say(f->cli, "%s", text);
 }
 
-void fold_library_init(struct fold_library *f, struct cli *cli,
-                       struct session *s)
+void merge_library_init(struct merge_library *f, struct cli *cli,
+                        struct session *s)
 {
     memset(f, 0, sizeof(*f));
     f->cli = cli;
     f->s = s;
-    f->fold.st = s->store;
-    f->fold.live = &s->live;
-    f->fold.domid = s->domain.domid;
-    f->fold.external = external;
-    f->fold.internal = internal;
-    f->fold.memory = memory;
-    f->fold.unused = unused;
-    f->fold.say = say;
-    f->fold.user = f;
+    f->merge.st = s->store;
+    f->merge.live = &s->live;
+    f->merge.domid = s->domain.domid;
+    f->merge.external = external;
+    f->merge.internal = internal;
+    f->merge.memory = memory;
+    f->merge.unused = unused;
+    f->merge.say = say;
+    f->merge.user = f;
 }

@@ -2,7 +2,7 @@
 /*
  * Deleting snapshots of a domain that does not run, with the real qemu-img:
  * trees of layers made at random, taken down at random; what every other
- * snapshot and the domain's disks hold must stay the same. FOLD_SEED repeats
+ * snapshot and the domain's disks hold must stay the same. MERGE_SEED repeats
  * a run.
  */
 #include "support/trees.h"
@@ -39,21 +39,21 @@ static void take_down(void)
         assert_true(visible > 0);
         if (rec->hidden)
             continue;
-        assert_good(fold_hide(st, rec, 0, &e), &e);
-        assert_good(fold_all(&fold, &e), &e);
+        assert_good(merge_hide(st, rec, 0, &e), &e);
+        assert_good(merge_all(&merge, &e), &e);
         check_all();
     }
 }
 
 static void snapshots_deleted_in_any_order_leave_the_others(void **state)
 {
-    const char *given = getenv("FOLD_SEED");
+    const char *given = getenv("MERGE_SEED");
     unsigned seed = given ? (unsigned)atoi(given)
                           : (unsigned)time(NULL) * 7919u + (unsigned)getpid();
     int i, n;
 
     (void)state;
-    printf("FOLD_SEED=%u\n", seed);
+    printf("MERGE_SEED=%u\n", seed);
     srand(seed);
     add_disk("xvda", "a.qcow2", LIBXL_DISK_FORMAT_QCOW2);
     add_disk("xvdb", "b.raw", LIBXL_DISK_FORMAT_RAW);
@@ -101,14 +101,14 @@ static void a_layer_with_two_children_goes_up_into_one_down_into_it_the_other(
     guest_writes();
     remember_tops();
 
-    assert_good(fold_hide(st, store_find(st, "s0"), 0, &e), &e);
-    assert_good(fold_all(&fold, &e), &e);
+    assert_good(merge_hide(st, store_find(st, "s0"), 0, &e), &e);
+    assert_good(merge_all(&merge, &e), &e);
     assert_null(store_find(st, "s0"));
     assert_string_equal(st->info.disks[0].top_path,
                         st->info.disks[0].config_path);
     check_all();
-    assert_good(fold_hide(st, store_find(st, "s1"), 0, &e), &e);
-    assert_good(fold_all(&fold, &e), &e);
+    assert_good(merge_hide(st, store_find(st, "s1"), 0, &e), &e);
+    assert_good(merge_all(&merge, &e), &e);
     assert_int_equal(st->num_records, 0);
     check_all();
     assert_int_equal(num_files(), 0);
@@ -134,8 +134,8 @@ static void what_another_domain_needs_is_not_removed(void **state)
     assert_good(store_write_info(other, &e), &e);
     store_close(other);
 
-    assert_good(fold_hide(st, store_find(st, "s0"), 0, &e), &e);
-    assert_good(fold_all(&fold, &e), &e);
+    assert_good(merge_hide(st, store_find(st, "s0"), 0, &e), &e);
+    assert_good(merge_all(&merge, &e), &e);
     assert_non_null(store_find(st, "s0"));
     check_all();
 }
@@ -153,10 +153,10 @@ static void what_a_running_domain_uses_is_not_removed(void **state)
     assert_good(image_create_overlay(path, st->info.disks[0].config_path,
                                      LIBXL_DISK_FORMAT_RAW, &e), &e);
     live_add(&live, "other", 7, "xvda", path, LIBXL_DISK_FORMAT_QCOW2);
-    assert_good(fold_hide(st, store_find(st, "s0"), 0, &e), &e);
-    assert_good(fold_all(&fold, &e), &e);
+    assert_good(merge_hide(st, store_find(st, "s0"), 0, &e), &e);
+    assert_good(merge_all(&merge, &e), &e);
     assert_non_null(store_find(st, "s0"));
-    assert_good(fold_discard(&fold, path, NULL, &e), &e);
+    assert_good(merge_discard(&merge, path, NULL, &e), &e);
     assert_int_equal(access(path, F_OK), 0);
     check_all();
     live_free(&live);
@@ -175,17 +175,17 @@ static int says_who_runs(void *user, const char *path, struct error *e)
 }
 
 static void is_not_merged(const char *snapshot, const char *path,
-                          libxl_snapshot_merge merge)
+                          libxl_snapshot_merge direction)
 {
     struct error e = { 0 };
 
     started_on = path;
-    fold.unused = says_who_runs;
-    assert_good(fold_hide(st, store_find(st, snapshot), merge, &e), &e);
-    assert_int_equal(fold_all(&fold, &e), -1);
+    merge.unused = says_who_runs;
+    assert_good(merge_hide(st, store_find(st, snapshot), direction, &e), &e);
+    assert_int_equal(merge_all(&merge, &e), -1);
     assert_non_null(strstr(e.text, "web2"));
     error_clear(&e);
-    fold.unused = NULL;
+    merge.unused = NULL;
     assert_non_null(store_find(st, snapshot));
     check_all();
 }
@@ -210,18 +210,18 @@ static void a_domain_that_starts_meanwhile_stops_a_merge(void **state)
         is_not_merged(i ? "t0" : "s0", top, ways[i]);
         free(top);
         /* It ends. */
-        assert_good(fold_all(&fold, &e), &e);
+        assert_good(merge_all(&merge, &e), &e);
         assert_null(store_find(st, i ? "t0" : "s0"));
         check_all();
     }
 }
 
-static void delete(const char *name, libxl_snapshot_merge merge)
+static void delete(const char *name, libxl_snapshot_merge direction)
 {
     struct error e = { 0 };
 
-    assert_good(fold_hide(st, store_find(st, name), merge, &e), &e);
-    assert_good(fold_all(&fold, &e), &e);
+    assert_good(merge_hide(st, store_find(st, name), direction, &e), &e);
+    assert_good(merge_all(&merge, &e), &e);
 }
 
 static uint64_t needed(const char *base, libxl_disk_format format,
@@ -294,14 +294,14 @@ static void without_room_nothing_is_copied(void **state)
     rec = store_find(st, "s0");
     write_mb(st->info.disks[0].top_path, "qcow2", 1, 1);
     remember_tops();
-    assert_good(fold_hide(st, rec, LIBXL_SNAPSHOT_MERGE_FORWARD, &e), &e);
-    assert_error(fold_all(&fold, &e), &e, " bytes, but its file system has ");
+    assert_good(merge_hide(st, rec, LIBXL_SNAPSHOT_MERGE_FORWARD, &e), &e);
+    assert_error(merge_all(&merge, &e), &e, " bytes, but its file system has ");
     assert_non_null(store_find(st, "s0"));
     check_all();
 
     assert_int_equal(mount("none", images, "tmpfs", MS_REMOUNT, "size=9000k"),
                      0);
-    assert_good(fold_all(&fold, &e), &e);
+    assert_good(merge_all(&merge, &e), &e);
     assert_null(store_find(st, "s0"));
     check_all();
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#include "merge/fold.h"
+#include "merge/merge.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -40,9 +40,9 @@ static void sweep_file_nodes(struct xls_op *op)
     xls_json_free(nodes);
 }
 
-static bool child_is_active(const struct xls_fold *fold)
+static bool child_is_active(const struct xls_merge *merge)
 {
-    return !fold->above_path;
+    return !merge->above_path;
 }
 
 static int node_index(const struct xls_disk *disk, const char *node)
@@ -55,37 +55,37 @@ static int node_index(const struct xls_disk *disk, const char *node)
     return -1;
 }
 
-static void leave_nodes(struct xls_op *op, const struct xls_fold *fold)
+static void leave_nodes(struct xls_op *op, const struct xls_merge *merge)
 {
     int i;
 
-    if (fold->backward)
-        xls_node_del(op, fold->child_node);
-    for (i = 0; i < fold->num_between; i++)
-        xls_node_del(op, fold->between_nodes[i]);
-    if (!fold->backward)
-        xls_node_del(op, fold->layer_node);
+    if (merge->backward)
+        xls_node_del(op, merge->child_node);
+    for (i = 0; i < merge->num_between; i++)
+        xls_node_del(op, merge->between_nodes[i]);
+    if (!merge->backward)
+        xls_node_del(op, merge->layer_node);
     sweep_file_nodes(op);
 }
 
-void xls_fold_give_up(struct xls_op *op, const struct xls_fold *fold)
+void xls_merge_give_up(struct xls_op *op, const struct xls_merge *merge)
 {
     if (op->in_doubt)
         return;
-    if (fold->keep_child_path)
-        xls_file_drop_second_name(&op->log, fold->second_name,
-                                  fold->layer_path);
-    if (fold->copy) {
-        xls_node_del(op, fold->layer_node);
+    if (merge->keep_child_path)
+        xls_file_drop_second_name(&op->log, merge->second_name,
+                                  merge->layer_path);
+    if (merge->copy) {
+        xls_node_del(op, merge->layer_node);
         sweep_file_nodes(op);
         return;
     }
     /* What is below the active layer is protected. */
-    xls_file_freeze(&op->log, fold->layer_path);
-    if (!child_is_active(fold))
-        xls_file_freeze(&op->log, fold->child_path);
-    if (fold->above_frozen)
-        xls_file_freeze(&op->log, fold->above_path);
+    xls_file_freeze(&op->log, merge->layer_path);
+    if (!child_is_active(merge))
+        xls_file_freeze(&op->log, merge->child_path);
+    if (merge->above_frozen)
+        xls_file_freeze(&op->log, merge->above_path);
 }
 
 /*
@@ -95,9 +95,9 @@ void xls_fold_give_up(struct xls_op *op, const struct xls_fold *fold)
  * disk, a power cut leaves a header that names an image which may be gone.
  */
 static int sync_header(struct xls_op *op, const struct xls_disk *disk,
-                       const struct xls_fold *fold)
+                       const struct xls_merge *merge)
 {
-    const char *path = fold->backward ? fold->above_path : fold->child_path;
+    const char *path = merge->backward ? merge->above_path : merge->child_path;
     struct xls_disk now = { .rec = disk->rec, .devid = disk->devid };
     int rc;
 
@@ -114,20 +114,20 @@ static int sync_header(struct xls_op *op, const struct xls_disk *disk,
 
 /* Forward: the layer is in nobody's chain any more. */
 static int leave_layer(struct xls_op *op, const struct xls_disk *disk,
-                       const struct xls_fold *fold)
+                       const struct xls_merge *merge)
 {
     int rc;
 
-    rc = sync_header(op, disk, fold);
+    rc = sync_header(op, disk, merge);
     if (rc)
         return rc;
-    if (!child_is_active(fold))
-        xls_file_freeze(&op->log, fold->child_path);
-    leave_nodes(op, fold);
+    if (!child_is_active(merge))
+        xls_file_freeze(&op->log, merge->child_path);
+    leave_nodes(op, merge);
     if (op->in_doubt)
         return ERROR_SNAPSHOT_INCOMPLETE;
-    if (fold->release)
-        xls_file_thaw(&op->log, fold->layer_path);
+    if (merge->release)
+        xls_file_thaw(&op->log, merge->layer_path);
     return 0;
 }
 
@@ -137,86 +137,86 @@ static int leave_layer(struct xls_op *op, const struct xls_disk *disk,
  * layer, below: as QEMU has them; below is NULL for the last.
  */
 static int take_child_path(struct xls_op *op, const struct xls_disk *disk,
-                           const struct xls_fold *fold,
+                           const struct xls_merge *merge,
                            const struct xls_layer *layer,
                            const struct xls_layer *below)
 {
     int rc = 0;
 
-    if (!access(fold->layer_path, F_OK) &&
-        !xls_same_file(fold->layer_path, fold->child_path)) {
+    if (!access(merge->layer_path, F_OK) &&
+        !xls_same_file(merge->layer_path, merge->child_path)) {
         rc = xls_check_unused(op, XLS_NO_DOMID, disk->rec->vdev,
-                              fold->child_path);
+                              merge->child_path);
         if (!rc)
-            rc = xls_file_check_id(&op->log, fold->child_path,
-                                   &fold->child_id);
+            rc = xls_file_check_id(&op->log, merge->child_path,
+                                   &merge->child_id);
         if (!rc)
-            rc = xls_file_thaw(&op->log, fold->child_path);
+            rc = xls_file_thaw(&op->log, merge->child_path);
         if (!rc)
-            rc = xls_file_take_path(&op->log, fold->layer_path,
-                                    fold->child_path, fold->second_name,
-                                    &fold->layer_id);
+            rc = xls_file_take_path(&op->log, merge->layer_path,
+                                    merge->child_path, merge->second_name,
+                                    &merge->layer_id);
     }
     /* A raw image does not grow. */
-    if (!rc && child_is_active(fold) && strcmp(layer->driver, "raw"))
-        rc = xls_file_headroom(&op->log, fold->child_path, IN_FLIGHT_BYTES);
-    if (!rc && strcmp(layer->path, fold->child_path))
-        rc = xls_node_rename(op, layer, fold->child_path,
-                             !child_is_active(fold), below ? below->node : NULL,
+    if (!rc && child_is_active(merge) && strcmp(layer->driver, "raw"))
+        rc = xls_file_headroom(&op->log, merge->child_path, IN_FLIGHT_BYTES);
+    if (!rc && strcmp(layer->path, merge->child_path))
+        rc = xls_node_rename(op, layer, merge->child_path,
+                             !child_is_active(merge), below ? below->node : NULL,
                              xls_disk_discards(disk));
     /* Until now QEMU may have had to open it by its former name. */
-    if (!rc && xls_same_file(fold->layer_path, fold->child_path))
-        rc = xls_file_drop_former(&op->log, fold->layer_path,
-                                  fold->child_path);
+    if (!rc && xls_same_file(merge->layer_path, merge->child_path))
+        rc = xls_file_drop_former(&op->log, merge->layer_path,
+                                  merge->child_path);
     return rc;
 }
 
 /* Backward, after QEMU's part: names and libxl's records. */
 static int settle(struct xls_op *op, const struct xls_disk *disk,
-                  const struct xls_fold *fold)
+                  const struct xls_merge *merge)
 {
-    int layer = node_index(disk, fold->layer_node);
+    int layer = node_index(disk, merge->layer_node);
     const struct xls_layer *l = &disk->layers[layer < 0 ? 0 : layer];
     struct xls_record record = {
         .vdev = disk->rec->vdev,
         .devid = disk->devid,
-        .path = fold->keep_child_path ? fold->child_path : fold->layer_path,
+        .path = merge->keep_child_path ? merge->child_path : merge->layer_path,
         .format = xls_driver_format(l->driver),
     };
     int rc = 0;
 
     if (layer < 0) {
         XLS_ERROR(&op->log, "disk %s: QEMU has not gone over to %s",
-                  disk->rec->vdev, fold->layer_path);
+                  disk->rec->vdev, merge->layer_path);
         return ERROR_SNAPSHOT_QEMU;
     }
-    if (fold->keep_child_path)
-        rc = take_child_path(op, disk, fold, l,
+    if (merge->keep_child_path)
+        rc = take_child_path(op, disk, merge, l,
                              layer + 1 < disk->num_layers ? l + 1 : NULL);
     /* Whoever still has the child on record, libxl until the next lines, the
      * toolstack until it is told, must fail to start on it rather than go on
      * with what its file holds. */
-    else if (child_is_active(fold))
-        xls_file_freeze_now(&op->log, fold->child_path);
-    if (rc || !child_is_active(fold))
+    else if (child_is_active(merge))
+        xls_file_freeze_now(&op->log, merge->child_path);
+    if (rc || !child_is_active(merge))
         return rc;
     xls_op_qmp_close(op);
     return xls_records_set(op, &record, 1);
 }
 
 /* Backward: the child is in nobody's chain any more. */
-static int leave_child(struct xls_op *op, const struct xls_fold *fold)
+static int leave_child(struct xls_op *op, const struct xls_merge *merge)
 {
-    if (!child_is_active(fold))
-        xls_file_freeze(&op->log, fold->keep_child_path ? fold->child_path
-                                                        : fold->layer_path);
-    if (fold->above_frozen)
-        xls_file_freeze(&op->log, fold->above_path);
-    leave_nodes(op, fold);
+    if (!child_is_active(merge))
+        xls_file_freeze(&op->log, merge->keep_child_path ? merge->child_path
+                                                        : merge->layer_path);
+    if (merge->above_frozen)
+        xls_file_freeze(&op->log, merge->above_path);
+    leave_nodes(op, merge);
     if (op->in_doubt)
         return ERROR_SNAPSHOT_INCOMPLETE;
-    if (child_is_active(fold) && !fold->keep_child_path)
-        xls_file_freeze(&op->log, fold->child_path);
+    if (child_is_active(merge) && !merge->keep_child_path)
+        xls_file_freeze(&op->log, merge->child_path);
     return 0;
 }
 
@@ -227,19 +227,19 @@ static int leave_child(struct xls_op *op, const struct xls_fold *fold)
  * which would wait for that.
  */
 static int go_over(struct xls_op *op, const struct xls_disk *disk,
-                   const struct xls_fold *fold, bool paused)
+                   const struct xls_merge *merge, bool paused)
 {
     int replaced = -1, rc;
 
-    if (fold->keep_child_path)
-        replaced = open(fold->child_path, O_PATH | O_CLOEXEC);
-    rc = sync_header(op, disk, fold);
+    if (merge->keep_child_path)
+        replaced = open(merge->child_path, O_PATH | O_CLOEXEC);
+    rc = sync_header(op, disk, merge);
     if (!rc)
-        rc = settle(op, disk, fold);
+        rc = settle(op, disk, merge);
     if (paused)
         xls_domain_unpause(op);
     if (!rc)
-        rc = leave_child(op, fold);
+        rc = leave_child(op, merge);
     if (replaced >= 0) {
         xls_op_qmp_close(op);       /* others need not wait for it, either */
         close(replaced);
@@ -247,10 +247,10 @@ static int go_over(struct xls_op *op, const struct xls_disk *disk,
     return rc;
 }
 
-int xls_fold_finalize(struct xls_op *op, const struct xls_disk *disk,
-                      const struct xls_fold *fold, const char *job)
+int xls_merge_finalize(struct xls_op *op, const struct xls_disk *disk,
+                       const struct xls_merge *merge, const char *job)
 {
-    char *what = xls_fold_what(fold);
+    char *what = xls_merge_what(merge);
     int rc;
 
     rc = xls_layer_flush(op, disk, xls_disk_discards(disk));
@@ -263,18 +263,18 @@ int xls_fold_finalize(struct xls_op *op, const struct xls_disk *disk,
 }
 
 /* Whether QEMU has done its part, by the chain as it is now. */
-static bool is_done(const struct xls_disk *disk, const struct xls_fold *fold)
+static bool is_done(const struct xls_disk *disk, const struct xls_merge *merge)
 {
-    bool layer = node_index(disk, fold->layer_node) >= 0;
-    bool child = node_index(disk, fold->child_node) >= 0;
+    bool layer = node_index(disk, merge->layer_node) >= 0;
+    bool child = node_index(disk, merge->child_node) >= 0;
 
-    return fold->backward ? layer && !child : !layer && child;
+    return merge->backward ? layer && !child : !layer && child;
 }
 
-bool xls_fold_is_before(const struct xls_disk *disk,
-                        const struct xls_fold *fold)
+bool xls_merge_is_before(const struct xls_disk *disk,
+                         const struct xls_merge *merge)
 {
-    return node_index(disk, fold->child_node) >= 0 && !is_done(disk, fold);
+    return node_index(disk, merge->child_node) >= 0 && !is_done(disk, merge);
 }
 
 /*
@@ -283,7 +283,7 @@ bool xls_fold_is_before(const struct xls_disk *disk,
  * chain shows which way it went.
  */
 static int find_out(struct xls_op *op, const struct xls_disk *disk,
-                    const struct xls_fold *fold, const char *job, int why,
+                    const struct xls_merge *merge, const char *job, int why,
                     bool *changed)
 {
     struct xls_disk after = { .rec = disk->rec, .devid = disk->devid };
@@ -298,26 +298,27 @@ static int find_out(struct xls_op *op, const struct xls_disk *disk,
             rc = xls_op_doubt(op, "asking for the backing chain");
     }
     if (!rc)
-        rc = xls_fold_finish(op, &after, fold, changed);
+        rc = xls_merge_finish(op, &after, merge, changed);
     if (!rc && !*changed)
         rc = why == ERROR_SNAPSHOT_INCOMPLETE ? ERROR_SNAPSHOT_QMP : why;
     xls_disk_drop_layers(&after);
     return rc;
 }
 
-int xls_fold_pivot(struct xls_op *op, const struct xls_disk *disk,
-                   const struct xls_fold *fold, const char *job, bool *changed)
+int xls_merge_pivot(struct xls_op *op, const struct xls_disk *disk,
+                    const struct xls_merge *merge, const char *job,
+                    bool *changed)
 {
     struct xls_disk after = { .rec = disk->rec, .devid = disk->devid };
-    char *what = xls_fold_what(fold);
+    char *what = xls_merge_what(merge);
     bool paused = false;
     int rc;
 
     *changed = false;
-    rc = xls_check_unused(op, XLS_NO_DOMID, disk->rec->vdev, fold->child_path);
+    rc = xls_check_unused(op, XLS_NO_DOMID, disk->rec->vdev, merge->child_path);
     if (!rc)
         rc = xls_check_unused(op, XLS_NO_DOMID, disk->rec->vdev,
-                              fold->layer_path);
+                              merge->layer_path);
     if (!rc)
         rc = xls_domain_pause(op, &paused);
     /* Told twice, QEMU does it once. */
@@ -329,10 +330,10 @@ int xls_fold_pivot(struct xls_op *op, const struct xls_disk *disk,
         rc = xls_job_wait(op, job, XLS_JOB_CONCLUDED, what, NULL, NULL);
     *changed = !rc;
     /* The guest does not go on before it is known which side it writes to. */
-    if (rc ? xls_unanswered(rc) || op->in_doubt : fold->copy) {
+    if (rc ? xls_unanswered(rc) || op->in_doubt : merge->copy) {
         if (!xls_disk_query(op, &after)) {
             op->in_doubt = false;
-            *changed = is_done(&after, fold);
+            *changed = is_done(&after, merge);
             rc = *changed ? 0 : rc;
             disk = &after;
         } else {
@@ -340,7 +341,7 @@ int xls_fold_pivot(struct xls_op *op, const struct xls_disk *disk,
         }
     }
     if (!rc)
-        rc = go_over(op, disk, fold, paused);
+        rc = go_over(op, disk, merge, paused);
     else if (paused)
         xls_domain_unpause(op);
     xls_disk_drop_layers(&after);
@@ -348,38 +349,39 @@ int xls_fold_pivot(struct xls_op *op, const struct xls_disk *disk,
     return rc;
 }
 
-int xls_fold_run(struct xls_op *op, const struct xls_disk *disk,
-                 const struct xls_fold *fold, const char *phase, bool *changed)
+int xls_merge_run(struct xls_op *op, const struct xls_disk *disk,
+                  const struct xls_merge *merge, const char *phase,
+                  bool *changed)
 {
     char *job = xls_unique_name(disk->rec->vdev);
-    bool pivots = xls_fold_pivots(fold);
-    char *what = xls_fold_what(fold);
+    bool pivots = xls_merge_pivots(merge);
+    char *what = xls_merge_what(merge);
     int rc;
 
     *changed = false;
-    rc = xls_fold_start(op, disk, fold, job, 0);
+    rc = xls_merge_start(op, disk, merge, job, 0);
     if (rc) {
-        xls_fold_give_up(op, fold);
+        xls_merge_give_up(op, merge);
         goto out;
     }
     rc = xls_job_wait(op, job, pivots ? XLS_JOB_READY
-                      : xls_fold_waits(fold) ? XLS_JOB_PENDING
+                      : xls_merge_waits(merge) ? XLS_JOB_PENDING
                                              : XLS_JOB_CONCLUDED,
-                      what, phase, xls_fold_written(fold));
-    if (!rc && xls_fold_waits(fold))
-        rc = xls_fold_finalize(op, disk, fold, job);
+                      what, phase, xls_merge_written(merge));
+    if (!rc && xls_merge_waits(merge))
+        rc = xls_merge_finalize(op, disk, merge, job);
     if (!rc && pivots) {
-        rc = xls_fold_pivot(op, disk, fold, job, changed);
+        rc = xls_merge_pivot(op, disk, merge, job, changed);
     } else if (!rc) {
         *changed = true;
-        rc = fold->backward ? go_over(op, disk, fold, false)
-                            : leave_layer(op, disk, fold);
+        rc = merge->backward ? go_over(op, disk, merge, false)
+                            : leave_layer(op, disk, merge);
     }
     if (rc && !*changed)
-        rc = find_out(op, disk, fold, job, rc, changed);
+        rc = find_out(op, disk, merge, job, rc, changed);
 
 out:
-    /* What follows is for xls_fold_finish, later. */
+    /* What follows is for xls_merge_finish, later. */
     if (op->in_doubt || (rc && *changed))
         rc = ERROR_SNAPSHOT_INCOMPLETE;
     free(job);
@@ -387,35 +389,35 @@ out:
     return rc;
 }
 
-int xls_fold_finish(struct xls_op *op, const struct xls_disk *disk,
-                    const struct xls_fold *fold, bool *changed)
+int xls_merge_finish(struct xls_op *op, const struct xls_disk *disk,
+                     const struct xls_merge *merge, bool *changed)
 {
     bool paused = false;
     int rc;
 
-    *changed = is_done(disk, fold);
+    *changed = is_done(disk, merge);
     /* A disk that is not shown is not one that has not changed. */
     if (!disk->num_layers) {
         XLS_ERROR(&op->log, "disk %s: QEMU does not show its backing chain, so "
                   "whether %s and %s were merged is not known; their files "
-                  "stay as they are", disk->rec->vdev, fold->child_path,
-                  fold->layer_path);
+                  "stay as they are", disk->rec->vdev, merge->child_path,
+                  merge->layer_path);
         return ERROR_SNAPSHOT_INCOMPLETE;
     }
     if (!*changed) {
-        if (xls_fold_is_before(disk, fold))
-            xls_fold_give_up(op, fold);
+        if (xls_merge_is_before(disk, merge))
+            xls_merge_give_up(op, merge);
         else    /* another disk by now */
-            xls_fold_protect(op, fold);
+            xls_merge_protect(op, merge);
         return op->in_doubt ? ERROR_SNAPSHOT_INCOMPLETE : 0;
     }
-    if (!fold->backward)
-        return leave_layer(op, disk, fold);
-    rc = fold->copy ? 0 : xls_file_thaw(&op->log, fold->layer_path);
-    if (!rc && child_is_active(fold))
+    if (!merge->backward)
+        return leave_layer(op, disk, merge);
+    rc = merge->copy ? 0 : xls_file_thaw(&op->log, merge->layer_path);
+    if (!rc && child_is_active(merge))
         rc = xls_domain_pause(op, &paused);
     if (!rc)
-        return go_over(op, disk, fold, paused);
+        return go_over(op, disk, merge, paused);
     if (paused)
         xls_domain_unpause(op);
     return rc;

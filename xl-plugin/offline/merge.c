@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#include "offline/fold_internal.h"
+#include "offline/merge_internal.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -9,8 +9,8 @@
 #include "layers/identity.h"
 #include "store/tree.h"
 
-int fold_hide(struct store *st, xl_snapshot_record *rec,
-              libxl_snapshot_merge merge, struct error *e)
+int merge_hide(struct store *st, xl_snapshot_record *rec,
+               libxl_snapshot_merge merge, struct error *e)
 {
     int i;
 
@@ -21,7 +21,7 @@ int fold_hide(struct store *st, xl_snapshot_record *rec,
     return store_write(st, rec, e);
 }
 
-static int remove_memory(struct fold *f, xl_snapshot_record *rec,
+static int remove_memory(struct merge *f, xl_snapshot_record *rec,
                          struct error *e)
 {
     if (!rec->memory)
@@ -35,14 +35,14 @@ static int remove_memory(struct fold *f, xl_snapshot_record *rec,
     return store_write(f->st, rec, e);
 }
 
-static const char *child_obstacle(const struct fold *f, const struct layers *l,
+static const char *child_obstacle(const struct merge *f, const struct layers *l,
                                   const struct layer *base,
                                   const struct layer *child)
 {
     const struct layer *above = NULL;
 
     /* What these do not have themselves they read from the backing file as
-     * it is now; folding keeps what the image itself shows, and no more. */
+     * it is now; merging keeps what the image itself shows, and no more. */
     if (child->image.internal.num)
         return "the layer above holds internal snapshots, which need it";
     if (child->image.data_file)
@@ -58,14 +58,14 @@ static const char *child_obstacle(const struct fold *f, const struct layers *l,
         return "another running domain uses it";
     /* Then base may have to be what these are based on instead. */
     while ((above = layers_next_child(l, child->image.path, above)))
-        if (above->foreign && (fold_configured(f->st, base->image.path) ||
+        if (above->foreign && (merge_configured(f->st, base->image.path) ||
                                base->image.format != child->image.format))
             return "another domain's layers need the one above";
     return NULL;
 }
 
-const char *fold_obstacle(const struct fold *f, const struct layers *l,
-                          const struct layer *base)
+const char *merge_obstacle(const struct merge *f, const struct layers *l,
+                           const struct layer *base)
 {
     const struct layer *child = NULL;
     const char *why = NULL;
@@ -94,7 +94,7 @@ const char *fold_obstacle(const struct fold *f, const struct layers *l,
  * command that was killed before it could note that, or else somebody has
  * lifted the layer's protection and started the domain on it.
  */
-static int follow_merged_top(struct fold *f, const xl_snapshot_record *rec,
+static int follow_merged_top(struct merge *f, const xl_snapshot_record *rec,
                              const char *vdev, const struct layer *base,
                              struct error *e)
 {
@@ -103,41 +103,41 @@ static int follow_merged_top(struct fold *f, const xl_snapshot_record *rec,
     if (!d || str_same(d->top_path, base->image.path) ||
         xls_same_file(d->top_path, base->image.path))
         return 1;
-    if (access(d->top_path, F_OK) || identity_folding(d, d->top_path))
-        return fold_merged(f, rec, vdev, &base->image, d->top_path, e);
-    fold_say(f, "%s stays: it was disk %s of %s, which was started on %s "
-             "since", d->top_path, vdev, f->st->domain, base->image.path);
+    if (access(d->top_path, F_OK) || identity_merging(d, d->top_path))
+        return merge_is_done(f, rec, vdev, &base->image, d->top_path, e);
+    merge_say(f, "%s stays: it was disk %s of %s, which was started on %s "
+              "since", d->top_path, vdev, f->st->domain, base->image.path);
     str_replace(&d->top_path, base->image.path);
     d->top_format = base->image.format;
     return store_write_info(f->st, e) ? -1 : 1;
 }
 
 /* A layer that nothing but the layers above it keeps. */
-static int fold_layer(struct fold *f, const struct layers *l,
-                      xl_snapshot_record *rec, xl_snapshot_disk *disk,
-                      const struct layer *base, struct error *e)
+static int merge_layer(struct merge *f, const struct layers *l,
+                       xl_snapshot_record *rec, xl_snapshot_disk *disk,
+                       const struct layer *base, struct error *e)
 {
     const struct layer *child = layers_next_child(l, disk->layer_path, NULL);
 
     if (!child)
-        return fold_discard(f, disk->layer_path, rec, e) ||
-            fold_drop(f, rec, disk, e) ? -1 : 0;
+        return merge_discard(f, disk->layer_path, rec, e) ||
+            merge_drop(f, rec, disk, e) ? -1 : 0;
     if (child->live)
-        return fold_online(f, rec, disk, base, child, e);
-    return fold_offline(f, l, rec, disk, base, child, e);
+        return merge_online(f, rec, disk, base, child, e);
+    return merge_offline(f, l, rec, disk, base, child, e);
 }
 
-/* One step of fold_disk: 2 when there are further ones to come. */
-static int fold_step(struct fold *f, const struct layers *l,
-                     xl_snapshot_record *rec, xl_snapshot_disk *disk,
-                     const char **why, struct error *e)
+/* One step of merge_disk: 2 when there are further ones to come. */
+static int merge_step(struct merge *f, const struct layers *l,
+                      xl_snapshot_record *rec, xl_snapshot_disk *disk,
+                      const char **why, struct error *e)
 {
     const struct layer *base = layers_find(l, disk->layer_path);
     int ret;
 
     if (disk->method == LIBXL_SNAPSHOT_METHOD_INTERNAL) {
-        *why = fold_inside_obstacle(base, disk);
-        return fold_inside(f, base, rec, disk, e);
+        *why = merge_inside_obstacle(base, disk);
+        return merge_inside(f, base, rec, disk, e);
     }
     if (base && base->top && base->live && base->live->domid == f->domid) {
         ret = follow_merged_top(f, rec, disk->vdev, base, e);
@@ -146,22 +146,22 @@ static int fold_step(struct fold *f, const struct layers *l,
     }
     /* The file is gone, or others answer for it now. */
     if (!base || base->top ||
-        fold_referred(f->st, disk->layer_path,
-                      LIBXL_SNAPSHOT_METHOD_EXTERNAL, rec))
-        return fold_drop(f, rec, disk, e) ? -1 : 1;
-    *why = fold_obstacle(f, l, base);
+        merge_referred(f->st, disk->layer_path,
+                       LIBXL_SNAPSHOT_METHOD_EXTERNAL, rec))
+        return merge_drop(f, rec, disk, e) ? -1 : 1;
+    *why = merge_obstacle(f, l, base);
     if (*why)
         return 0;
     if (layers_num_children(l, disk->layer_path) > 1)
-        return fold_apart(f, l, base, e) ? -1 : 2;
-    return fold_layer(f, l, rec, disk, base, e) ? -1 : 1;
+        return merge_apart(f, l, base, e) ? -1 : 2;
+    return merge_layer(f, l, rec, disk, base, e) ? -1 : 1;
 }
 
 /* Returns 1 when the disk left the record, 0 when it has to stay and *why
  * says why. */
-static int fold_disk(struct fold *f, xl_snapshot_record *rec,
-                     xl_snapshot_disk *disk, const char **why,
-                     struct error *e)
+static int merge_disk(struct merge *f, xl_snapshot_record *rec,
+                      xl_snapshot_disk *disk, const char **why,
+                      struct error *e)
 {
     struct layers l;
     int ret;
@@ -169,22 +169,22 @@ static int fold_disk(struct fold *f, xl_snapshot_record *rec,
     do {
         if (layers_load(&l, f->st, f->live, e))
             return -1;
-        ret = fold_step(f, &l, rec, disk, why, e);
+        ret = merge_step(f, &l, rec, disk, why, e);
         layers_free(&l);
     } while (ret == 2);
     return ret;
 }
 
-/* Folds what can be folded of one record; *progress: something was. stays
+/* Merges what can be merged of one record; *progress: something was. stays
  * gets a sentence for each layer that cannot be. */
-static int fold_record(struct fold *f, xl_snapshot_record *rec, bool *progress,
-                       struct strings *stays, struct error *e)
+static int merge_record(struct merge *f, xl_snapshot_record *rec, bool *progress,
+                        struct strings *stays, struct error *e)
 {
     const char *why;
     int i = 0, ret;
 
     while (i < rec->num_disks) {
-        ret = fold_disk(f, rec, &rec->disks[i], &why, e);
+        ret = merge_disk(f, rec, &rec->disks[i], &why, e);
         if (ret < 0)
             return -1;
         if (ret) {
@@ -210,25 +210,25 @@ static int fold_record(struct fold *f, xl_snapshot_record *rec, bool *progress,
     return store_remove(f->st, rec, e);
 }
 
-int fold_all(struct fold *f, struct error *e)
+int merge_all(struct merge *f, struct error *e)
 {
     struct strings stays = { 0 };
     bool progress = true;
     int i, ret;
 
-    ret = fold_settle(f, e);
+    ret = merge_settle(f, e);
     if (!ret)
-        ret = fold_leftovers(f, e);
+        ret = merge_leftovers(f, e);
     while (!ret && progress) {
         progress = false;
         strings_free(&stays);
-        /* From the youngest: what is folded upwards is copied less often. */
+        /* From the youngest: what is merged upwards is copied less often. */
         for (i = f->st->num_records - 1; !ret && i >= 0; i--)
             if (f->st->records[i]->hidden)
-                ret = fold_record(f, f->st->records[i], &progress, &stays, e);
+                ret = merge_record(f, f->st->records[i], &progress, &stays, e);
     }
     for (i = 0; !ret && i < stays.num; i++)
-        fold_say(f, "%s", stays.v[i]);
+        merge_say(f, "%s", stays.v[i]);
     strings_free(&stays);
     return ret;
 }

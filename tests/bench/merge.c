@@ -156,12 +156,12 @@ static void settle(const struct qmp_vm *writer)
 
 /* What is measured: ours, and what is beside it. Both are on the disk when they
  * say that they are done. */
-static const struct fold {
+static const struct merge {
     const char *what;
     bool root;
     void (*by_qemu)(void);
     const char *by_qemu_img;
-} folds[] = {
+} merges[] = {
     { "commit", false, commit_by_qemu,
       "qemu-img commit -q -d -f qcow2 top && sync -d base && rm top" },
     { "commit below the active layer", true, commit_base_by_qemu,
@@ -205,7 +205,7 @@ static void start(const struct qmp_vm *writer, bool root)
     free(lowest);
 }
 
-static uint64_t by_qemu(const struct qmp_vm *writer, const struct fold *f)
+static uint64_t by_qemu(const struct qmp_vm *writer, const struct merge *f)
 {
     uint64_t began, took;
 
@@ -219,7 +219,7 @@ static uint64_t by_qemu(const struct qmp_vm *writer, const struct fold *f)
     return took;
 }
 
-static uint64_t by_qemu_img(const struct qmp_vm *writer, const struct fold *f)
+static uint64_t by_qemu_img(const struct qmp_vm *writer, const struct merge *f)
 {
     uint64_t began;
 
@@ -229,7 +229,7 @@ static uint64_t by_qemu_img(const struct qmp_vm *writer, const struct fold *f)
     return xls_now_us() - began;
 }
 
-static void measure(const struct fold *f, enum pattern pattern)
+static void measure(const struct merge *f, enum pattern pattern)
 {
     struct qmp_vm *writer = write_model(pattern, f->root);
     uint64_t ours[ROUNDS], theirs[ROUNDS], permille[ROUNDS];
@@ -253,7 +253,7 @@ static void measure(const struct fold *f, enum pattern pattern)
     fflush(stdout);
 }
 
-static void fold_in(const char *where)
+static void merge_in(const char *where)
 {
     static const char *const named[] = { "written here and there",
                                          "in one piece" };
@@ -263,24 +263,24 @@ static void fold_in(const char *where)
     setenv("TMPDIR", where, 1);
     for (pattern = IN_PLACES; pattern <= IN_ONE_PIECE; pattern++) {
         printf("in %s, layers of %d MiB %s:\n", where, DATA_MB, named[pattern]);
-        for (i = 0; i < sizeof(folds) / sizeof(folds[0]); i++)
-            measure(&folds[i], pattern);
+        for (i = 0; i < sizeof(merges) / sizeof(merges[0]); i++)
+            measure(&merges[i], pattern);
     }
 }
 
-static void folding(void **state)
+static void merging(void **state)
 {
     const char *disk = getenv("TMPDIR");
 
     (void)state;
-    fold_in(disk ? disk : "/var/tmp");
-    fold_in("/dev/shm");
+    merge_in(disk ? disk : "/var/tmp");
+    merge_in("/dev/shm");
 }
 
 int main(void)
 {
     const struct CMUnitTest benches[] = {
-        cmocka_unit_test_teardown(folding, host_teardown),
+        cmocka_unit_test_teardown(merging, host_teardown),
     };
 
     return cmocka_run_group_tests(benches, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#include "offline/fold_internal.h"
+#include "offline/merge_internal.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -24,7 +24,7 @@ static bool can_take_name(const char *a, const char *b)
 }
 
 /* Which way child can go down into base; FORWARD: it cannot. */
-static enum direction way_down(const struct fold *f, const struct layers *l,
+static enum direction way_down(const struct merge *f, const struct layers *l,
                                const struct image *base,
                                const struct image *child)
 {
@@ -32,7 +32,7 @@ static enum direction way_down(const struct fold *f, const struct layers *l,
 
     if (child->virtual_size < base->virtual_size)
         return FORWARD;
-    if (fold_configured(f->st, base->path))
+    if (merge_configured(f->st, base->path))
         return KEEP_BASE;
     if (base->format == child->format &&
         can_take_name(base->path, child->path))
@@ -40,22 +40,22 @@ static enum direction way_down(const struct fold *f, const struct layers *l,
     while ((above = layers_next_child(l, child->path, above)))
         if (above->foreign)
             return FORWARD;
-    return fold_configured(f->st, child->path) ? FORWARD : KEEP_BASE;
+    return merge_configured(f->st, child->path) ? FORWARD : KEEP_BASE;
 }
 
 /* The way that copies less, but a file that the domain's configuration names
  * is to be the active layer again. */
-static enum direction best_way(const struct fold *f, enum direction down,
+static enum direction best_way(const struct merge *f, enum direction down,
                                const struct image *base,
                                const struct image *child)
 {
-    if (fold_configured(f->st, base->path))
+    if (merge_configured(f->st, base->path))
         return down;
     return base->actual_size > child->actual_size && down == KEEP_CHILD
         ? KEEP_CHILD : FORWARD;
 }
 
-static int choose(struct fold *f, const struct layers *l,
+static int choose(struct merge *f, const struct layers *l,
                   libxl_snapshot_merge merge, const struct image *base,
                   const struct image *child, enum direction *way,
                   struct error *e)
@@ -69,8 +69,8 @@ static int choose(struct fold *f, const struct layers *l,
     else
         *way = merge == LIBXL_SNAPSHOT_MERGE_BACKWARD ? down : FORWARD;
     if (merge == LIBXL_SNAPSHOT_MERGE_BACKWARD && down == FORWARD)
-        fold_say(f, "%s cannot go down into %s: it is smaller, or other files "
-                 "would have to be changed for it", child->path, base->path);
+        merge_say(f, "%s cannot go down into %s: it is smaller, or other files "
+                  "would have to be changed for it", child->path, base->path);
     ret = space_check(base, child, *way != FORWARD, e);
     other = *way == FORWARD ? down : FORWARD;
     if (!ret || merge != LIBXL_SNAPSHOT_MERGE_AUTO || other == *way ||
@@ -84,79 +84,79 @@ static int choose(struct fold *f, const struct layers *l,
 }
 
 /* base's data goes into child, which is then based on what base is. */
-static int copy_up(struct fold *f, const struct image *base,
+static int copy_up(struct merge *f, const struct image *base,
                    const struct image *child, struct error *e)
 {
-    fold_say(f, "merging %s into %s", base->path, child->path);
-    if (fold_begin_from(f, child->path, base, child->format, e))
+    merge_say(f, "merging %s into %s", base->path, child->path);
+    if (merge_begin_from(f, child->path, base, child->format, e))
         return -1;
-    if (image_rebase(fold_file(f, child->path), base->backing,
+    if (image_rebase(merge_file(f, child->path), base->backing,
                      base->backing_format, false, e)) {
-        fold_abandon(f);
+        merge_abandon(f);
         return -1;
     }
-    return fold_end(f, e);
+    return merge_end(f, e);
 }
 
-static int forward(struct fold *f, xl_snapshot_record *rec,
+static int forward(struct merge *f, xl_snapshot_record *rec,
                    xl_snapshot_disk *disk, const struct image *base,
                    const struct image *child, struct error *e)
 {
     return copy_up(f, base, child, e) ||
-        fold_discard(f, base->path, rec, e) ||
-        fold_drop(f, rec, disk, e) ? -1 : 0;
+        merge_discard(f, base->path, rec, e) ||
+        merge_drop(f, rec, disk, e) ? -1 : 0;
 }
 
 /* base keeps its name, and is hidden meanwhile. That alone puts child, whose
  * header names it, out of reach. */
-static int keep_base(struct fold *f, xl_snapshot_record *rec,
+static int keep_base(struct merge *f, xl_snapshot_record *rec,
                      xl_snapshot_disk *disk, const struct image *base,
                      const struct image *child, struct error *e)
 {
-    if (fold_begin(f, base->path, base->format, e))
+    if (merge_begin(f, base->path, base->format, e))
         return -1;
     /* qemu-img opens the upper image for writing as well. */
-    if (fold_check_unused(f, child->path, child->path, e) ||
+    if (merge_check_unused(f, child->path, child->path, e) ||
         image_thaw(child->path, e) ||
-        image_commit(child->path, fold_file(f, base->path), base->format, e)) {
-        fold_abandon(f);
+        image_commit(child->path, merge_file(f, base->path), base->format, e)) {
+        merge_abandon(f);
         return -1;
     }
-    return fold_merged(f, rec, disk->vdev, base, child->path, e);
+    return merge_is_done(f, rec, disk->vdev, base, child->path, e);
 }
 
-static int keep_child(struct fold *f, xl_snapshot_record *rec,
+static int keep_child(struct merge *f, xl_snapshot_record *rec,
                       xl_snapshot_disk *disk, const struct image *base,
                       const struct image *child, struct error *e)
 {
-    if (fold_begin_into(f, child->path, base->path, base->format, e))
+    if (merge_begin_into(f, child->path, base->path, base->format, e))
         return -1;
     if (image_thaw(base->path, e) ||
-        image_commit(fold_file(f, child->path), base->path, base->format,
+        image_commit(merge_file(f, child->path), base->path, base->format,
                      e) ||
         /* What a relative name would not lead to from there. */
         (base->relative && image_rebase(base->path, base->backing,
                                         base->backing_format, true, e))) {
-        fold_abandon(f);
+        merge_abandon(f);
         return -1;
     }
-    return fold_end_into(f, e) || fold_drop(f, rec, disk, e) ? -1 : 0;
+    return merge_end_into(f, e) || merge_drop(f, rec, disk, e) ? -1 : 0;
 }
 
-static int backward(struct fold *f, enum direction direction,
+static int backward(struct merge *f, enum direction direction,
                     xl_snapshot_record *rec, xl_snapshot_disk *disk,
                     const struct image *base, const struct image *child,
                     struct error *e)
 {
-    fold_say(f, "merging %s into %s", child->path, base->path);
+    merge_say(f, "merging %s into %s", child->path, base->path);
     return direction == KEEP_BASE ? keep_base(f, rec, disk, base, child, e)
                                   : keep_child(f, rec, disk, base, child, e);
 }
 
-int fold_offline(struct fold *f, const struct layers *l,
-                 xl_snapshot_record *rec, xl_snapshot_disk *disk,
-                 const struct layer *base, const struct layer *child,
-                 struct error *e)
+int merge_offline(struct merge *f, const struct layers *l,
+                  xl_snapshot_record *rec, xl_snapshot_disk *disk,
+                  const struct layer *base, const struct layer *child,
+                  struct error *e)
 {
     enum direction way;
 
@@ -168,7 +168,7 @@ int fold_offline(struct fold *f, const struct layers *l,
 }
 
 /* Whether a disk of the domain is on the layer. */
-static bool is_current(const struct fold *f, const struct layers *l,
+static bool is_current(const struct merge *f, const struct layers *l,
                        const struct layer *layer)
 {
     const struct layer *at;
@@ -185,10 +185,10 @@ static bool is_current(const struct fold *f, const struct layers *l,
     return false;
 }
 
-/* The layer that base is to be folded with in the end: the domain's, so that
+/* The layer that base is to be merged with in the end: the domain's, so that
  * the files that its configuration names are its active layers, or else the
  * one that has least to write. */
-static const struct layer *last_child(const struct fold *f,
+static const struct layer *last_child(const struct merge *f,
                                       const struct layers *l,
                                       const struct layer *base)
 {
@@ -203,8 +203,8 @@ static const struct layer *last_child(const struct fold *f,
     return last;
 }
 
-int fold_apart(struct fold *f, const struct layers *l,
-               const struct layer *base, struct error *e)
+int merge_apart(struct merge *f, const struct layers *l,
+                const struct layer *base, struct error *e)
 {
     const struct layer *last = last_child(f, l, base), *child;
 
@@ -215,8 +215,8 @@ int fold_apart(struct fold *f, const struct layers *l,
         copy_up(f, &base->image, &child->image, e) ? -1 : 0;
 }
 
-static int note_top(struct fold *f, const char *vdev,
-                    const struct fold_result *result, struct error *e)
+static int note_top(struct merge *f, const char *vdev,
+                    const struct merge_result *result, struct error *e)
 {
     xl_snapshot_domain_disk *d = store_disk(f->st, vdev);
 
@@ -229,7 +229,7 @@ static int note_top(struct fold *f, const char *vdev,
 }
 
 /* What to ask the library for; AUTO leaves it the choice. */
-static int choose_online(const struct fold *f, libxl_snapshot_merge asked,
+static int choose_online(const struct merge *f, libxl_snapshot_merge asked,
                          const struct image *base, const struct image *child,
                          libxl_snapshot_merge *merge, struct error *e)
 {
@@ -238,7 +238,7 @@ static int choose_online(const struct fold *f, libxl_snapshot_merge asked,
 
     *merge = asked;
     if (asked == LIBXL_SNAPSHOT_MERGE_AUTO &&
-        fold_configured(f->st, base->path) && base->format != child->format)
+        merge_configured(f->st, base->path) && base->format != child->format)
         *merge = LIBXL_SNAPSHOT_MERGE_BACKWARD;
     if (*merge != LIBXL_SNAPSHOT_MERGE_AUTO)
         return space_check(base, child,
@@ -255,12 +255,12 @@ static int choose_online(const struct fold *f, libxl_snapshot_merge asked,
     return 0;
 }
 
-int fold_online(struct fold *f, xl_snapshot_record *rec,
-                xl_snapshot_disk *disk, const struct layer *base,
-                const struct layer *child, struct error *e)
+int merge_online(struct merge *f, xl_snapshot_record *rec,
+                 xl_snapshot_disk *disk, const struct layer *base,
+                 const struct layer *child, struct error *e)
 {
     const char *path = base->image.path;
-    struct fold_result result = { 0 };
+    struct merge_result result = { 0 };
     struct live_disk *live = child->live;
     libxl_snapshot_merge merge;
     int ret;
@@ -268,8 +268,8 @@ int fold_online(struct fold *f, xl_snapshot_record *rec,
     if (choose_online(f, disk->on_delete, &base->image, &child->image, &merge,
                       e))
         return -1;
-    fold_say(f, "merging %s and %s while %s runs", path, child->image.path,
-             f->st->domain);
+    merge_say(f, "merging %s and %s while %s runs", path, child->image.path,
+              f->st->domain);
     ret = f->external(f->user, live->vdev, path, merge, &result, e);
     if (ret)
         goto out;
@@ -280,17 +280,17 @@ int fold_online(struct fold *f, xl_snapshot_record *rec,
     }
     if (!str_none(result.unused_path) &&
         str_same(result.unused_path, child->image.path)) {
-        ret = fold_merged(f, rec, disk->vdev, &base->image, child->image.path,
-                          e);
+        ret = merge_is_done(f, rec, disk->vdev, &base->image, child->image.path,
+                            e);
         goto out;
     }
     ret = note_top(f, disk->vdev, &result, e);
     if (!ret && !child->top)
         ret = image_freeze(child->image.path, e);
     if (!ret && !str_none(result.unused_path))
-        ret = fold_discard(f, result.unused_path, rec, e);
+        ret = merge_discard(f, result.unused_path, rec, e);
     if (!ret)
-        ret = fold_drop(f, rec, disk, e);
+        ret = merge_drop(f, rec, disk, e);
 
 out:
     free(result.top_path);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * The completion of a fold when its process was killed. How far it came, QEMU
+ * The completion of a merge when its process was killed. How far it came, QEMU
  * and the files tell.
  */
-#include "merge/fold.h"
+#include "merge/merge.h"
 
-int xls_fold_recover(struct xls_op *op, const struct xls_json *journal)
+int xls_merge_recover(struct xls_op *op, const struct xls_json *journal)
 {
     const struct xls_json *o = xls_json_get(journal, "fold");
-    struct xls_fold fold = { 0 };
+    struct xls_merge merge = { 0 };
     struct xls_disks disks = { 0 };
     struct xls_disk *disk = NULL;
     bool changed;
@@ -16,7 +16,7 @@ int xls_fold_recover(struct xls_op *op, const struct xls_json *journal)
 
     if (!o)
         return 0;
-    rc = xls_fold_from_json(o, &fold);
+    rc = xls_merge_from_json(o, &merge);
     if (!rc) {
         rc = xls_disks_load(op, &disks);
         if (rc)
@@ -27,9 +27,9 @@ int xls_fold_recover(struct xls_op *op, const struct xls_json *journal)
     if (!rc && !disk) {
         XLS_WARN(&op->log, "disk %s was detached while %s was merged with %s; "
                  "which of the two holds the newer data is not known, keep "
-                 "both", xls_json_get_str(o, "vdev"), fold.layer_path,
-                 fold.child_path);
-        xls_fold_protect(op, &fold);
+                 "both", xls_json_get_str(o, "vdev"), merge.layer_path,
+                 merge.child_path);
+        xls_merge_protect(op, &merge);
         goto out;
     }
     if (rc) {
@@ -38,23 +38,23 @@ int xls_fold_recover(struct xls_op *op, const struct xls_json *journal)
         rc = ERROR_SNAPSHOT_INCOMPLETE;
         goto out;
     }
-    rc = xls_fold_finish(op, disk, &fold, &changed);
+    rc = xls_merge_finish(op, disk, &merge, &changed);
 
 out:
     xls_op_qmp_close(op);
-    xls_fold_dispose(&fold);
+    xls_merge_dispose(&merge);
     xls_disks_dispose(&disks);
     return rc;
 }
 
-void xls_fold_tidy(struct xls_op *op, const struct xls_json *journal)
+void xls_merge_tidy(struct xls_op *op, const struct xls_json *journal)
 {
     const struct xls_json *o = xls_json_get(journal, "fold");
-    struct xls_fold fold = { 0 };
+    struct xls_merge merge = { 0 };
 
     if (!o)
         return;
-    if (!xls_fold_from_json(o, &fold))
-        xls_fold_protect(op, &fold);
-    xls_fold_dispose(&fold);
+    if (!xls_merge_from_json(o, &merge))
+        xls_merge_protect(op, &merge);
+    xls_merge_dispose(&merge);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-/* What every way of folding asks of files, and does to them. */
-#include "offline/fold_internal.h"
+/* What every way of merging asks of files, and does to them. */
+#include "offline/merge_internal.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 #include "common/names.h"
 #include "layers/open_files.h"
 
-void fold_say(struct fold *f, const char *fmt, ...)
+void merge_say(struct merge *f, const char *fmt, ...)
 {
     char *text;
     va_list al;
@@ -29,8 +29,8 @@ void fold_say(struct fold *f, const char *fmt, ...)
     free(text);
 }
 
-bool fold_referred(const struct store *st, const char *path, int method,
-                   const xl_snapshot_record *rec)
+bool merge_referred(const struct store *st, const char *path, int method,
+                    const xl_snapshot_record *rec)
 {
     int i, j;
 
@@ -47,7 +47,7 @@ bool fold_referred(const struct store *st, const char *path, int method,
     return false;
 }
 
-bool fold_active(const struct fold *f, const char *path)
+bool merge_active(const struct merge *f, const char *path)
 {
     int i;
 
@@ -61,17 +61,17 @@ bool fold_active(const struct fold *f, const char *path)
     return false;
 }
 
-int fold_unused(const struct fold *f, const char *path, struct error *e)
+int merge_unused(const struct merge *f, const char *path, struct error *e)
 {
     return f->unused ? f->unused(f->user, path, e) : 0;
 }
 
-int fold_protect(const struct fold *f, const char *path, struct error *e)
+int merge_protect(const struct merge *f, const char *path, struct error *e)
 {
-    return fold_active(f, path) ? image_thaw(path, e) : image_freeze(path, e);
+    return merge_active(f, path) ? image_thaw(path, e) : image_freeze(path, e);
 }
 
-bool fold_configured(const struct store *st, const char *path)
+bool merge_configured(const struct store *st, const char *path)
 {
     int i;
 
@@ -81,15 +81,15 @@ bool fold_configured(const struct store *st, const char *path)
     return false;
 }
 
-int fold_drop(struct fold *f, xl_snapshot_record *rec, xl_snapshot_disk *disk,
-              struct error *e)
+int merge_drop(struct merge *f, xl_snapshot_record *rec, xl_snapshot_disk *disk,
+               struct error *e)
 {
     record_disk_remove(rec, disk);
     return store_write(f->st, rec, e);
 }
 
-int fold_follow(struct store *st, const char *from, const char *to,
-                libxl_disk_format to_format, struct error *e)
+int merge_follow(struct store *st, const char *from, const char *to,
+                 libxl_disk_format to_format, struct error *e)
 {
     bool top = false;
     int i;
@@ -113,8 +113,8 @@ static int unlink_synced(const char *path, struct error *e)
         ? error_errno(e, "cannot remove %s", path) : 0;
 }
 
-int fold_discard(struct fold *f, const char *path,
-                 const xl_snapshot_record *except, struct error *e)
+int merge_discard(struct merge *f, const char *path,
+                  const xl_snapshot_record *except, struct error *e)
 {
     const struct layer *layer, *child;
     struct error why = { 0 };
@@ -130,19 +130,19 @@ int fold_discard(struct fold *f, const char *path,
     child = layers_next_child(&l, path, NULL);
     who = open_file_user(path, true);
     if (child)
-        fold_say(f, "%s stays: %s is based on it", path, child->image.path);
+        merge_say(f, "%s stays: %s is based on it", path, child->image.path);
     else if (who)
-        fold_say(f, "%s stays: it is open for writing in %s", path, who);
+        merge_say(f, "%s stays: it is open for writing in %s", path, who);
     else if ((layer && (layer->live || layer->top || layer->foreign)) ||
-             fold_referred(f->st, path, -1, except))
-        fold_say(f, "%s stays: it is in use", path);
-    else if (fold_unused(f, path, &why))
-        fold_say(f, "%s stays: %s", path, why.text);
-    else if (!fold_configured(f->st, path))
+             merge_referred(f->st, path, -1, except))
+        merge_say(f, "%s stays: it is in use", path);
+    else if (merge_unused(f, path, &why))
+        merge_say(f, "%s stays: %s", path, why.text);
+    else if (!merge_configured(f->st, path))
         ret = unlink_synced(path, e);
     else {
-        fold_say(f, "%s stays, though no snapshot needs it any more, since "
-                 "the domain's configuration names it", path);
+        merge_say(f, "%s stays, though no snapshot needs it any more, since "
+                  "the domain's configuration names it", path);
         /* A start on what it holds must fail. */
         ret = image_freeze(path, e);
     }

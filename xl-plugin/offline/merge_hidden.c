@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /* The hidden name of a layer while qemu-img writes it. */
-#include "offline/fold_internal.h"
+#include "offline/merge_internal.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -38,7 +38,7 @@ static int rename_to(const char *from, const char *to, bool sync,
     return r ? error_errno(e, "cannot rename %s to %s", from, to) : 0;
 }
 
-int fold_rename(const char *from, const char *to, struct error *e)
+int merge_rename(const char *from, const char *to, struct error *e)
 {
     return rename_to(from, to, true, e);
 }
@@ -57,7 +57,7 @@ static char *hidden_name(const char *path)
     return hidden;
 }
 
-int fold_put_aside(struct fold *f, struct error *e)
+int merge_put_aside(struct merge *f, struct error *e)
 {
     xl_snapshot_domain *info = &f->st->info;
     struct stat st;
@@ -73,10 +73,10 @@ int fold_put_aside(struct fold *f, struct error *e)
     if (str_none(info->writing_as))
         return image_thaw(info->writing, e);
     return image_thaw_now(info->writing, e) ||
-           fold_rename(info->writing, info->writing_as, e) ? -1 : 0;
+           merge_rename(info->writing, info->writing_as, e) ? -1 : 0;
 }
 
-int fold_put_back(struct fold *f, struct error *e)
+int merge_put_back(struct merge *f, struct error *e)
 {
     const xl_snapshot_domain *info = &f->st->info;
 
@@ -88,20 +88,20 @@ int fold_put_back(struct fold *f, struct error *e)
                          "the two away", info->writing, info->writing_as);
     /* No power cut leaves the name without the protection. */
     if (rename_to(info->writing_as, info->writing, false, e) ||
-        fold_protect(f, info->writing, e))
+        merge_protect(f, info->writing, e))
         return -1;
     return xls_sync_directory(info->writing)
         ? error_errno(e, "cannot sync the directory of %s", info->writing) : 0;
 }
 
-int fold_check_unused(struct fold *f, const char *path, const char *file,
-                      struct error *e)
+int merge_check_unused(struct merge *f, const char *path, const char *file,
+                       struct error *e)
 {
     const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
     char *who = NULL;
     int tries;
 
-    if (fold_unused(f, file, e))
+    if (merge_unused(f, file, e))
         return -1;
     for (tries = TRIES; tries && (who = open_file_user(file, false)); tries--) {
         free(who);

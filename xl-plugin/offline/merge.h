@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#ifndef PLUGIN_OFFLINE_FOLD_H
-#define PLUGIN_OFFLINE_FOLD_H
+#ifndef PLUGIN_OFFLINE_MERGE_H
+#define PLUGIN_OFFLINE_MERGE_H
 
 #include "layers/layers.h"
 
 /* What the library did to one disk of the running domain. */
-struct fold_result {
+struct merge_result {
     char *top_path;             /* NULL: not told */
     libxl_disk_format top_format;
     char *unused_path;
@@ -16,23 +16,23 @@ struct fold_result {
  *
  * A frozen layer is an image file; what is based on it (other snapshots'
  * layers, the domain's active layer) decides what can become of it: with
- * nothing based on it, it is unlinked; with one layer, the two are folded
+ * nothing based on it, it is unlinked; with one layer, the two are merged
  * into one; with several, its data goes up into all but one first. Where
  * something else still needs it, it stays, and with it the snapshot's record,
- * hidden, until a later fold finds it free.
+ * hidden, until a later merge finds it free.
  *
  * At each moment the store describes what is on disk: data is copied before
  * the store is changed, and files are unlinked after. An interruption leaves
- * at most a layer more than needed, which fold_settle makes whole and the next
- * fold_all removes.
+ * at most a layer more than needed, which merge_settle makes whole and the next
+ * merge_all removes.
  */
-struct fold {
+struct merge {
     struct store *st;
     struct live *live;          /* follows what the library does */
     uint32_t domid;             /* INVALID_DOMID: the domain does not run */
     /* For layers that the running domain uses; the library's delete. */
     int (*external)(void *user, const char *vdev, const char *layer,
-                    libxl_snapshot_merge merge, struct fold_result *result,
+                    libxl_snapshot_merge merge, struct merge_result *result,
                     struct error *e);
     int (*internal)(void *user, const char *vdev, const char *name,
                     struct error *e);
@@ -47,35 +47,35 @@ struct fold {
     void *user;
 };
 
-/* Marks a snapshot as deleted. Its record goes with fold_all. merge: which
+/* Marks a snapshot as deleted. Its record goes with merge_all. merge: which
  * way its layers are merged; AUTO: as it was recorded for each disk. */
-int fold_hide(struct store *st, xl_snapshot_record *rec,
-              libxl_snapshot_merge merge, struct error *e);
+int merge_hide(struct store *st, xl_snapshot_record *rec,
+               libxl_snapshot_merge merge, struct error *e);
 
-/* Puts in order what an interrupted fold was at: files that were written are
+/* Puts in order what an interrupted merge was at: files that were written are
  * sound and protected again, and all refers to the right ones. */
-int fold_settle(struct fold *f, struct error *e);
+int merge_settle(struct merge *f, struct error *e);
 
 /* Removes what hidden snapshots no longer need to hold. */
-int fold_all(struct fold *f, struct error *e);
+int merge_all(struct merge *f, struct error *e);
 
 /* Why a frozen layer cannot be merged away; NULL when it can be. */
-const char *fold_obstacle(const struct fold *f, const struct layers *l,
-                          const struct layer *base);
+const char *merge_obstacle(const struct merge *f, const struct layers *l,
+                           const struct layer *base);
 
 /* Unlinks an image that nothing uses; what is used, or is the file that the
  * domain's config names, stays, which is said. A reference from the record
  * except (may be NULL) is none. */
-int fold_discard(struct fold *f, const char *path,
-                 const xl_snapshot_record *except, struct error *e);
+int merge_discard(struct merge *f, const char *path,
+                  const xl_snapshot_record *except, struct error *e);
 
 /* The store's references to the file from now mean the file to. */
-int fold_follow(struct store *st, const char *from, const char *to,
-                libxl_disk_format to_format, struct error *e);
+int merge_follow(struct store *st, const char *from, const char *to,
+                 libxl_disk_format to_format, struct error *e);
 
 /* What was in the layer from, of the running domain's chain, is in the layer to
  * now: so for the store, and for images outside the chain. */
-int fold_moved(struct fold *f, const char *from, const char *to,
-               libxl_disk_format to_format, struct error *e);
+int merge_moved(struct merge *f, const char *from, const char *to,
+                libxl_disk_format to_format, struct error *e);
 
 #endif

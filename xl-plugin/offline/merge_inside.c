@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /* Deleted snapshots that are inside an image. */
-#include "offline/fold_internal.h"
+#include "offline/merge_internal.h"
 
 /* Returns 1 when the internal snapshot is gone, 0 when it has to stay. */
-static int remove_internal(struct fold *f, const struct layer *image,
+static int remove_internal(struct merge *f, const struct layer *image,
                            const xl_snapshot_disk *disk, struct error *e)
 {
     const char *path = disk->layer_path;
@@ -20,18 +20,18 @@ static int remove_internal(struct fold *f, const struct layer *image,
         return f->internal(f->user, disk->vdev, disk->internal_name, e)
             ? -1 : 1;
     }
-    if (fold_begin(f, path, LIBXL_DISK_FORMAT_QCOW2, e))
+    if (merge_begin(f, path, LIBXL_DISK_FORMAT_QCOW2, e))
         return -1;
-    if (image_internal_delete(fold_file(f, path), disk->internal_name, e)) {
-        fold_abandon(f);
+    if (image_internal_delete(merge_file(f, path), disk->internal_name, e)) {
+        merge_abandon(f);
         return -1;
     }
-    return fold_end(f, e) ? -1 : 1;
+    return merge_end(f, e) ? -1 : 1;
 }
 
 /* An image that was only kept for the snapshots inside it goes with the last
  * one. */
-static int discard_kept(struct fold *f, const struct layer *image,
+static int discard_kept(struct merge *f, const struct layer *image,
                         const char *path, const xl_snapshot_record *except,
                         struct error *e)
 {
@@ -39,17 +39,17 @@ static int discard_kept(struct fold *f, const struct layer *image,
     bool empty;
 
     if (!image || image->top || image->live ||
-        fold_referred(f->st, path, -1, except))
+        merge_referred(f->st, path, -1, except))
         return 0;
     if (image_info(path, LIBXL_DISK_FORMAT_QCOW2, &now, e))
         return -1;
     empty = !now.internal.num;
     image_dispose(&now);
-    return empty ? fold_discard(f, path, except, e) : 0;
+    return empty ? merge_discard(f, path, except, e) : 0;
 }
 
-const char *fold_inside_obstacle(const struct layer *image,
-                                 const xl_snapshot_disk *disk)
+const char *merge_inside_obstacle(const struct layer *image,
+                                  const xl_snapshot_disk *disk)
 {
     if (image && image_internal_named(&image->image, disk->internal_name) > 1)
         return "the image holds another internal snapshot of that name; delete "
@@ -57,19 +57,19 @@ const char *fold_inside_obstacle(const struct layer *image,
     return "a running domain has the image open as a frozen layer";
 }
 
-int fold_inside(struct fold *f, const struct layer *image,
-                xl_snapshot_record *rec, xl_snapshot_disk *disk,
-                struct error *e)
+int merge_inside(struct merge *f, const struct layer *image,
+                 xl_snapshot_record *rec, xl_snapshot_disk *disk,
+                 struct error *e)
 {
     int ret = remove_internal(f, image, disk, e);
 
     if (ret < 1)
         return ret;
     return discard_kept(f, image, disk->layer_path, rec, e) ||
-        fold_drop(f, rec, disk, e) ? -1 : 1;
+        merge_drop(f, rec, disk, e) ? -1 : 1;
 }
 
-int fold_leftovers(struct fold *f, struct error *e)
+int merge_leftovers(struct merge *f, struct error *e)
 {
     struct store *st = f->st;
     struct layers l;

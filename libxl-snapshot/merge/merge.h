@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#ifndef XLS_MERGE_FOLD_H
-#define XLS_MERGE_FOLD_H
+#ifndef XLS_MERGE_MERGE_H
+#define XLS_MERGE_MERGE_H
 
 #include "block/disk.h"
 #include "common/json/json.h"
@@ -19,7 +19,7 @@
  * it keeps its own and the child's file is unused. Forward, the layer's file
  * is unused. Those between are in either case.
  */
-struct xls_fold {
+struct xls_merge {
     bool backward;
     bool copy;                  /* and backward */
     bool shallow;               /* a copy: of the child alone */
@@ -40,45 +40,45 @@ struct xls_fold {
 };
 
 /* child, layer: their indices. */
-void xls_fold_plan(struct xls_fold *fold, const struct xls_disk *disk,
-                   int child, int layer, bool backward, bool keep_child_path);
+void xls_merge_plan(struct xls_merge *merge, const struct xls_disk *disk,
+                    int child, int layer, bool backward, bool keep_child_path);
 /* Into the image at path, which QEMU has as node. shallow: the active layer
  * alone; whole_chain: what is below that leaves the chain, too, as it does
  * when all is copied. */
-void xls_fold_plan_copy(struct xls_fold *fold, const struct xls_disk *disk,
-                        const char *node, const char *path, bool shallow,
-                        bool whole_chain, bool keep_child_path);
-void xls_fold_dispose(struct xls_fold *fold);
+void xls_merge_plan_copy(struct xls_merge *merge, const struct xls_disk *disk,
+                         const char *node, const char *path, bool shallow,
+                         bool whole_chain, bool keep_child_path);
+void xls_merge_dispose(struct xls_merge *merge);
 
 /* Whether the job of it becomes ready and waits for a pivot. */
-bool xls_fold_pivots(const struct xls_fold *fold);
+bool xls_merge_pivots(const struct xls_merge *merge);
 /*
- * Whether the job of it becomes pending and waits for xls_fold_finalize. QEMU's
+ * Whether the job of it becomes pending and waits for xls_merge_finalize. QEMU's
  * block-stream into the active layer drops what is below without having
  * flushed it: until the guest's next flush, the end of QEMU's process would take
  * with it the tables that lead to the data (seen with 7.2: they are read as
  * zeros). Layers that become read-only again, and what a mirror has written, are
  * flushed by QEMU.
  */
-bool xls_fold_waits(const struct xls_fold *fold);
+bool xls_merge_waits(const struct xls_merge *merge);
 /* Flushes, and has the job come to its end; it is dismissed. disk->layers is
  * what QEMU has. */
-int xls_fold_finalize(struct xls_op *op, const struct xls_disk *disk,
-                      const struct xls_fold *fold, const char *job);
+int xls_merge_finalize(struct xls_op *op, const struct xls_disk *disk,
+                       const struct xls_merge *merge, const char *job);
 /* The file that the data goes into. */
-const char *xls_fold_written(const struct xls_fold *fold);
+const char *xls_merge_written(const struct xls_merge *merge);
 /* "merging … into …", for messages; malloc'ed. */
-char *xls_fold_what(const struct xls_fold *fold);
+char *xls_merge_what(const struct xls_merge *merge);
 /* Calls f with every file that leaves the chain and is still there. */
-void xls_fold_unused(const struct xls_fold *fold,
-                     void (*f)(void *user, const char *path), void *user);
+void xls_merge_unused(const struct xls_merge *merge,
+                      void (*f)(void *user, const char *path), void *user);
 
-/* merge/fold_start.c: what can fail before QEMU's job, then that job, of this
+/* merge/start.c: what can fail before QEMU's job, then that job, of this
  * id; speed in bytes per second, 0 for no limit. disk->layers is what QEMU
- * has. After a failure, xls_fold_give_up. */
-int xls_fold_start(struct xls_op *op, const struct xls_disk *disk,
-                   const struct xls_fold *fold, const char *job,
-                   uint64_t speed);
+ * has. After a failure, xls_merge_give_up. */
+int xls_merge_start(struct xls_op *op, const struct xls_disk *disk,
+                    const struct xls_merge *merge, const char *job,
+                    uint64_t speed);
 
 /*
  * The switch to the other side, of a job that is ready and has not been
@@ -88,52 +88,52 @@ int xls_fold_start(struct xls_op *op, const struct xls_disk *disk,
  * missing under the path that is on record.
  *
  * *changed (on failure too): the chain is another one now. Failed and changed,
- * what is left to do is for xls_fold_finish.
+ * what is left to do is for xls_merge_finish.
  */
-int xls_fold_pivot(struct xls_op *op, const struct xls_disk *disk,
-                   const struct xls_fold *fold, const char *job,
-                   bool *changed);
+int xls_merge_pivot(struct xls_op *op, const struct xls_disk *disk,
+                    const struct xls_merge *merge, const char *job,
+                    bool *changed);
 
 /* The whole of it, waiting for QEMU. The files lose their immutability for as
  * long as the job writes them. phase (may be NULL) reports progress and allows
  * cancelling. disk->layers is outdated afterwards; changed as above. */
-int xls_fold_run(struct xls_op *op, const struct xls_disk *disk,
-                 const struct xls_fold *fold, const char *phase,
-                 bool *changed);
+int xls_merge_run(struct xls_op *op, const struct xls_disk *disk,
+                  const struct xls_merge *merge, const char *phase,
+                  bool *changed);
 
 /*
  * Completes what QEMU has done of it (*changed), or puts the protection of the
  * files back where it did not come about. disk->layers is what QEMU has, and
  * the job has been dismissed. May be done again.
  */
-int xls_fold_finish(struct xls_op *op, const struct xls_disk *disk,
-                    const struct xls_fold *fold, bool *changed);
+int xls_merge_finish(struct xls_op *op, const struct xls_disk *disk,
+                     const struct xls_merge *merge, bool *changed);
 /* Whether the disk, as QEMU has it, is on the child: with a job that has ended,
  * the chain is as it was before. */
-bool xls_fold_is_before(const struct xls_disk *disk,
-                        const struct xls_fold *fold);
+bool xls_merge_is_before(const struct xls_disk *disk,
+                         const struct xls_merge *merge);
 /* As it was before. */
-void xls_fold_give_up(struct xls_op *op, const struct xls_fold *fold);
+void xls_merge_give_up(struct xls_op *op, const struct xls_merge *merge);
 
 /*
- * merge/fold_json.c: a fold as JSON, in a journal under "fold", say; and back
+ * merge/json.c: a merge as JSON, in a journal under "fold", say; and back
  * (ERROR_SNAPSHOT_INCOMPLETE, not logged, when it is none), to be disposed of
  * in either case.
  */
-struct xls_json *xls_fold_json(const struct xls_fold *fold);
-int xls_fold_from_json(const struct xls_json *o, struct xls_fold *fold);
+struct xls_json *xls_merge_json(const struct xls_merge *merge);
+int xls_merge_from_json(const struct xls_json *o, struct xls_merge *merge);
 
-/* Notes in a journal that the fold is about to be done. */
-void xls_fold_journal(struct xls_json *journal, const struct xls_disk *disk,
-                      const struct xls_fold *fold);
+/* Notes in a journal that the merge is about to be done. */
+void xls_merge_journal(struct xls_json *journal, const struct xls_disk *disk,
+                       const struct xls_merge *merge);
 
-/* merge/fold_recover.c: finishes the fold that a journal has, if any. */
-int xls_fold_recover(struct xls_op *op, const struct xls_json *journal);
+/* merge/recover.c: finishes the merge that a journal has, if any. */
+int xls_merge_recover(struct xls_op *op, const struct xls_json *journal);
 /* The same when the domain has ended since: its layers are protected again. */
-void xls_fold_tidy(struct xls_op *op, const struct xls_json *journal);
+void xls_merge_tidy(struct xls_op *op, const struct xls_json *journal);
 
-/* merge/fold_protect.c: protects those files of it that are layers below an active
+/* merge/protect.c: protects those files of it that are layers below an active
  * one and are nobody's active layer by now, and drops its second name. */
-void xls_fold_protect(struct xls_op *op, const struct xls_fold *fold);
+void xls_merge_protect(struct xls_op *op, const struct xls_merge *merge);
 
 #endif

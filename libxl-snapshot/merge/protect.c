@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+#include "merge/merge.h"
+
+#include "common/files.h"
+#include "xen/users.h"
+
+static void freeze_again(struct xls_op *op, const char *path)
+{
+    if (path && !xls_is_active(op, path))
+        xls_file_freeze(&op->log, path);
+}
+
+void xls_merge_protect(struct xls_op *op, const struct xls_merge *merge)
+{
+    if (merge->keep_child_path)
+        xls_file_drop_second_name(&op->log, merge->second_name,
+                                  merge->layer_path);
+    /* Or it is the disk's own file by now, with its former name left. */
+    if (!merge->copy && !(merge->keep_child_path &&
+                         xls_same_file(merge->layer_path, merge->child_path)))
+        freeze_again(op, merge->layer_path);
+    if (merge->above_path)
+        freeze_again(op, merge->child_path);
+    if (merge->above_frozen)
+        freeze_again(op, merge->above_path);
+}
