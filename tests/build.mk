@@ -25,7 +25,7 @@ check: deps-check
 
 # What takes long begins first. Fuzzing and the hosts have two threads each.
 check-all: check-claims layers
-	$(MAKE) -j3 -O xenhosts check-sanitized check-image check-qmp check-unit check-idl
+	$(MAKE) -j3 -O xenhosts check-sanitized check-image check-qmp check-unit check-idl benches
 	$(MAKE) check-fuzz
 	$(MAKE) check-xenhost
 
