@@ -2,6 +2,7 @@
 #ifndef XLS_CHANGE_H
 #define XLS_CHANGE_H
 
+#include "common/steps.h"
 #include "session/op.h"
 
 /*
@@ -31,7 +32,6 @@ int xls_op_ask(struct xls_op *op, const char *what, const char *command,
                struct xls_json *args, struct xls_json **ret);
 
 /* What QEMU is like after a command that was not answered. */
-enum xls_done { XLS_DONE, XLS_NOT_DONE, XLS_CANNOT_TELL };
 typedef enum xls_done xls_done_f(struct xls_op *op, const char *name);
 
 /*

@@ -53,7 +53,7 @@ struct xls_create {
 
 /* A step of create: run does it and, when it fails, leaves it half done; undo
  * takes back whatever of it was done. undo runs for the failed step too. */
-struct xls_step {
+struct xls_create_step {
     const char *name;
     int (*run)(struct xls_create *c);
     void (*undo)(struct xls_create *c);

@@ -40,7 +40,7 @@ static void undo_leave_paused(struct xls_create *c)
  * What can fail slowly comes before the guest is stopped or after it goes on;
  * between "save" and "resume" there is only the window.
  */
-static const struct xls_step steps[] = {
+static const struct xls_create_step steps[] = {
     { "write the journal", xls_create_journal, xls_create_undo_journal },
     { "make overlays", xls_create_overlays, xls_create_undo_overlays },
     { "make the memory file", xls_create_memory_file,
