@@ -45,7 +45,8 @@ void identity_top(const struct store *st, const struct live *live,
                   uint32_t domid, const char *vdev, const char **path,
                   libxl_disk_format *format);
 
-/* Brings domain.json up to what the running domain uses. */
+/* Brings domain.json up to what the running domain uses; of a disk that is another
+ * one than its snapshots were taken of, the former stays known. */
 void identity_note_tops(struct store *st, const struct live *live,
                         uint32_t domid);
 

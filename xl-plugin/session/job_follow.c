@@ -2,6 +2,7 @@
 /* The store follows what has become of block jobs. */
 #include "session/disk_job.h"
 
+#include "common/files.h"
 #include "layers/identity.h"
 #include "offline/merge_internal.h"
 #include "session/chain_copy.h"
@@ -19,8 +20,8 @@ static int apply(struct session *s, struct cli *cli,
     struct merge merge = { .st = s->store, .live = &s->live,
                          .domid = s->domain.domid, .unused = unused,
                          .user = cli };
-    const struct live_disk *live = live_find(&s->live, s->domain.domid,
-                                             noted->vdev);
+    struct live_disk *live = live_find(&s->live, s->domain.domid,
+                                       noted->vdev);
     xl_snapshot_domain_disk *disk = store_disk(s->store, noted->vdev);
     bool moved = false;
     int i;
@@ -41,8 +42,12 @@ static int apply(struct session *s, struct cli *cli,
                 cli_say(cli, "%s, which the domain's configuration names, is "
                         "protected from being started on", job->unused[i]);
             }
+    /* It was exchanged for another one since. */
+    if (live && !str_none(job->path) && !str_same(live->path, job->path) &&
+        !xls_same_file(live->path, job->path))
+        live->replaced = true;
     /* That the disk has moved is nothing that its configuration says. */
-    if (disk && !str_none(job->path) && !(live && live->replaced)) {
+    if (disk && !str_none(job->path)) {
         str_replace(&disk->top_path, job->path);
         disk->top_format = job->format;
     }
