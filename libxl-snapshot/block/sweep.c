@@ -51,7 +51,9 @@ static char *vdev_of(const char *node)
     return copy;
 }
 
-/* Whether a node of ours for this vdev is there, and no disk of the name. */
+/* Whether a node of ours for this vdev is there, and no disk of the name that
+ * QEMU serves: the names being taken, it cannot have begun to serve one that was
+ * attached since. */
 static bool detached(const struct xls_disks *disks,
                      const struct xls_json *nodes, const char *node)
 {
@@ -65,7 +67,8 @@ static bool detached(const struct xls_disks *disks,
                   node[strlen(vdev)] == '-';
 
         for (k = 0; is && k < disks->num; k++)
-            is = strcmp(disks->config.disks[k].vdev, vdev);
+            is = strcmp(disks->config.disks[k].vdev, vdev) ||
+                 !disks->disks[k].num_layers;
         free(vdev);
         if (is)
             return true;
