@@ -7,7 +7,7 @@ write is lost, no file in use is removed or protected, snapshots hold what they
 held, and images are clean.
 
 "kill=1,5,9" kills at these changes only, "step=7" at every seventh, from one of
-the first seven on that is another one in each run.
+the first seven on that is another one in each run and within the command.
 """
 
 import array
@@ -109,10 +109,19 @@ def is_immutable_by(link):
     return bool(flags[0] & FS_IMMUTABLE_FL)
 
 
-def files_in_use_are_there(case):
+def files_in_use_are_there(case, killed=False):
+    """killed: of a layer that has lost its path to the one it was merged into, the node is
+    dropped after that, by the next command then."""
     if not case.guest.running():
         return
-    for link, path, links, written in qemu_files(case.guest):
+    files = qemu_files(case.guest)
+    opened = {(os.stat(link).st_dev, os.stat(link).st_ino) for link, *_ in files}
+    for link, path, links, written in files:
+        name = path.removesuffix(" (deleted)")
+        if killed and not links and os.path.exists(name):
+            check((os.stat(name).st_dev, os.stat(name).st_ino) in opened,
+                  f"QEMU has {path} open, which is removed, and not what is there now")
+            continue
         # A file that bears another name now is said to be deleted as well.
         check(links > 0, f"QEMU has {path} open, which is removed")
         if written:
@@ -352,7 +361,7 @@ def case_of(killed, then, n):
             case.guest.name = "web9"
             case.mark = {path.replace("guest-web1", "guest-web9"): at
                          for path, at in case.mark.items()}
-        files_in_use_are_there(case)
+        files_in_use_are_there(case, killed=True)
         next_commands(case)
         ends_well(case)
         old_spare_disk_is_there()
@@ -371,11 +380,26 @@ def clean():
        check=False)
 
 
+def points():
+    """Where to kill: each time told whether the command came so far."""
+    if KILLS:
+        for k in KILLS.split(","):
+            if not (yield int(k)):
+                return
+        return
+    first = random.randint(1, STEP)
+    while not (yield first) and first > 1:
+        first = random.randint(1, first - 1)
+    for n in range(first + STEP, MOST, STEP):
+        if not (yield n):
+            return
+
+
 def each(killed, then):
-    points = ([int(k) for k in KILLS.split(",")] if KILLS
-              else range(random.randint(1, STEP), MOST, STEP))
     lost, tried = [], 0
-    for n in points:
+    at = points()
+    n = next(at)
+    while True:
         started = time.monotonic()
         try:
             going = case_of(killed, then, n)
@@ -387,7 +411,9 @@ def each(killed, then):
             print(f"# LOST {error}")
         clean()
         tried += going
-        if not going:
+        try:
+            n = at.send(going)
+        except StopIteration:
             break
     assert tried, f"a {killed} was never killed"
     assert not lost, f"{len(lost)} of {tried}: " + "; ".join(lost)
