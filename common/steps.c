@@ -7,6 +7,7 @@ static enum xls_outcome complete(const struct xls_operation *o, void *plan,
 {
     int i;
 
+    *rc = 0;
     for (i = first; i < o->num; i++) {
         XLS_DEBUG(log, "%s: %s", o->name, o->steps[i].name);
         *rc = o->steps[i].run(plan);
@@ -32,23 +33,30 @@ static enum xls_outcome roll_back(const struct xls_operation *o, void *plan,
     return XLS_ROLLED_BACK;
 }
 
-static enum xls_outcome find_out(const struct xls_operation *o, void *plan,
-                                 const struct xls_log *log, int *rc)
+/* What has become of the turning point, and the rest if it is done; stays here,
+ * XLS_WAITS, if it is not. */
+static enum xls_outcome ask(const struct xls_operation *o, void *plan,
+                            const struct xls_log *log, int *rc)
 {
-    enum xls_done done;
+    enum xls_done done = o->done(plan);
 
-    if (o->stop && o->stop(plan))
-        return XLS_UNKNOWN;
-    done = o->done(plan);
     XLS_DEBUG(log, "%s: %s: %s", o->name, o->steps[o->turning_point].name,
               done == XLS_DONE ? "done"
               : done == XLS_NOT_DONE ? "not done" : "cannot tell");
-    if (done == XLS_CANNOT_TELL)
+    return done == XLS_CANNOT_TELL ? XLS_UNKNOWN
+           : done == XLS_NOT_DONE
+               ? XLS_WAITS : complete(o, plan, log, o->turning_point + 1, rc);
+}
+
+static enum xls_outcome find_out(const struct xls_operation *o, void *plan,
+                                 const struct xls_log *log, int *rc)
+{
+    enum xls_outcome outcome;
+
+    if (o->stop && o->stop(plan))
         return XLS_UNKNOWN;
-    if (done == XLS_NOT_DONE)
-        return roll_back(o, plan, log);
-    *rc = 0;
-    return complete(o, plan, log, o->turning_point + 1, rc);
+    outcome = ask(o, plan, log, rc);
+    return outcome == XLS_WAITS ? roll_back(o, plan, log) : outcome;
 }
 
 static enum xls_outcome end(const struct xls_operation *o, void *plan,
@@ -83,4 +91,16 @@ enum xls_outcome xls_steps_recover(const struct xls_operation *o, void *plan,
 {
     *rc = 0;
     return end(o, plan, find_out(o, plan, log, rc));
+}
+
+enum xls_outcome xls_steps_turn(const struct xls_operation *o, void *plan,
+                                const struct xls_log *log, int *rc)
+{
+    enum xls_outcome outcome;
+
+    XLS_DEBUG(log, "%s: %s", o->name, o->steps[o->turning_point].name);
+    *rc = o->steps[o->turning_point].run(plan);
+    outcome = *rc ? ask(o, plan, log, rc)
+                  : complete(o, plan, log, o->turning_point + 1, rc);
+    return end(o, plan, outcome);
 }

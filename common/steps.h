@@ -47,6 +47,8 @@ struct xls_operation {
 enum xls_outcome {
     XLS_COMPLETED,              /* all steps are done */
     XLS_ROLLED_BACK,            /* all is as before */
+    XLS_WAITS,                  /* xls_steps_turn alone: what is before the
+                                 * turning point is done, that is not */
     XLS_UNKNOWN,                /* neither: the intent stays, and recovery asks
                                  * again */
 };
@@ -55,6 +57,14 @@ enum xls_outcome {
  * failed, or 0. */
 enum xls_outcome xls_steps_run(const struct xls_operation *o, void *plan,
                                const struct xls_log *log, int *rc);
+
+/*
+ * Runs the steps from the turning point on, the others having been run long ago: a
+ * job of QEMU's has come so far by itself. Where the turning point cannot be done,
+ * nothing is stopped or rolled back.
+ */
+enum xls_outcome xls_steps_turn(const struct xls_operation *o, void *plan,
+                                const struct xls_log *log, int *rc);
 
 /* Completes or rolls back what another process has begun. May be repeated. */
 enum xls_outcome xls_steps_recover(const struct xls_operation *o, void *plan,

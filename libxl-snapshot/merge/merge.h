@@ -5,6 +5,7 @@
 #include "block/disk.h"
 #include "common/json/json.h"
 #include "common/names.h"
+#include "common/steps.h"
 
 /*
  * Taking layers out of the chain of a disk in use, on the running guest. There
@@ -73,46 +74,49 @@ char *xls_merge_what(const struct xls_merge *merge);
 void xls_merge_unused(const struct xls_merge *merge,
                       void (*f)(void *user, const char *path), void *user);
 
-/* merge/start.c: what can fail before QEMU's job, then that job, of this
- * id; speed in bytes per second, 0 for no limit. disk->layers is what QEMU
- * has. After a failure, xls_merge_give_up. */
+/*
+ * merge/steps.c: the whole of it, waiting for QEMU. The files lose their
+ * protection for as long as the job writes them. phase (may be NULL) reports
+ * progress and allows cancelling. disk->layers is what QEMU has, and outdated
+ * afterwards. *rc is 0 where it was completed, ERROR_SNAPSHOT_INCOMPLETE where
+ * the outcome is not known; then xls_merge_finish is due.
+ */
+enum xls_outcome xls_merge_run(struct xls_op *op, const struct xls_disk *disk,
+                               const struct xls_merge *merge,
+                               const char *phase, int *rc);
+/*
+ * Completes what QEMU has done of it, or rolls it back; no job of it runs any
+ * more. disk->layers is what QEMU has. May be repeated.
+ */
+enum xls_outcome xls_merge_finish(struct xls_op *op,
+                                  const struct xls_disk *disk,
+                                  const struct xls_merge *merge);
+
+/*
+ * In parts, for a job that outlives the call that starts it: what can fail
+ * before, then QEMU's job, of this id; speed in bytes per second, 0 for no limit.
+ * After a failure, xls_merge_give_up.
+ */
 int xls_merge_start(struct xls_op *op, const struct xls_disk *disk,
                     const struct xls_merge *merge, const char *job,
                     uint64_t speed);
-
 /*
- * The switch to the other side, of a job that is ready and has not been
- * dismissed: QEMU's, then that of names and libxl's records.
- *
- * The guest is paused for the moment: at no time is an acknowledged write
- * missing under the path that is on record.
- *
- * *changed (on failure too): the chain is another one now. Failed and changed,
- * what is left to do is for xls_merge_finish.
+ * … and the switch to the other side, of a job that is ready and has not been
+ * dismissed, with all that follows. The guest is paused for the moment: at no
+ * time is an acknowledged write missing under the path that is on record.
+ * XLS_WAITS: the disk is on its child, as before.
  */
-int xls_merge_pivot(struct xls_op *op, const struct xls_disk *disk,
-                    const struct xls_merge *merge, const char *job,
-                    bool *changed);
-
-/* The whole of it, waiting for QEMU. The files lose their immutability for as
- * long as the job writes them. phase (may be NULL) reports progress and allows
- * cancelling. disk->layers is outdated afterwards; changed as above. */
-int xls_merge_run(struct xls_op *op, const struct xls_disk *disk,
-                  const struct xls_merge *merge, const char *phase,
-                  bool *changed);
-
-/*
- * Completes what QEMU has done of it (*changed), or puts the protection of the
- * files back where it did not come about. disk->layers is what QEMU has, and
- * the job has been dismissed. May be done again.
- */
-int xls_merge_finish(struct xls_op *op, const struct xls_disk *disk,
-                     const struct xls_merge *merge, bool *changed);
-/* Whether the disk, as QEMU has it, is on the child: with a job that has ended,
- * the chain is as it was before. */
+enum xls_outcome xls_merge_pivot(struct xls_op *op,
+                                 const struct xls_disk *disk,
+                                 const struct xls_merge *merge,
+                                 const char *job, int *rc);
+/* Whether the chain of the disk, as QEMU has it and with no job on it, is the one
+ * before, or after the merge. Neither: it is another disk by now. */
 bool xls_merge_is_before(const struct xls_disk *disk,
                          const struct xls_merge *merge);
-/* As it was before. */
+bool xls_merge_is_after(const struct xls_disk *disk,
+                        const struct xls_merge *merge);
+/* Takes back what xls_merge_start did before the job. */
 void xls_merge_give_up(struct xls_op *op, const struct xls_merge *merge);
 
 /*

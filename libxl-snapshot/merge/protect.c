@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#include "merge/merge.h"
+#include "merge/steps.h"
 
+#include "block/node.h"
 #include "common/files.h"
 #include "xen/users.h"
 
@@ -23,4 +24,24 @@ void xls_merge_protect(struct xls_op *op, const struct xls_merge *merge)
         freeze_again(op, merge->child_path);
     if (merge->above_frozen)
         freeze_again(op, merge->above_path);
+}
+
+void xls_merge_give_up(struct xls_op *op, const struct xls_merge *merge)
+{
+    if (op->in_doubt)
+        return;
+    if (merge->keep_child_path)
+        xls_file_drop_second_name(&op->log, merge->second_name,
+                                  merge->layer_path);
+    if (merge->copy) {
+        xls_node_del(op, merge->layer_node);
+        xls_merge_sweep_nodes(op);
+        return;
+    }
+    /* What is below the active layer is protected. */
+    xls_file_freeze(&op->log, merge->layer_path);
+    if (!xls_merge_child_is_active(merge))
+        xls_file_freeze(&op->log, merge->child_path);
+    if (merge->above_frozen)
+        xls_file_freeze(&op->log, merge->above_path);
 }

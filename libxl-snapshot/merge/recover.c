@@ -11,7 +11,6 @@ int xls_merge_recover(struct xls_op *op, const struct xls_json *journal)
     struct xls_merge merge = { 0 };
     struct xls_disks disks = { 0 };
     struct xls_disk *disk = NULL;
-    bool changed;
     int rc;
 
     if (!o)
@@ -38,7 +37,8 @@ int xls_merge_recover(struct xls_op *op, const struct xls_json *journal)
         rc = ERROR_SNAPSHOT_INCOMPLETE;
         goto out;
     }
-    rc = xls_merge_finish(op, disk, &merge, &changed);
+    if (xls_merge_finish(op, disk, &merge) == XLS_UNKNOWN)
+        rc = ERROR_SNAPSHOT_INCOMPLETE;
 
 out:
     xls_op_qmp_close(op);

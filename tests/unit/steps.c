@@ -169,6 +169,31 @@ static void what_is_unknown_is_found_out_later(void **state)
         }
 }
 
+/* Of a job that is ready: it stays so where it cannot be finished. */
+static void what_waits_is_not_rolled_back(void **state)
+{
+    int after, cannot, rc;
+
+    (void)state;
+    for (after = 0; after < 2; after++)
+        for (cannot = 0; cannot < 2; cannot++) {
+            struct plan p = { .is = { true, true }, .fails_at = TURN,
+                              .fails_after = after, .undo_fails_at = -1,
+                              .cannot_tell = cannot, .stops = 1 };
+            enum xls_outcome outcome =
+                xls_steps_turn(&operation, &p, &no_log, &rc);
+
+            assert_int_equal(outcome, cannot ? XLS_UNKNOWN
+                             : after ? XLS_COMPLETED : XLS_WAITS);
+            assert_int_equal(p.stops, 1);
+            assert_int_equal(count(&p), cannot ? TURN + after
+                             : after ? NUM : TURN);
+            if (outcome != XLS_COMPLETED)
+                assert_int_equal(rc, -1);
+            recovers(&p);
+        }
+}
+
 /* Killed before, in or after a step: recovery has but the world to go by. */
 static void recovery_goes_back_or_on(void **state)
 {
@@ -193,6 +218,7 @@ int main(void)
         cmocka_unit_test(nothing_fails),
         cmocka_unit_test(a_failed_step_ends_it_one_way_or_the_other),
         cmocka_unit_test(what_is_unknown_is_found_out_later),
+        cmocka_unit_test(what_waits_is_not_rolled_back),
         cmocka_unit_test(recovery_goes_back_or_on),
     };
 

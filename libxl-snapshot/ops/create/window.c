@@ -234,7 +234,6 @@ static int merge_top(struct xls_create *c, const struct xls_disk *disk,
                      bool keep_path)
 {
     struct xls_merge merge;
-    bool changed;
     int rc;
 
     xls_merge_plan(&merge, disk, 0, 1, true, keep_path);
@@ -243,7 +242,7 @@ static int merge_top(struct xls_create *c, const struct xls_disk *disk,
     /* Only a second kill would need it: no reason not to go back. */
     if (xls_create_journal(c))
         XLS_WARN(&c->op.log, "going on without it");
-    rc = xls_merge_run(&c->op, disk, &merge, NULL, &changed);
+    xls_merge_run(&c->op, disk, &merge, NULL, &rc);
     c->merge = NULL;
     xls_merge_dispose(&merge);
     return rc;

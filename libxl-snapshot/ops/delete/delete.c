@@ -133,7 +133,7 @@ static int delete_external(struct xls_op *op, struct xls_disks *disks,
                            libxl_disk_snapshot_result *result)
 {
     struct xls_merge merge = { 0 };
-    bool changed;
+    enum xls_outcome outcome;
     int k, rc, done = 0;
 
     /* An earlier disk of this call may have changed nothing here, but the
@@ -152,8 +152,8 @@ static int delete_external(struct xls_op *op, struct xls_disks *disks,
     merge.release = true;
     rc = write_journal(op, t->disk, &merge);
     if (!rc) {
-        rc = xls_merge_run(op, t->disk, &merge, "merge", &changed);
-        if (!op->in_doubt && (!rc || !changed))
+        outcome = xls_merge_run(op, t->disk, &merge, "merge", &rc);
+        if (outcome != XLS_UNKNOWN)
             done = xls_journal_remove(op);
     }
     if (!rc)

@@ -144,6 +144,7 @@ static int end_others(struct xls_op *op, const struct xls_disk_job *mine)
 static int pivot(struct xls_op *op, const struct xls_disk *disk,
                  struct xls_disk_job *j, bool *changed, bool *goes_on)
 {
+    enum xls_outcome outcome;
     struct xls_job_state state;
     int rc;
 
@@ -158,8 +159,9 @@ static int pivot(struct xls_op *op, const struct xls_disk *disk,
             return rc;
         }
     }
-    rc = xls_merge_pivot(op, disk, &j->merge, j->id, changed);
-    if (!rc || *changed || op->in_doubt)
+    outcome = xls_merge_pivot(op, disk, &j->merge, j->id, &rc);
+    *changed = outcome == XLS_COMPLETED;
+    if (outcome != XLS_WAITS)
         return rc;
     if (xls_job_look(op, j->id, &state))
         return xls_op_doubt(op, "asking for the block job after its pivot");
@@ -187,6 +189,7 @@ int xls_disk_job_settle(struct xls_op *op, struct xls_disk_job *j,
     struct xls_disks disks = { 0 };
     struct xls_disk *disk;
     bool changed = false, goes_on = false, pending = false;
+    enum xls_outcome outcome;
     int pivot_rc = 0, rc;
 
     rc = pivot_now ? 0 : end(op, j, &pending);
@@ -219,8 +222,11 @@ int xls_disk_job_settle(struct xls_op *op, struct xls_disk_job *j,
         rc = finalize(op, disk, j);
     if (!rc)
         rc = xls_disks_requery(op, &disks);
-    if (!rc && (!pivot_now || pivot_rc))
-        rc = xls_merge_finish(op, disk, &j->merge, &changed);
+    if (!rc && (!pivot_now || pivot_rc)) {
+        outcome = xls_merge_finish(op, disk, &j->merge);
+        changed = outcome == XLS_COMPLETED;
+        rc = outcome == XLS_UNKNOWN ? ERROR_SNAPSHOT_INCOMPLETE : 0;
+    }
     if (!rc)
         rc = xls_disks_requery(op, &disks);
     xls_op_qmp_close(op);
