@@ -55,40 +55,59 @@ static int drop_orphan_jobs(struct xls_op *op)
     return rc;
 }
 
-/* The journal of a killed operation on the domain as it runs now. */
-static int recover(struct xls_op *op, const struct xls_json *journal)
+static int recover_create(struct xls_op *op, const struct xls_json *journal)
 {
-    const char *operation = xls_json_get_str(journal, "operation");
+    /* It may have been on its way back already. */
+    int rc = xls_merge_recover(op, journal);
+
+    return rc ? rc : xls_create_undo_killed(op, journal);
+}
+
+/* A revert is about two domains: see handle. */
+static const struct recovery {
+    const char *operation;
+    const char *what, *now;     /* "… of domain X was interrupted; …" */
+    /* On the domain as it runs now. */
+    int (*finish)(struct xls_op *op, const struct xls_json *journal);
+    /* The domain was started anew since: the files may be in use in another way
+     * by now, and only what nobody can use is removed. */
+    int (*tidy)(struct xls_op *op, const struct xls_json *journal);
+} recoveries[] = {
+    { "create", "a snapshot", "taking back what was done of it",
+      recover_create, xls_create_tidy_killed },
+    { "delete", "the deletion of a snapshot", "putting its disks in order",
+      xls_merge_recover, xls_merge_tidy },
+};
+
+static const struct recovery *find(const char *operation)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(recoveries) / sizeof(recoveries[0]); i++)
+        if (operation && !strcmp(operation, recoveries[i].operation))
+            return &recoveries[i];
+    return NULL;
+}
+
+static int of_another_version(struct xls_op *op)
+{
+    XLS_ERROR(&op->log, "the journal of an interrupted operation on domain %s, "
+              "in " XLS_STATE_DIR ", is not of this version; recover it with "
+              "the one that wrote it", op->name);
+    return ERROR_SNAPSHOT_INCOMPLETE;
+}
+
+static int finish(struct xls_op *op, const struct recovery *r,
+                  const struct xls_json *journal)
+{
     bool paused = xls_json_get_bool(journal, "paused", false);
     int rc, rc_info;
 
-    if (operation && !strcmp(operation, "create")) {
-        XLS_NOTICE(&op->log,
-                   "a snapshot of domain %s was interrupted; taking "
-                   "back what was done of it",
-                   op->name);
-        rc = drop_orphan_jobs(op);
-        /* It may have been on its way back already. */
-        if (!rc)
-            rc = xls_merge_recover(op, journal);
-        if (!rc)
-            rc = xls_create_undo_killed(op, journal);
-    } else if (operation && !strcmp(operation, "delete")) {
-        XLS_NOTICE(&op->log,
-                   "the deletion of a snapshot of domain %s was "
-                   "interrupted; putting its disks in order",
-                   op->name);
-        rc = drop_orphan_jobs(op);
-        if (!rc)
-            rc = xls_merge_recover(op, journal);
-    } else {
-        XLS_ERROR(&op->log,
-                  "the journal of an interrupted operation on "
-                  "domain %s, in " XLS_STATE_DIR ", is not of this version; "
-                  "recover it with the one that wrote it",
-                  op->name);
-        rc = ERROR_SNAPSHOT_INCOMPLETE;
-    }
+    XLS_NOTICE(&op->log, "%s of domain %s was interrupted; %s", r->what,
+               op->name, r->now);
+    rc = drop_orphan_jobs(op);
+    if (!rc)
+        rc = r->finish(op, journal);
     if (xls_unanswered(rc))
         rc = xls_op_doubt(op, "recovery");
     rc_info = xls_op_refresh(op);
@@ -107,18 +126,13 @@ static bool alive(struct xls_op *op, const struct xls_json *journal)
            xls_journal_lives(op, domid);
 }
 
-/*
- * A journal of the domain's uuid, or of a domain that had its disks. When the
- * domain that it is about is gone (the guest was restarted, or the host), the
- * files may be in use by now in another way, and only what nobody can use is
- * removed.
- */
+/* A journal of the domain's uuid, or of a domain that had its disks. */
 static int handle(struct xls_op *op, const char *path, bool mine)
 {
-    const char *name = strrchr(path, '/') + 1;
+    const char *name = strrchr(path, '/') + 1, *operation;
     bool foreign = strncmp(name, op->uuid, strlen(op->uuid)), revert;
+    const struct recovery *r;
     struct xls_json *journal;
-    const char *operation;
     int rc;
 
     rc = xls_journal_read(op, path, &journal);
@@ -126,6 +140,7 @@ static int handle(struct xls_op *op, const char *path, bool mine)
         return mine ? rc : 0;
     operation = xls_json_get_str(journal, "operation");
     revert = operation && !strcmp(operation, "revert");
+    r = find(operation);
     /* It is about two domains, whichever of them this is. */
     if (revert && xls_journal_of_this_boot(journal) &&
         xls_revert_built(op, journal))
@@ -139,11 +154,9 @@ static int handle(struct xls_op *op, const char *path, bool mine)
         /* Another one's is for the next operation on that domain. */
         if (!mine)
             goto out;
-        rc = recover(op, journal);
-    } else if (operation && !strcmp(operation, "create")) {
-        rc = xls_create_tidy_killed(op, journal);
+        rc = r ? finish(op, r, journal) : of_another_version(op);
     } else {
-        xls_merge_tidy(op, journal);
+        rc = r ? r->tidy(op, journal) : of_another_version(op);
     }
     if (!rc)
         rc = xls_file_unlink(&op->log, path);

@@ -134,7 +134,7 @@ void xls_merge_journal(struct xls_json *journal, const struct xls_disk *disk,
 /* merge/recover.c: finishes the merge that a journal has, if any. */
 int xls_merge_recover(struct xls_op *op, const struct xls_json *journal);
 /* The same when the domain has ended since: its layers are protected again. */
-void xls_merge_tidy(struct xls_op *op, const struct xls_json *journal);
+int xls_merge_tidy(struct xls_op *op, const struct xls_json *journal);
 
 /* merge/protect.c: protects those files of it that are layers below an active
  * one and are nobody's active layer by now, and drops its second name. */

@@ -47,14 +47,15 @@ out:
     return rc;
 }
 
-void xls_merge_tidy(struct xls_op *op, const struct xls_json *journal)
+int xls_merge_tidy(struct xls_op *op, const struct xls_json *journal)
 {
     const struct xls_json *o = xls_json_get(journal, "fold");
     struct xls_merge merge = { 0 };
 
     if (!o)
-        return;
+        return 0;
     if (!xls_merge_from_json(o, &merge))
         xls_merge_protect(op, &merge);
     xls_merge_dispose(&merge);
+    return 0;
 }

@@ -48,15 +48,8 @@ struct xls_create {
     const struct xls_disk *merge_disk;
     struct xls_suspend suspend;
     bool paused;                /* by us, for the window */
+    bool left_paused;           /* by us, as the caller asked */
     uint64_t stopped_us, window_us, memory_bytes, memory_content;
-};
-
-/* A step of create: run does it and, when it fails, leaves it half done; undo
- * takes back whatever of it was done. undo runs for the failed step too. */
-struct xls_create_step {
-    const char *name;
-    int (*run)(struct xls_create *c);
-    void (*undo)(struct xls_create *c);
 };
 
 /* ops/create/plan.c */
@@ -75,13 +68,14 @@ bool xls_create_is_layer(const struct xls_layer *layer, const char *path);
 
 /* ops/create/check.c: checks c->args, and makes of them what there is to do. */
 int xls_create_check(struct xls_create *c);
-/* ops/create/steps.c: does it, or takes back what was done. */
+/* ops/create/steps.c: does it, or rolls it back; and rolls back what another
+ * process has done of it. */
 int xls_create_run(struct xls_create *c);
+int xls_create_roll_back(struct xls_create *c);
 /* ops/create/paths.c: whether all names of files are different ones. */
 int xls_create_check_paths(struct xls_create *c);
 /* ops/create/journal.c */
 int xls_create_journal(struct xls_create *c);
-void xls_create_undo_journal(struct xls_create *c);
 int xls_create_close_journal(struct xls_create *c);
 /* ops/create/recover.c: undoes what a killed create has left, by its journal. */
 int xls_create_undo_killed(struct xls_op *op, const struct xls_json *journal);

@@ -45,13 +45,6 @@ int xls_create_journal(struct xls_create *c)
     return rc;
 }
 
-void xls_create_undo_journal(struct xls_create *c)
-{
-    /* A disk that could not be put back is for the next operation. */
-    if (xls_create_is_undone(c))
-        xls_journal_remove(&c->op);
-}
-
 int xls_create_close_journal(struct xls_create *c)
 {
     return xls_journal_remove(&c->op);

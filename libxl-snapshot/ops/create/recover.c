@@ -146,16 +146,11 @@ static int undo_all(struct xls_create *c, const struct xls_json *journal)
         else
             drop_disk(d);
     }
-    if (!rc)
-        xls_create_undo_window(c);
-    xls_create_undo_save(c);
-    if (!rc && !c->op.in_doubt) {
-        c->memory_made = c->memory_tmp != NULL;
-        xls_create_undo_memory_file(c);
-        xls_create_undo_overlays(c);
-    }
-    if (!rc && !xls_create_is_undone(c))
-        rc = ERROR_SNAPSHOT_INCOMPLETE;
+    c->memory_made = c->memory_tmp != NULL;
+    if (rc)
+        xls_create_undo_save(c);
+    else
+        rc = xls_create_roll_back(c);
     for (i = 0; i < num; i++)
         libxl_disk_snapshot_dispose(&args[i]);
     free(args);
