@@ -215,6 +215,25 @@ static int recover_aside(struct xls_revert *r, bool old)
     return xls_revert_aside_recover(r, !old);
 }
 
+/*
+ * It was to be destroyed first, without being put aside. libxl pauses a domain that
+ * it destroys, and then ends its QEMU.
+ */
+static int recover_destroyed_first(struct xls_revert *r)
+{
+    int rc;
+
+    rc = xls_op_refresh(&r->op);
+    if (rc)
+        return rc == ERROR_DOMAIN_NOTFOUND ? 0 : rc;
+    if (!r->op.info.paused)
+        return 0;
+    XLS_NOTICE(&r->op.log, "reverting domain %s was interrupted as the domain "
+               "was destroyed first, as asked; destroying what is left of it. "
+               "There is no domain now: revert again", r->name);
+    return libxl_domain_destroy(r->op.ctx, r->op.domid, NULL);
+}
+
 static int recover(struct xls_revert *r, const struct xls_json *journal)
 {
     char *old_name = find(r, r->op.domid);
@@ -238,6 +257,10 @@ static int recover(struct xls_revert *r, const struct xls_json *journal)
     }
     if (r->aside.path && !new_name) {
         rc = rc ? rc : recover_aside(r, old_name != NULL);
+        goto out;
+    }
+    if (!rc && r->phase == XLS_REVERT_DESTROYING && old_name && !new_name) {
+        rc = recover_destroyed_first(r);
         goto out;
     }
     if (rc || !xls_json_get(journal, "built"))

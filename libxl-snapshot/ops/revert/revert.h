@@ -7,7 +7,8 @@
 #include "memimage/pipe.h"
 #include "session/op.h"
 
-/* How far a revert is that puts the old domain aside. */
+/* How far a revert is that destroys the old domain first; SAVING and GONE: that
+ * puts it aside before. */
 enum xls_revert_phase {
     XLS_REVERT_BEGUN,
     XLS_REVERT_SAVING,                  /* its memory is being written */

@@ -29,11 +29,14 @@ int xls_revert_leave_old(struct xls_revert *r)
 {
     int rc;
 
-    if (!r->conflict)
-        return xls_revert_destroy_old(r);
+    if (r->op.domid == XLS_NO_DOMID)
+        return 0;
     r->phase = XLS_REVERT_DESTROYING;
-    xls_revert_aside_stamp(r);
+    if (r->conflict)
+        xls_revert_aside_stamp(r);
     rc = xls_revert_journal(r);
+    if (!r->conflict)
+        return rc ? rc : xls_revert_destroy_old(r);
     if (!rc)
         rc = xls_revert_destroy_old(r);
     if (!rc) {

@@ -141,7 +141,7 @@ def a_revert_is_killed_after_each_change(step, *how):
             xl("snapshot-revert", guest.name, "s1")
             outcomes.add("none")
         else:
-            assert result.returncode == 0, result.stderr
+            assert result.returncode == 0, (n, result.stderr)
             xl("snapshot-delete", guest.name, "next")
             outcomes.add("old" if guest.domid() == domid else "new")
         if guest.domid() != domid:
