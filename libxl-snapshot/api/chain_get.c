@@ -23,7 +23,7 @@ static int read_once(struct xls_op *op, const struct xls_disk *disk,
     rc = xls_block_query(op->qmp, &query);
     /* An old QEMU cannot be asked before a job that has ended is seen to. */
     if (rc == ERROR_SNAPSHOT_BLOCK_JOB_ACTIVE) {
-        rc = xls_disk_jobs_settle_unlocked(op);
+        rc = xls_disk_jobs_finish_unlocked(op);
         if (!rc)
             rc = xls_op_qmp(op);
         if (!rc)

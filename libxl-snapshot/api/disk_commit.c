@@ -56,7 +56,7 @@ static int commit(struct xls_op *op, struct xls_disks *disks,
     if (!rc)
         rc = xls_merge_check_backward(op, disk, top, base);
     if (!rc)
-        rc = xls_merge_adopt(op, disks, disk, top, base, true);
+        rc = xls_merge_insert_nodes(op, disks, disk, top, base, true);
     if (rc)
         return rc;
     xls_merge_plan(&merge, disk, top, base, true,

@@ -74,7 +74,7 @@ int libxl_disk_job_set_speed(libxl_ctx *ctx, uint32_t domid, const char *vdev,
 static int pivot(struct xls_op *op, struct xls_disk_job *j)
 {
     if (j->job.phase == LIBXL_DISK_JOB_PHASE_READY && j->job.pivotable)
-        return xls_disk_job_settle(op, j, true);
+        return xls_disk_job_finish(op, j, true);
     XLS_ERROR(&op->log, "disk %s: its block job %s",
               j->job.vdev, !xls_disk_job_active(j) ? "has ended"
               : j->job.pivotable ? "is not ready to pivot yet"
@@ -90,11 +90,11 @@ static int wait_for_end(struct xls_op *op, struct xls_disk_job *j)
     int rc;
 
     do {
-        rc = xls_disk_job_look(op, j, &ended);
+        rc = xls_disk_job_query(op, j, &ended);
         if (rc)
             return rc;
         if (ended)
-            return op->qmp ? xls_disk_job_settle(op, j, false)
+            return op->qmp ? xls_disk_job_finish(op, j, false)
                            : xls_disk_job_lost(op, j);
         xls_job_pause(op, j->id, &poll, NULL);
     } while (xls_now_us() < until);

@@ -53,7 +53,7 @@ static int peek(struct xls_op *op, int devid, struct xls_disk_job *j)
         return 0;
     if (!xls_disk_job_active(j))
         return 1;
-    rc = xls_disk_job_look(op, j, &ended);
+    rc = xls_disk_job_query(op, j, &ended);
     return rc ? rc : !ended && !j->pivoting;
 }
 
@@ -100,7 +100,7 @@ int xls_disk_job_current(struct xls_op *op, const char *func, libxl_ctx *ctx,
     free(path);
     if (rc || !xls_disk_job_active(j))
         return rc;
-    rc = xls_disk_job_look(op, j, &ended);
+    rc = xls_disk_job_query(op, j, &ended);
     /* What recovery leaves open, for a successor of the domain to show. */
     if (!rc && ended && !op->qmp)
         rc = xls_disk_job_lost(op, j);

@@ -188,5 +188,5 @@ int xls_recover(struct xls_op *op)
     if (dir)
         closedir(dir);
     free(mine);
-    return rc ? rc : xls_disk_jobs_settle(op);
+    return rc ? rc : xls_disk_jobs_finish(op);
 }

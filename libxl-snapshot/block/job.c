@@ -22,8 +22,8 @@ static struct xls_json *id_arg(const char *id)
 }
 
 /* The job's entry of query-jobs in *jobs, NULL when there is none. */
-static int look(struct xls_op *op, const char *id, struct xls_json **jobs,
-                const struct xls_json **job)
+static int query(struct xls_op *op, const char *id, struct xls_json **jobs,
+                 const struct xls_json **job)
 {
     size_t i;
     int rc;
@@ -45,7 +45,7 @@ enum xls_done xls_job_is_there(struct xls_op *op, const char *id)
 {
     struct xls_json *jobs = NULL;
     const struct xls_json *job;
-    int rc = look(op, id, &jobs, &job);
+    int rc = query(op, id, &jobs, &job);
     bool there = job != NULL;
 
     xls_json_free(jobs);
@@ -58,15 +58,15 @@ static enum xls_done is_finalized(struct xls_op *op, const char *id)
     struct xls_job_state state;
     bool pending;
 
-    if (xls_job_look(op, id, &state))
+    if (xls_job_query(op, id, &state))
         return XLS_CANNOT_TELL;
     pending = state.pending;
     xls_job_state_dispose(&state);
     return pending ? XLS_NOT_DONE : XLS_DONE;
 }
 
-int xls_job_look(struct xls_op *op, const char *id,
-                 struct xls_job_state *state)
+int xls_job_query(struct xls_op *op, const char *id,
+                  struct xls_job_state *state)
 {
     struct xls_json *jobs = NULL;
     const struct xls_json *job = NULL;
@@ -151,7 +151,7 @@ static int check(struct xls_op *op, const char *id, enum xls_job_until until,
     uint64_t done = 0, total = 0;
     int rc;
 
-    rc = look(op, id, &jobs, &job);
+    rc = query(op, id, &jobs, &job);
     if (rc)
         goto out;
     if (!job) {
@@ -254,7 +254,7 @@ int xls_job_cancel(struct xls_op *op, const char *id)
     int rc;
 
     do {
-        if (look(op, id, &jobs, &job))
+        if (query(op, id, &jobs, &job))
             return xls_op_doubt(op, what);
         status = xls_json_get_str(job, "status");
         gone = !job;

@@ -46,8 +46,8 @@ struct xls_job_state {
     char *error;                /* of a concluded one that failed */
     uint64_t offset, length, speed;
 };
-int xls_job_look(struct xls_op *op, const char *id,
-                 struct xls_job_state *state);
+int xls_job_query(struct xls_op *op, const char *id,
+                  struct xls_job_state *state);
 void xls_job_state_dispose(struct xls_job_state *state);
 
 /* Has a pending job come to its end. */

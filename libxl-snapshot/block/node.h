@@ -33,8 +33,8 @@ int xls_overlay_add(struct xls_op *op, const char *node, const char *path,
  * the disk's backing chain by itself: they alone can be reopened. What the
  * disk is does not change; disk->layers is outdated then.
  */
-int xls_disk_adopt(struct xls_op *op, const struct xls_disk *disk,
-                   bool discard);
+int xls_disk_insert_nodes(struct xls_op *op, const struct xls_disk *disk,
+                          bool discard);
 /* Whether QEMU made up a node for what was opened with another one, and drops
  * it with that; and whether a layer is on such a node. */
 bool xls_node_implicit(const char *node);

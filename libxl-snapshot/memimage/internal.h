@@ -4,7 +4,7 @@
 
 #include "memimage/codec.h"
 #include "memimage/image.h"
-#include "memimage/kept.h"
+#include "memimage/cache.h"
 
 struct xls_image {
     const struct xls_log *log;
@@ -24,7 +24,7 @@ struct xls_image {
     unsigned depth;             /* its own number in the chain, 0: no parent */
     struct xls_image_codec *codec;      /* of the thread that opened it */
     uint8_t *packed;
-    struct image_kept kept[IMAGE_TYPES];        /* maps and hashes only */
+    struct image_cache cache[IMAGE_TYPES];        /* maps and hashes only */
 };
 
 /* An image's own index: header, table, information, trailer. */

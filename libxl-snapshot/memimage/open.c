@@ -37,7 +37,7 @@ void xls_image_close(struct xls_image *image)
         close(image->fd);
     for (i = 0; i < IMAGE_TYPES; i++)
         free(image->by_type[i]);
-    xls_kept_dispose(image);
+    xls_cache_dispose(image);
     xls_image_codec_free(image->codec);
     free(image->packed);
     free(image->table);
@@ -125,7 +125,7 @@ int xls_image_open(const struct xls_log *log, const char *path,
     }
     for (i = image; i; i = i->parent)
         i->depth = --num;
-    xls_kept_init(image);
+    xls_cache_init(image);
     *opened = image;
     return 0;
 }
@@ -180,7 +180,7 @@ static int map_entry(struct xls_image *image, uint64_t page, uint32_t *entry)
     if (page >= image->info.pages)
         return xls_image_damaged(image, "it has no page %llu, which is "
                                  "referred to", (unsigned long long)page);
-    rc = xls_kept_get(image, IMAGE_MAP, page / IMAGE_MAP_ENTRIES, &map);
+    rc = xls_cache_get(image, IMAGE_MAP, page / IMAGE_MAP_ENTRIES, &map);
     if (rc)
         return rc;
     memcpy(entry, map + page % IMAGE_MAP_ENTRIES * sizeof(*entry),
@@ -236,8 +236,8 @@ int xls_image_learn(struct xls_image *image, struct xls_image_table *table)
             return rc;
         if (!place.image)
             continue;
-        rc = xls_kept_get(place.image, IMAGE_HASHES,
-                          place.number / IMAGE_BLOCK_HASHES, &hashes);
+        rc = xls_cache_get(place.image, IMAGE_HASHES,
+                           place.number / IMAGE_BLOCK_HASHES, &hashes);
         if (rc)
             return rc;
         memcpy(&hash, hashes + place.number % IMAGE_BLOCK_HASHES * IMAGE_HASH,
@@ -246,6 +246,6 @@ int xls_image_learn(struct xls_image *image, struct xls_image_table *table)
         hash.b = le64toh(hash.b);
         xls_image_table_put(table, hash, IMAGE_ENTRY(IMAGE_PAGE_PARENT, page));
     }
-    xls_kept_drop(image);
+    xls_cache_drop(image);
     return 0;
 }

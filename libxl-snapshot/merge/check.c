@@ -17,21 +17,22 @@ bool xls_merge_keeps_path(const struct xls_disk *disk, int child, int layer)
 /* QEMU 7.2 was seen to abort (qemu_mutex_unlock_impl) when the backing node of
  * a disk that an I/O thread serves is exchanged; since 9.0 there are no such
  * locks. */
-bool xls_can_adopt(struct xls_op *op)
+bool xls_can_insert_nodes(struct xls_op *op)
 {
     return !xls_op_qmp(op) && xls_qmp_version(op->qmp) >= 9000000;
 }
 
 /* A layer can only take another's path on a node that can be reopened. */
-static bool must_adopt(const struct xls_disk *disk, int child, int layer,
-                       bool backward)
+static bool must_insert_nodes(const struct xls_disk *disk, int child, int layer,
+                              bool backward)
 {
     return backward && xls_merge_keeps_path(disk, child, layer) &&
            xls_layer_implicit(&disk->layers[layer]);
 }
 
-int xls_merge_adopt(struct xls_op *op, struct xls_disks *disks,
-                    struct xls_disk *disk, int child, int layer, bool backward)
+int xls_merge_insert_nodes(struct xls_op *op, struct xls_disks *disks,
+                           struct xls_disk *disk, int child, int layer,
+                           bool backward)
 {
     /* A frozen layer on a node of QEMU's own that was merged into stays open
      * for writing, by which every later change of the chain fails (seen with
@@ -40,10 +41,10 @@ int xls_merge_adopt(struct xls_op *op, struct xls_disks *disks,
     bool should = child > 0 && xls_layer_implicit(&disk->layers[written]);
     int rc;
 
-    if (!must_adopt(disk, child, layer, backward) &&
-        !(should && xls_can_adopt(op)))
+    if (!must_insert_nodes(disk, child, layer, backward) &&
+        !(should && xls_can_insert_nodes(op)))
         return 0;
-    rc = xls_disk_adopt(op, disk, xls_disk_discards(disk));
+    rc = xls_disk_insert_nodes(op, disk, xls_disk_discards(disk));
     if (!rc)
         rc = xls_disks_requery(op, disks);
     return rc ? rc : xls_disk_verify(op, disk);
@@ -156,7 +157,8 @@ static int check_users(struct xls_op *op, const struct xls_disk *disk,
 int xls_merge_check_backward(struct xls_op *op, const struct xls_disk *disk,
                              int child, int layer)
 {
-    if (must_adopt(disk, child, layer, true) && !xls_can_adopt(op)) {
+    if (must_insert_nodes(disk, child, layer, true) &&
+        !xls_can_insert_nodes(op)) {
         XLS_ERROR(&op->log, "disk %s: this QEMU is older than 9.0 and cannot "
                   "merge backward into a layer that it opened by itself; "
                   "merge forward", disk->rec->vdev);

@@ -34,8 +34,9 @@ int xls_merge_check_backward(struct xls_op *op, const struct xls_disk *disk,
 
 /* Whether this QEMU can put nodes of ours in the place of its own, and where
  * the merge needs that, does it. */
-bool xls_can_adopt(struct xls_op *op);
-int xls_merge_adopt(struct xls_op *op, struct xls_disks *disks,
-                    struct xls_disk *disk, int child, int layer, bool backward);
+bool xls_can_insert_nodes(struct xls_op *op);
+int xls_merge_insert_nodes(struct xls_op *op, struct xls_disks *disks,
+                           struct xls_disk *disk, int child, int layer,
+                           bool backward);
 
 #endif

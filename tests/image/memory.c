@@ -239,8 +239,8 @@ static struct xls_image *open_in_little(const char *name)
     struct xls_image *image = must_open(scratch(name)), *i;
 
     for (i = image; i; i = i->parent) {
-        i->kept[IMAGE_MAP].room = 1;
-        i->kept[IMAGE_HASHES].room = 1;
+        i->cache[IMAGE_MAP].room = 1;
+        i->cache[IMAGE_HASHES].room = 1;
     }
     return image;
 }

@@ -103,7 +103,7 @@ static int delete_with_kills(const struct deletion *d)
             set_running(true);
         /* The next command may be another one. */
         if (rand() % 2) {
-            assert_good(merge_settle(&merge, &e), &e);
+            assert_good(merge_recover(&merge, &e), &e);
             check_all();
             check_protection();
         }

@@ -259,10 +259,10 @@ static void another_file_of_that_name_is_not_replaced(void **state)
     file = fopen(path, "w");
     assert_non_null(file);
     fclose(file);
-    assert_error(merge_settle(&merge, &e), &e, st->info.writing_as);
+    assert_error(merge_recover(&merge, &e), &e, st->info.writing_as);
     assert_int_equal(access(st->info.writing_as, F_OK), 0);
     assert_int_equal(unlink(path), 0);
-    assert_good(merge_settle(&merge, &e), &e);
+    assert_good(merge_recover(&merge, &e), &e);
     assert_int_equal(access(path, R_OK | W_OK), 0);
     free(path);
 }

@@ -89,10 +89,10 @@ static bool holds(const char *path, const char *format, const char *what)
     return yes;
 }
 
-static int settle(uint32_t domid, struct error *e)
+static int recover(uint32_t domid, struct error *e)
 {
     char *told = NULL;
-    int ret = identity_settle(st, &live, domid, &told, e);
+    int ret = identity_recover_create(st, &live, domid, &told, e);
 
     free(told);
     return ret;
@@ -139,14 +139,14 @@ static void a_domain_on_the_base_does_not_hide_the_overlays_data(void **state)
     live_add(&live, "web1", DOMID, "xvdb", st->info.disks[0].top_path,
              LIBXL_DISK_FORMAT_RAW);
 
-    assert_error(settle(DOMID, &e), &e, overlay);
+    assert_error(recover(DOMID, &e), &e, overlay);
     assert_non_null(store_find(st, "s1"));
     assert_true(store_find(st, "s1")->provisional);
     assert_true(holds(overlay, "qcow2", "read -P 9 64k 64k"));
 
     /* Off again: the overlay is the active layer, for 'xl create' to use. */
     live_free(&live);
-    assert_good(settle(INVALID_DOMID, &e), &e);
+    assert_good(recover(INVALID_DOMID, &e), &e);
     assert_false(store_find(st, "s1")->provisional);
     assert_string_equal(store_disk(st, "xvdb")->top_path, overlay);
     assert_true(image_frozen(store_disk(st, "xvdb")->config_path));
@@ -168,7 +168,7 @@ static void a_base_that_was_written_after_the_overlay_is_not_passed_over(
     writes(d->overlay_path, "qcow2", "write -P 9 64k 64k");
     usleep(20000);
     writes(d->layer_path, "raw", "write -P 8 64k 64k");
-    assert_error(settle(INVALID_DOMID, &e), &e, "written since");
+    assert_error(recover(INVALID_DOMID, &e), &e, "written since");
     assert_true(store_find(st, "s1")->provisional);
 }
 
@@ -189,7 +189,7 @@ static void an_overlay_with_a_temporary_name_is_put_in_place(void **state)
     writes(temp, "qcow2", "write -P 9 64k 64k");
 
     /* The other disk was not written since. */
-    assert_good(settle(INVALID_DOMID, &e), &e);
+    assert_good(recover(INVALID_DOMID, &e), &e);
     assert_false(store_find(st, "s1")->provisional);
     assert_true(holds(store_disk(st, "xvda")->top_path, "qcow2",
                       "read -P 9 64k 64k"));
@@ -214,7 +214,7 @@ static void what_was_only_prepared_is_forgotten(void **state)
     keeps_path(rec, "xvda", ".a.qcow2.xls-0123abcd");
     goes_to(rec, "xvdb", "b.over");
     assert_false(identity_overlays_written(rec));
-    assert_good(settle(INVALID_DOMID, &e), &e);
+    assert_good(recover(INVALID_DOMID, &e), &e);
     assert_null(store_find(st, "s1"));
     assert_string_equal(store_disk(st, "xvdb")->top_path,
                         store_disk(st, "xvdb")->config_path);

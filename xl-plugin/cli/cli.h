@@ -88,7 +88,7 @@ int cli_live(struct cli *cli, struct live *live, struct error *e);
 
 /*
  * What a command that changes something starts with: the domain, its store
- * locked, interrupted work settled, and its identity checked.
+ * locked, interrupted work recovered, and its identity checked.
  */
 struct session {
     struct domain domain;

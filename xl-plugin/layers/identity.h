@@ -25,8 +25,8 @@ int identity_check(const struct store *st, struct live *live,
  * error says what to do. *told: a sentence for the user on what was done, or
  * NULL.
  */
-int identity_settle(struct store *st, const struct live *live, uint32_t domid,
-                    char **told, struct error *e);
+int identity_recover_create(struct store *st, const struct live *live,
+                            uint32_t domid, char **told, struct error *e);
 
 /* Whether an overlay of a provisional record holds what a domain wrote, under
  * its own name or the temporary one that the library gave it. */
@@ -45,8 +45,8 @@ void identity_top(const struct store *st, const struct live *live,
                   uint32_t domid, const char *vdev, const char **path,
                   libxl_disk_format *format);
 
-/* Brings domain.json up to what the running domain uses; of a disk that is another
- * one than its snapshots were taken of, the former stays known. */
+/* Brings domain.json up to what the running domain uses; of a disk that is
+ * another one than its snapshots were taken of, the former stays known. */
 void identity_note_tops(struct store *st, const struct live *live,
                         uint32_t domid);
 

@@ -13,7 +13,7 @@ void protect_mark(const struct store *st);
 /*
  * Protects all recorded frozen layers: the flag of one may have been lost in a
  * power cut. Leaves those alone that are an active layer, open for writing, or
- * part of what is not settled yet. why gets a sentence for each that could not
+ * part of what is not finished yet. why gets a sentence for each that could not
  * be protected.
  */
 void protect_layers(const struct store *st, const struct live *live,

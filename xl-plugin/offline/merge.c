@@ -216,7 +216,7 @@ int merge_all(struct merge *f, struct error *e)
     bool progress = true;
     int i, ret;
 
-    ret = merge_settle(f, e);
+    ret = merge_recover(f, e);
     if (!ret)
         ret = merge_leftovers(f, e);
     while (!ret && progress) {

@@ -23,8 +23,8 @@ struct merge_result {
  *
  * At each moment the store describes what is on disk: data is copied before
  * the store is changed, and files are unlinked after. An interruption leaves
- * at most a layer more than needed, which merge_settle makes whole and the next
- * merge_all removes.
+ * at most a layer more than needed, which merge_recover makes whole and the
+ * next merge_all removes.
  */
 struct merge {
     struct store *st;
@@ -54,7 +54,7 @@ int merge_hide(struct store *st, xl_snapshot_record *rec,
 
 /* Puts in order what an interrupted merge was at: files that were written are
  * sound and protected again, and all refers to the right ones. */
-int merge_settle(struct merge *f, struct error *e);
+int merge_recover(struct merge *f, struct error *e);
 
 /* Removes what hidden snapshots no longer need to hold. */
 int merge_all(struct merge *f, struct error *e);

@@ -210,7 +210,7 @@ static int base_again(struct merge *f, struct error *e)
                         true, e) ? -1 : 0;
 }
 
-static int settle_writing(struct merge *f, struct error *e)
+static int finish_writing(struct merge *f, struct error *e)
 {
     const xl_snapshot_domain *info = &f->st->info;
 
@@ -236,7 +236,7 @@ void merge_abandon(struct merge *f)
 {
     struct error ignored = { 0 };
 
-    settle_writing(f, &ignored);
+    finish_writing(f, &ignored);
     error_clear(&ignored);
 }
 
@@ -323,7 +323,7 @@ int merge_is_done(struct merge *f, const xl_snapshot_record *rec,
     return finish_merged(f, e);
 }
 
-static int settle_merged(struct merge *f, struct error *e)
+static int recover_merged(struct merge *f, struct error *e)
 {
     const char *from = f->st->info.merged.from;
     struct error used = { 0 };
@@ -339,7 +339,7 @@ static int settle_merged(struct merge *f, struct error *e)
     return protect_all(f, e) || finish_merged(f, e) ? -1 : 0;
 }
 
-int merge_settle(struct merge *f, struct error *e)
+int merge_recover(struct merge *f, struct error *e)
 {
-    return settle_writing(f, e) || settle_merged(f, e) ? -1 : 0;
+    return finish_writing(f, e) || recover_merged(f, e) ? -1 : 0;
 }

@@ -286,8 +286,8 @@ static int decide(struct store *st, const struct live *live, uint32_t domid,
     return forget(st, rec, told, e);
 }
 
-static int settle(struct store *st, const struct live *live, uint32_t domid,
-                  xl_snapshot_record *rec, char **told, struct error *e)
+static int recover(struct store *st, const struct live *live, uint32_t domid,
+                   xl_snapshot_record *rec, char **told, struct error *e)
 {
     struct disk_state *states = xls_calloc(rec->num_disks, sizeof(*states));
     int i, num = rec->num_disks, ret;
@@ -301,14 +301,14 @@ static int settle(struct store *st, const struct live *live, uint32_t domid,
     return ret;
 }
 
-int identity_settle(struct store *st, const struct live *live, uint32_t domid,
-                    char **told, struct error *e)
+int identity_recover_create(struct store *st, const struct live *live,
+                            uint32_t domid, char **told, struct error *e)
 {
     int i;
 
     *told = NULL;
     for (i = 0; i < st->num_records; i++)
         if (st->records[i]->provisional)
-            return settle(st, live, domid, st->records[i], told, e);
+            return recover(st, live, domid, st->records[i], told, e);
     return 0;
 }

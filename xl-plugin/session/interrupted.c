@@ -309,8 +309,8 @@ static int discard_made(struct session *s, struct cli *cli, struct error *e)
     return ret;
 }
 
-int interrupted_settle_revert(struct session *s, struct cli *cli,
-                              struct error *e)
+int interrupted_recover_revert(struct session *s, struct cli *cli,
+                               struct error *e)
 {
     struct store *st = s->store;
     xl_snapshot_record *rec;
@@ -362,11 +362,11 @@ int interrupted_settle_revert(struct session *s, struct cli *cli,
     return store_write_info(st, e);
 }
 
-int interrupted_settle_merge(struct session *s, struct cli *cli,
-                             struct error *e)
+int interrupted_recover_merge(struct session *s, struct cli *cli,
+                              struct error *e)
 {
     struct merge_library library;
 
     merge_library_init(&library, cli, s);
-    return merge_settle(&library.merge, e);
+    return merge_recover(&library.merge, e);
 }

@@ -27,10 +27,10 @@ int interrupted_note_applied(struct session *s, struct error *e);
 void interrupted_clear_revert(struct session *s);
 /* Brings the store up to what became of an interrupted revert, and watches
  * over the new domain. */
-int interrupted_settle_revert(struct session *s, struct cli *cli,
-                              struct error *e);
+int interrupted_recover_revert(struct session *s, struct cli *cli,
+                               struct error *e);
 /* Puts in order what an interrupted merge of layers was at. */
-int interrupted_settle_merge(struct session *s, struct cli *cli,
-                             struct error *e);
+int interrupted_recover_merge(struct session *s, struct cli *cli,
+                              struct error *e);
 
 #endif

@@ -44,19 +44,20 @@ static int put_in_order(struct session *s, struct cli *cli, bool running,
         libvirt_remember(s, cli);
     if (!ret)
         protect_mark(s->store);
-    /* The store settles by what the library makes of it. */
+    /* The store is recovered by what the library makes of it. */
     if (!ret)
         ret = interrupted_recover(s, cli, running, e);
     if (!ret)
         ret = cli_live(cli, &s->live, e);
     if (!ret)
-        ret = interrupted_settle_merge(s, cli, e);
+        ret = interrupted_recover_merge(s, cli, e);
     if (!ret)
-        ret = interrupted_settle_revert(s, cli, e);
+        ret = interrupted_recover_revert(s, cli, e);
     if (!ret)
         ret = job_follow(s, cli, e);
     if (!ret)
-        ret = identity_settle(s->store, &s->live, s->domain.domid, &told, e);
+        ret = identity_recover_create(s->store, &s->live, s->domain.domid,
+                                      &told, e);
     if (!ret && told)
         cli_say(cli, "%s", told);
     free(told);

@@ -39,7 +39,7 @@ static bool is_merged(const struct xls_create_disk *d,
 }
 
 /* How far the killed process came with a disk. */
-static void look(struct xls_create_disk *d, const struct xls_json *journal)
+static void examine(struct xls_create_disk *d, const struct xls_json *journal)
 {
     d->switched = !strcmp(d->disk->layers[0].node, d->node);
     d->merged = is_merged(d, journal);
@@ -116,7 +116,7 @@ static int load_disk(struct xls_create *c, const struct xls_json *journal,
         d->snapshotted = xls_internal_named(d->disk, args->name) == 1;
     else if (d->node && d->base_path && d->overlay_path && d->frozen_path &&
              d->top_path)
-        look(d, journal);
+        examine(d, journal);
     return 0;
 }
 

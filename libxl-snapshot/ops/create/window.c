@@ -264,7 +264,7 @@ static int record_overlay(struct xls_create *c, const struct xls_create_disk *d)
 }
 
 /*
- * Merges the overlay back. What files and nodes are called is settled first: a
+ * Merges the overlay back. What files and nodes are called is decided first: a
  * path that has not changed hands yet does so now, so that there is only one
  * way back.
  */

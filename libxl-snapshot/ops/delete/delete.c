@@ -37,7 +37,7 @@ static void choose_way(struct xls_op *op, struct target *t, int k)
         t->backward = t->args->merge == LIBXL_SNAPSHOT_MERGE_BACKWARD;
     else if (t->keep_child_path)
         t->backward = child->actual_size <= layer->actual_size &&
-                      (!xls_layer_implicit(layer) || xls_can_adopt(op));
+                      (!xls_layer_implicit(layer) || xls_can_insert_nodes(op));
     else
         t->backward = k == 1;
 }
@@ -145,7 +145,7 @@ static int delete_external(struct xls_op *op, struct xls_disks *disks,
         rc = find_layer(op, t, &k);
     if (rc)
         return rc;
-    rc = xls_merge_adopt(op, disks, t->disk, k - 1, k, t->backward);
+    rc = xls_merge_insert_nodes(op, disks, t->disk, k - 1, k, t->backward);
     if (rc)
         return rc;
     xls_merge_plan(&merge, t->disk, k - 1, k, t->backward, t->keep_child_path);

@@ -52,10 +52,11 @@ char **xls_disk_job_files(const char *uuid, uint32_t domid, int devid);
 void xls_disk_job_files_free(char **paths);
 
 /*
- * ops/job/start.c: begin writes the file of the job that the merge is, on a disk
- * that xls_disks_named gave, and takes the merge in every case; go starts it. When go
- * fails, or drop is called instead, nothing is left of it, unless the operation
- * is in doubt: then the next look finds out. j is to be disposed of.
+ * ops/job/start.c: begin writes the file of the job that the merge is, on a
+ * disk that xls_disks_named gave, and takes the merge in every case; go starts
+ * it. When go fails, or drop is called instead, nothing is left of it, unless
+ * the operation is in doubt: then the next query finds out. j is to be disposed
+ * of.
  */
 int xls_disk_job_begin(struct xls_op *op, const struct xls_disk *disk,
                        libxl_disk_job_type type, struct xls_merge *merge,
@@ -70,26 +71,27 @@ int xls_disk_job_start(struct xls_op *op, const struct xls_disk *disk,
 /* Logged when it is more than QEMU takes. */
 int xls_disk_job_check_speed(struct xls_op *op, uint64_t speed);
 
-/* ops/job/look.c */
+/* ops/job/query.c */
 
 /* Brings j->job up to what QEMU says, for a job that is active by its file.
- * *ended: it is not under way in QEMU, so that xls_disk_job_settle is due. */
-int xls_disk_job_look(struct xls_op *op, struct xls_disk_job *j, bool *ended);
-/* ops/job/settle.c */
+ * *ended: it is not under way in QEMU, so that xls_disk_job_finish is due. */
+int xls_disk_job_query(struct xls_op *op, struct xls_disk_job *j, bool *ended);
+/* ops/job/finish.c */
 
 /*
  * With the domain locked: does what is due after its jobs' ends, and completes a
  * pivot that was begun, of all jobs of op's uuid: those of earlier lives of
  * the domain are lost.
  */
-int xls_disk_jobs_settle(struct xls_op *op);
+int xls_disk_jobs_finish(struct xls_op *op);
 /* Takes the lock for it. */
-int xls_disk_jobs_settle_unlocked(struct xls_op *op);
-/* xls_disks_load of a domain that is not locked: does so first where that is due. */
+int xls_disk_jobs_finish_unlocked(struct xls_op *op);
+/* xls_disks_load of a domain that is not locked: does so first where that is
+ * due. */
 int xls_disk_jobs_load(struct xls_op *op, struct xls_disks *disks);
 /* Of one job on the domain as it runs now that QEMU has ended, or, with
  * pivot, that is ready. */
-int xls_disk_job_settle(struct xls_op *op, struct xls_disk_job *j, bool pivot);
+int xls_disk_job_finish(struct xls_op *op, struct xls_disk_job *j, bool pivot);
 /* Of one whose domain is not there any more. */
 int xls_disk_job_lost(struct xls_op *op, struct xls_disk_job *j);
 

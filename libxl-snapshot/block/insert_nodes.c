@@ -36,8 +36,8 @@ static int put_under(struct xls_op *op, const struct xls_layer *layer,
                       replaced);
 }
 
-int xls_disk_adopt(struct xls_op *op, const struct xls_disk *disk,
-                   bool discard)
+int xls_disk_insert_nodes(struct xls_op *op, const struct xls_disk *disk,
+                          bool discard)
 {
     int first, k, rc;
     char **nodes;

@@ -103,7 +103,7 @@ static int end(struct xls_op *op, struct xls_disk_job *j, bool *pending)
     int rc;
 
     *pending = false;
-    rc = xls_job_look(op, j->id, &state);
+    rc = xls_job_query(op, j->id, &state);
     if (rc)
         return rc;
     *pending = state.pending;
@@ -163,7 +163,7 @@ static int pivot(struct xls_op *op, const struct xls_disk *disk,
     *changed = outcome == XLS_COMPLETED;
     if (outcome != XLS_WAITS)
         return rc;
-    if (xls_job_look(op, j->id, &state))
+    if (xls_job_query(op, j->id, &state))
         return xls_op_doubt(op, "asking for the block job after its pivot");
     *goes_on = state.there && !state.concluded;
     if (!state.there)
@@ -183,7 +183,7 @@ static void go_on(struct xls_op *op, const struct xls_disk_job *j)
         xls_domain_unpause(op);
 }
 
-int xls_disk_job_settle(struct xls_op *op, struct xls_disk_job *j,
+int xls_disk_job_finish(struct xls_op *op, struct xls_disk_job *j,
                         bool pivot_now)
 {
     struct xls_disks disks = { 0 };
@@ -288,7 +288,8 @@ static enum xls_done had_completed(const struct xls_disk_job *j,
         return xls_merge_pivots(merge) && !j->pivoting ? XLS_NOT_DONE
                                                      : XLS_CANNOT_TELL;
     /* The names alone do not show who has taken whose. */
-    if (merge->keep_child_path && (!merge->layer_id.ino || !merge->child_id.ino))
+    if (merge->keep_child_path &&
+        (!merge->layer_id.ino || !merge->child_id.ino))
         return XLS_CANNOT_TELL;
     layer = is_in_chain(disk, merge->layer_path, &merge->layer_id);
     child = is_in_chain(disk, merge->child_path, &merge->child_id);
@@ -332,17 +333,17 @@ int xls_disk_job_lost(struct xls_op *op, struct xls_disk_job *j)
 }
 
 /* One of the domain as it runs now. */
-static int settle_mine(struct xls_op *op, struct xls_disk_job *j)
+static int finish_mine(struct xls_op *op, struct xls_disk_job *j)
 {
     bool ended;
     int rc;
 
-    rc = xls_disk_job_look(op, j, &ended);
+    rc = xls_disk_job_query(op, j, &ended);
     if (rc)
         return rc;
     if (!ended)
-        return j->pivoting ? xls_disk_job_settle(op, j, true) : 0;
-    return op->qmp ? xls_disk_job_settle(op, j, false)
+        return j->pivoting ? xls_disk_job_finish(op, j, true) : 0;
+    return op->qmp ? xls_disk_job_finish(op, j, false)
                    : xls_disk_job_lost(op, j);
 }
 
@@ -413,7 +414,7 @@ static int handle(struct xls_op *op, const char *path)
     if (j.this_boot && j.domid == op->domid) {
         if (xls_disk_job_active(&j))
             rc = op->info.dying ? xls_disk_job_lost(op, &j)
-                                : settle_mine(op, &j);
+                                : finish_mine(op, &j);
     } else if ((!j.this_boot || !xls_journal_lives(op, j.domid)) &&
                has_its_files(&j)) {
         rc = inherit(op, &j, devid_of(path));
@@ -442,7 +443,7 @@ static int handle_foreign(struct xls_op *op, const char *path)
     return rc;
 }
 
-int xls_disk_jobs_settle(struct xls_op *op)
+int xls_disk_jobs_finish(struct xls_op *op)
 {
     char **paths = xls_disk_job_files(NULL, XLS_NO_DOMID, -1), **p;
     int rc = 0;
@@ -454,14 +455,14 @@ int xls_disk_jobs_settle(struct xls_op *op)
     return rc;
 }
 
-int xls_disk_jobs_settle_unlocked(struct xls_op *op)
+int xls_disk_jobs_finish_unlocked(struct xls_op *op)
 {
     int rc;
 
     rc = xls_op_lock(op, op->domid, &op->lock_fd);
     if (rc)
         return rc;
-    rc = xls_disk_jobs_settle(op);
+    rc = xls_disk_jobs_finish(op);
     xls_op_unlock(op);
     return rc;
 }
@@ -476,7 +477,7 @@ int xls_disk_jobs_load(struct xls_op *op, struct xls_disks *disks)
     rc = xls_op_lock(op, op->domid, &op->lock_fd);
     if (rc)
         return rc;
-    rc = xls_disk_jobs_settle(op);
+    rc = xls_disk_jobs_finish(op);
     if (!rc)
         rc = xls_disks_load(op, disks);
     xls_op_unlock(op);

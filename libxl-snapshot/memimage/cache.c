@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
-#include "memimage/kept.h"
+#include "memimage/cache.h"
 
 #include <stdlib.h>
 
@@ -30,7 +30,7 @@ static void share(struct xls_image *top, enum image_block_type type,
     for (image = top; image; image = image->parent)
         sum += image->num[type];
     for (image = top; image; image = image->parent) {
-        struct image_kept *k = &image->kept[type];
+        struct image_cache *k = &image->cache[type];
         uint64_t room = image->num[type];
 
         if (sum > most && LEAST + room * most / sum < room)
@@ -41,13 +41,13 @@ static void share(struct xls_image *top, enum image_block_type type,
     }
 }
 
-void xls_kept_init(struct xls_image *top)
+void xls_cache_init(struct xls_image *top)
 {
     share(top, IMAGE_MAP, 8ULL * top->num[IMAGE_MAP]);
     share(top, IMAGE_HASHES, top->info.pages / IMAGE_BLOCK_HASHES + 1);
 }
 
-static void drop(struct image_kept *k)
+static void drop(struct image_cache *k)
 {
     uint32_t i;
 
@@ -60,20 +60,20 @@ static void drop(struct image_kept *k)
     k->used = k->next = 0;
 }
 
-void xls_kept_drop(struct xls_image *top)
+void xls_cache_drop(struct xls_image *top)
 {
     for (; top; top = top->parent) {
-        drop(&top->kept[IMAGE_MAP]);
-        drop(&top->kept[IMAGE_HASHES]);
+        drop(&top->cache[IMAGE_MAP]);
+        drop(&top->cache[IMAGE_HASHES]);
     }
 }
 
-void xls_kept_dispose(struct xls_image *image)
+void xls_cache_dispose(struct xls_image *image)
 {
     int type;
 
     for (type = 0; type < IMAGE_TYPES; type++) {
-        struct image_kept *k = &image->kept[type];
+        struct image_cache *k = &image->cache[type];
 
         drop(k);
         free(k->at);
@@ -83,7 +83,7 @@ void xls_kept_dispose(struct xls_image *image)
 
 /* Room for a block, in the ring's place that is next: that of the one that was
  * kept for longest, once all are in use. */
-static uint8_t *make_room(struct image_kept *k)
+static uint8_t *make_room(struct image_cache *k)
 {
     uint32_t old;
     uint8_t *data;
@@ -103,10 +103,10 @@ static uint8_t *make_room(struct image_kept *k)
     return data;
 }
 
-int xls_kept_get(struct xls_image *image, enum image_block_type type,
-                 uint32_t n, const uint8_t **data)
+int xls_cache_get(struct xls_image *image, enum image_block_type type,
+                  uint32_t n, const uint8_t **data)
 {
-    struct image_kept *k = &image->kept[type];
+    struct image_cache *k = &image->cache[type];
     uint8_t *block = k->at[n];
     int rc;
 

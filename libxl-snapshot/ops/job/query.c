@@ -3,13 +3,13 @@
 
 #include "block/job.h"
 
-int xls_disk_job_look(struct xls_op *op, struct xls_disk_job *j, bool *ended)
+int xls_disk_job_query(struct xls_op *op, struct xls_disk_job *j, bool *ended)
 {
     struct xls_job_state state;
     int rc;
 
     *ended = false;
-    rc = xls_job_look(op, j->id, &state);
+    rc = xls_job_query(op, j->id, &state);
     if (rc) {
         xls_op_qmp_close(op);
         *ended = xls_op_qemu_gone(op);
