@@ -196,6 +196,14 @@ static void a_domain_has_a_new_uuid_after_a_kill(void **state)
 }
 
 /* The domain was made anew, with files of the same names. */
+/* The domain is made anew, with files of the same names. */
+static void others_get_the_names(void)
+{
+    sh("cd '%s' && chattr -f -i *; for f in *.qcow2* layer*; do "
+       "test -f $f && cp $f again && rm $f && mv again $f; done; true",
+       host.images);
+}
+
 static void what_was_killed_is_no_business_of_other_files(void **state)
 {
     bool killed;
@@ -208,9 +216,7 @@ static void what_was_killed_is_no_business_of_other_files(void **state)
         chain_start(1, 1);
         killed = host_killed_in(create, n);
         vm_kill(host.vm);
-        sh("cd '%s' && chattr -f -i *; for f in *.qcow2* layer*; do "
-           "test -f $f && cp $f again && rm $f && mv again $f; done; true",
-           host.images);
+        others_get_the_names();
         before = sh_output("cd '%s' && md5sum *.qcow2* layer* 2>/dev/null; true",
                            host.images);
         host_power_cycle();
@@ -225,6 +231,20 @@ static void what_was_killed_is_no_business_of_other_files(void **state)
         host_teardown(NULL);
     }
     assert_true(n > 8);
+}
+
+/* Else each later command on any domain reads its file. */
+static void a_job_of_images_that_are_gone_is_forgotten(void **state)
+{
+    (void)state;
+    chain_start(1, 3);
+    assert_int_equal(pull(NULL, 1000), 0);
+    sh("ls '%s/lib/xlsnapshot' | grep -q '[.]job$'", HOST_DIR);
+    vm_kill(host.vm);
+    others_get_the_names();
+    host_power_cycle();
+    recover();
+    sh("! ls '%s/lib/xlsnapshot' | grep -q '[.]job$'", HOST_DIR);
 }
 
 static void a_merge_is_killed_and_the_domain_has_a_new_uuid(void **state)
@@ -419,6 +439,7 @@ int main(void)
         TEST(a_domain_is_restarted_after_a_kill),
         TEST(a_domain_has_a_new_uuid_after_a_kill),
         TEST(what_was_killed_is_no_business_of_other_files),
+        TEST(a_job_of_images_that_are_gone_is_forgotten),
         TEST(a_merge_is_killed_and_the_domain_has_a_new_uuid),
         TEST(a_killed_internal_snapshot_is_deleted),
         TEST(qemu_ends_while_a_raw_disk_gets_its_overlay_back),

@@ -403,6 +403,12 @@ static bool has_its_files(const struct xls_disk_job *j)
            is_one_of(merge->child_path, merge);
 }
 
+/* Both are files of this host. */
+static bool are_known(const struct xls_disk_job *j)
+{
+    return j->merge.layer_id.ino && j->merge.child_id.ino;
+}
+
 static int handle(struct xls_op *op, const char *path)
 {
     struct xls_disk_job j;
@@ -415,9 +421,11 @@ static int handle(struct xls_op *op, const char *path)
         if (xls_disk_job_active(&j))
             rc = op->info.dying ? xls_disk_job_lost(op, &j)
                                 : finish_mine(op, &j);
-    } else if ((!j.this_boot || !xls_journal_lives(op, j.domid)) &&
-               has_its_files(&j)) {
-        rc = inherit(op, &j, devid_of(path));
+    } else if (!j.this_boot || !xls_journal_lives(op, j.domid)) {
+        if (has_its_files(&j))
+            rc = inherit(op, &j, devid_of(path));
+        else if (are_known(&j))
+            rc = xls_file_unlink(&op->log, path);
     }
 
 out:
@@ -425,20 +433,29 @@ out:
     return rc;
 }
 
-/* A file of another uuid: of a domain that had this one's disks, maybe. */
+/*
+ * A file of another uuid: of a domain that had this one's disks, maybe. That of a
+ * domain that has ended, and whose images are gone, is of no use to anybody.
+ */
 static int handle_foreign(struct xls_op *op, const char *path)
 {
+    const char *name = strrchr(path, '/') + 1;
     struct xls_json *content = NULL;
     struct xls_disk_job j;
-    int rc = 0;
+    int rc;
 
-    if (!xls_journal_read(op, path, &content) &&
-        xls_journal_is_inherited(op, strrchr(path, '/') + 1, content)) {
-        rc = xls_disk_job_read(op, path, &j);
-        if (!rc && j.path && has_its_files(&j))
-            rc = inherit(op, &j, devid_of(path));
-        xls_disk_job_dispose(&j);
-    }
+    if (xls_journal_read(op, path, &content))
+        return 0;
+    rc = xls_disk_job_read(op, path, &j);
+    if (rc || !j.path)
+        rc = 0;
+    else if (has_its_files(&j) &&
+             xls_journal_is_inherited(op, name, content))
+        rc = inherit(op, &j, devid_of(path));
+    else if (!has_its_files(&j) && are_known(&j) &&
+             xls_journal_is_abandoned(op, name))
+        rc = xls_file_unlink(&op->log, path);
+    xls_disk_job_dispose(&j);
     xls_json_free(content);
     return rc;
 }
