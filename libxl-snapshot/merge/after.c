@@ -69,9 +69,6 @@ static int take_path(struct xls_merging *m)
         rc = xls_file_check_id(log, merge->child_path, &merge->child_id);
     if (!rc)
         rc = xls_file_thaw(log, merge->child_path);
-    /* A session that began since has protected it again. */
-    if (!rc && !merge->copy && xls_frozen(merge->layer_path))
-        rc = xls_file_thaw(log, merge->layer_path);
     if (!rc)
         rc = xls_file_take_path(log, merge->layer_path, merge->child_path,
                                 merge->second_name, &merge->layer_id);
@@ -136,18 +133,19 @@ int xls_merge_names(void *plan)
         return 0;
     layer = find_layer(m, &below);
     rc = layer ? xls_merge_hold(m) : ERROR_SNAPSHOT_QEMU;
+    /* A session that began since a kill has protected it again. */
+    if (!rc && !merge->copy && xls_frozen(merge->layer_path))
+        rc = xls_file_thaw(&m->op->log, merge->layer_path);
     if (rc)
         return rc;
     if (merge->keep_child_path)
         return take_child_path(m, layer, below);
-    if (!merge->copy && xls_frozen(merge->layer_path))
-        rc = xls_file_thaw(&m->op->log, merge->layer_path);
     /* Whoever still has the child on record, libxl until the next step, the
      * toolstack until it is told, must fail to start on it rather than go on
      * with what its file holds. */
-    if (!rc && xls_merge_child_is_active(merge))
+    if (xls_merge_child_is_active(merge))
         xls_file_freeze_now(&m->op->log, merge->child_path);
-    return rc;
+    return 0;
 }
 
 int xls_merge_records(void *plan)
