@@ -12,7 +12,7 @@ include $(wildcard tests/idl/build.mk tests/unit/build.mk tests/qmp/build.mk \
     tests/xenhost/record/build.mk \
     tests/xenhost/apictl/build.mk)
 
-.PHONY: deps deps-check check check-all check-claims check-sanitized check-xenhost \
+.PHONY: deps deps-check check check-fast check-all check-claims check-sanitized check-xenhost \
         check-more xenhosts
 deps:
 	scripts/need $(DEB_BUILD)
@@ -28,6 +28,11 @@ check-all: check-claims layers
 	$(MAKE) -j3 -O xenhosts check-sanitized check-image check-qmp check-unit check-idl benches
 	$(MAKE) check-fuzz
 	$(MAKE) check-xenhost
+
+# Minutes: what needs neither Xen nor long waits.
+check-fast: deps-check
+	$(MAKE) check-claims layers
+	$(MAKE) -j2 -O check-qmp-fast check-unit check-idl check-image
 
 # The documents' promises and their tests; the second run is of a promise that
 # no document makes and a test that does not exist, and has to fail.
@@ -55,13 +60,22 @@ xenhosts:
 check-xenhost:
 	BUILD=$(abspath $(BUILD)) tests/xenhost/check
 
+# With AREA=delete, say: the programs and the lines of the Xen-host suite that have
+# this word.
 check-more: deps-check
+ifdef AREA
+	$(Q)test -n '$(QMP_LONG_CHOSEN)' || grep -v '^#' tests/xenhost/suite/list-more | \
+	    grep -q -F -e '$(AREA)' || \
+	    { echo "AREA=$(AREA): no long test has this word in its name" >&2; exit 1; }
+	LATE_ALL=1 POWER_CUTS=0 $(MAKE) check-late
+else
 	$(MAKE) $(BUILD)/tests/unit/plugin-anywhere $(BUILD)/tests/unit/plugin-power
 	POWER_CUTS=20 timeout -k 10 3600 $(BUILD)/tests/unit/plugin-power
 	LATE_ALL=1 POWER_CUTS=0 $(MAKE) check-late
 	$(MAKE) BUILD=$(BUILD)/sanitized CC=clang SANITIZE=address,undefined check-late
 	TREE_STEPS=200 TREE_SEED=$$(date +%s) $(BUILD)/tests/unit/plugin-anywhere
-	BUILD=$(abspath $(BUILD)) tests/xenhost/check list-more
+endif
+	BUILD=$(abspath $(BUILD)) tests/xenhost/check list-more $(AREA)
 
 .PHONY: demo xenhost-shell
 demo:

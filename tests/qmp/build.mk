@@ -41,17 +41,21 @@ $(QMP_OUT)/qmp-chain-get: private LDFLAGS += -Wl,--wrap=xls_qmp_open
 # These take minutes each. Under the sanitizers, make check-more alone runs them.
 QMP_LONG    := $(filter $(QMP_OUT)/late-% $(QMP_OUT)/job-killed-then \
                         $(QMP_OUT)/job-revert-paths $(QMP_OUT)/power-%,$(QMP_PROGS))
+QMP_LONG_CHOSEN := $(strip $(if $(AREA),$(foreach t,$(QMP_LONG),$(if $(findstring \
+    $(AREA),$(notdir $t)),$t)),$(QMP_LONG)))
 QMP_CHECKED := $(if $(SANITIZE),$(filter-out $(QMP_LONG),$(QMP_PROGS)),$(QMP_PROGS))
 
 # With LATE_ALL=1, more faults of QEMU's monitor than check-qmp has time for; with
 # POWER_CUTS=0, the power fails after each flush rather than after a few.
 .PHONY: check-late
-check-late: $(QMP_LONG)
+check-late: $(QMP_LONG_CHOSEN)
 	$(Q)set -e; for t in $^; do timeout -k 10 3600 $$t; done
 
-.PHONY: check-qmp
+.PHONY: check-qmp check-qmp-fast
 check-qmp: $(QMP_CHECKED)
-	$(Q)failed=; for t in $(QMP_CHECKED); do \
+check-qmp-fast: $(filter-out $(QMP_LONG),$(QMP_PROGS))
+check-qmp check-qmp-fast:
+	$(Q)failed=; for t in $^; do \
 	    echo "  TEST     $$t"; \
 	    timeout -k 10 600 $$t || failed="$$failed $$t"; \
 	done; \
