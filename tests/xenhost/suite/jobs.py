@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-only
 """Disks are pulled, committed and copied while their guest counts and verifies;
-jobs whose process, QEMU or domain ends are told of truthfully."""
+jobs whose process, QEMU or domain ends are told of truthfully.
+
+"step=3" kills at every third change, from one of the first three on."""
 
 import json
 import os
@@ -10,12 +12,13 @@ import signal
 import subprocess
 import time
 
-from snapshots import (STORE, XL_SNAPSHOT, Kept, disk_path, external, fails, healthy, is_immutable,
-                       killed_after, names, qemu_img_check, reboot, start, write_args, xl)
+from snapshots import (STORE, XL_SNAPSHOT, Kept, disk_path, external, fails, from_arguments, healthy,
+                       is_immutable, killed_after, names, qemu_img_check, reboot, start, write_args, xl)
 from xenhost import XEN_VERSION, main, sh, test, top_layers, workdir
 
 KIND = "pvh" if XEN_VERSION >= (4, 20) else "pv"
 SLOW = 1000         # bytes per second
+STEP = from_arguments("step", 1)
 
 
 def call(name, guest, error=None, **args):
@@ -409,7 +412,7 @@ def qemu_is_killed_under_a_job():
 
 
 def a_process_is_killed_after_each_change(*command, before=None, depth_after=1):
-    n, killed = 1, True
+    n, killed = random.randint(1, STEP), True
     while killed:
         guest = deep("kill", 3)
         if before:
@@ -427,7 +430,7 @@ def a_process_is_killed_after_each_change(*command, before=None, depth_after=1):
         print(f"# {command[0]}, killed at {n}: {told}")
         is_right(guest, depth_after if told["phase"] == "completed" else 3)
         clean(guest)
-        n += 1
+        n += STEP
     assert n > 3, n
 
 
