@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 #include "common/steps.h"
 
-/* From a step on to the last. */
-static enum xls_outcome complete(const struct xls_operation *o, void *plan,
-                                 const struct xls_log *log, int first, int *rc)
+/* From the step *i on. Ends with the error of one that fails, *i being that. */
+static int run_from(const struct xls_operation *o, void *plan,
+                    const struct xls_log *log, int *i)
 {
-    int i;
+    int rc;
 
-    *rc = 0;
-    for (i = first; i < o->num; i++) {
-        XLS_DEBUG(log, "%s: %s", o->name, o->steps[i].name);
-        *rc = o->steps[i].run(plan);
-        if (*rc)
-            return XLS_UNKNOWN;
+    for (; *i < o->num; ++*i) {
+        XLS_DEBUG(log, "%s: %s", o->name, o->steps[*i].name);
+        rc = o->steps[*i].run(plan);
+        if (rc)
+            return rc;
     }
-    return XLS_COMPLETED;
+    return 0;
 }
 
 /* From the turning point back: how many steps were begun is not known. */
@@ -39,13 +38,15 @@ static enum xls_outcome ask(const struct xls_operation *o, void *plan,
                             const struct xls_log *log, int *rc)
 {
     enum xls_done done = o->done(plan);
+    int next = o->turning_point + 1;
 
     XLS_DEBUG(log, "%s: %s: %s", o->name, o->steps[o->turning_point].name,
               done == XLS_DONE ? "done"
               : done == XLS_NOT_DONE ? "not done" : "cannot tell");
-    return done == XLS_CANNOT_TELL ? XLS_UNKNOWN
-           : done == XLS_NOT_DONE
-               ? XLS_WAITS : complete(o, plan, log, o->turning_point + 1, rc);
+    if (done != XLS_DONE)
+        return done == XLS_NOT_DONE ? XLS_WAITS : XLS_UNKNOWN;
+    *rc = run_from(o, plan, log, &next);
+    return *rc ? XLS_UNKNOWN : XLS_COMPLETED;
 }
 
 static enum xls_outcome find_out(const struct xls_operation *o, void *plan,
@@ -67,23 +68,31 @@ static enum xls_outcome end(const struct xls_operation *o, void *plan,
     return outcome;
 }
 
+/* fails: what finds out about a step that failed, up to the turning point. */
+static enum xls_outcome
+run(const struct xls_operation *o, void *plan, const struct xls_log *log,
+    int first, int *rc,
+    enum xls_outcome (*fails)(const struct xls_operation *, void *,
+                              const struct xls_log *, int *))
+{
+    int i = first;
+
+    *rc = run_from(o, plan, log, &i);
+    return end(o, plan, !*rc ? XLS_COMPLETED
+                        : i > o->turning_point ? XLS_UNKNOWN
+                                               : fails(o, plan, log, rc));
+}
+
 enum xls_outcome xls_steps_run(const struct xls_operation *o, void *plan,
                                const struct xls_log *log, int *rc)
 {
-    enum xls_outcome outcome = XLS_COMPLETED;
-    int i;
+    return run(o, plan, log, 0, rc, find_out);
+}
 
-    *rc = 0;
-    for (i = 0; i < o->num; i++) {
-        XLS_DEBUG(log, "%s: %s", o->name, o->steps[i].name);
-        *rc = o->steps[i].run(plan);
-        if (*rc)
-            break;
-    }
-    if (*rc)
-        outcome = i > o->turning_point ? XLS_UNKNOWN
-                                       : find_out(o, plan, log, rc);
-    return end(o, plan, outcome);
+enum xls_outcome xls_steps_turn(const struct xls_operation *o, void *plan,
+                                const struct xls_log *log, int *rc)
+{
+    return run(o, plan, log, o->turning_point, rc, ask);
 }
 
 enum xls_outcome xls_steps_recover(const struct xls_operation *o, void *plan,
@@ -91,16 +100,4 @@ enum xls_outcome xls_steps_recover(const struct xls_operation *o, void *plan,
 {
     *rc = 0;
     return end(o, plan, find_out(o, plan, log, rc));
-}
-
-enum xls_outcome xls_steps_turn(const struct xls_operation *o, void *plan,
-                                const struct xls_log *log, int *rc)
-{
-    enum xls_outcome outcome;
-
-    XLS_DEBUG(log, "%s: %s", o->name, o->steps[o->turning_point].name);
-    *rc = o->steps[o->turning_point].run(plan);
-    outcome = *rc ? ask(o, plan, log, rc)
-                  : complete(o, plan, log, o->turning_point + 1, rc);
-    return end(o, plan, outcome);
 }

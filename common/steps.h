@@ -5,8 +5,8 @@
 #include "common/log.h"
 
 /*
- * An operation is a plan and a table of steps. Before the first step its intent
- * is on disk; when it is over, the intent is removed.
+ * An operation is a plan and a table of steps. Its intent is on disk before
+ * anything is changed; when it is over, the intent is removed.
  *
  * Until one step, the turning point, is done, an operation that cannot go on
  * is rolled back; once it is done, it is completed. Whether it is done is not

@@ -19,7 +19,7 @@
 
 int xls_merge_hold(struct xls_merging *m)
 {
-    if (m->paused || !m->merge->backward || m->merge->above_path)
+    if (m->paused || !xls_merge_pivots(m->merge))
         return 0;
     return xls_domain_pause(m->op, &m->paused);
 }
@@ -160,7 +160,7 @@ int xls_merge_records(void *plan)
                                        : merge->layer_path,
     };
 
-    if (!merge->backward || !xls_merge_child_is_active(merge))
+    if (!xls_merge_pivots(merge))
         return 0;
     layer = find_layer(m, &below);
     if (!layer)
@@ -237,8 +237,7 @@ int xls_merge_release(void *plan)
 
     if (!merge->backward && merge->release)
         xls_file_thaw(&m->op->log, merge->layer_path);
-    if (merge->backward && xls_merge_child_is_active(merge) &&
-        !merge->keep_child_path)
+    if (xls_merge_pivots(merge) && !merge->keep_child_path)
         xls_file_freeze(&m->op->log, merge->child_path);
     return 0;
 }

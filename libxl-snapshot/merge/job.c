@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /* QEMU's part of a merge: a job, from what must be so before it to its end. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "block/job.h"
 #include "block/node.h"
@@ -16,12 +15,11 @@
 static int open_for_commit(struct xls_merging *m)
 {
     const struct xls_merge *merge = m->merge;
-    int i, rc;
+    int layer = xls_merging_node(m->disk, merge->layer_node), rc;
 
     rc = xls_file_thaw(&m->op->log, merge->layer_path);
-    for (i = 0; !rc && merge->keep_child_path && i < m->disk->num_layers; i++)
-        if (!strcmp(m->disk->layers[i].node, merge->layer_node))
-            rc = xls_layer_goes_to(m->op, m->disk, i, merge->child_path);
+    if (!rc && merge->keep_child_path && layer >= 0)
+        rc = xls_layer_goes_to(m->op, m->disk, layer, merge->child_path);
     if (!rc && merge->above_path)
         rc = xls_file_thaw(&m->op->log, merge->above_path);
     return rc;
@@ -48,8 +46,6 @@ int xls_merge_open_undo(void *plan)
 {
     struct xls_merging *m = plan;
 
-    if (m->op->in_doubt)
-        return ERROR_SNAPSHOT_INCOMPLETE;
     if (xls_merge_is_before(xls_merging_chain(m), m->merge))
         xls_merge_give_up(m->op, m->merge);
     else    /* another disk by now */
@@ -61,15 +57,13 @@ int xls_merge_open_undo(void *plan)
 static void stream_args(const struct xls_merging *m, struct xls_json *args)
 {
     const struct xls_merge *merge = m->merge;
-    const struct xls_layer *below = NULL;
-    int i;
+    int layer = xls_merging_node(m->disk, merge->layer_node);
 
     xls_json_set_str(args, "device", merge->child_node);
     xls_json_set_bool(args, "auto-finalize", !xls_merge_waits(merge));
-    for (i = 0; i + 1 < m->disk->num_layers; i++)
-        if (!strcmp(m->disk->layers[i].node, merge->layer_node))
-            below = &m->disk->layers[i + 1];
-    if (below) {
+    if (layer >= 0 && layer + 1 < m->disk->num_layers) {
+        const struct xls_layer *below = &m->disk->layers[layer + 1];
+
         xls_json_set_str(args, "base-node", below->node);
         xls_json_set_str(args, "backing-file", below->path);
     }

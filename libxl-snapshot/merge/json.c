@@ -86,5 +86,5 @@ void xls_merge_journal(struct xls_json *journal, const struct xls_disk *disk,
     struct xls_json *o = xls_merge_json(merge);
 
     xls_json_set_str(o, "vdev", disk->rec->vdev);
-    xls_json_set(journal, "fold", o);
+    xls_json_set(journal, XLS_MERGE_KEY, o);
 }

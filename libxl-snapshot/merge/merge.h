@@ -120,10 +120,11 @@ bool xls_merge_is_after(const struct xls_disk *disk,
 void xls_merge_give_up(struct xls_op *op, const struct xls_merge *merge);
 
 /*
- * merge/json.c: a merge as JSON, in a journal under "fold", say; and back
- * (ERROR_SNAPSHOT_INCOMPLETE, not logged, when it is none), to be disposed of
- * in either case.
+ * merge/json.c: a merge as JSON, which journals and job files have under this
+ * key; and back (ERROR_SNAPSHOT_INCOMPLETE, not logged, when it is damaged), to be
+ * disposed of in either case.
  */
+#define XLS_MERGE_KEY "fold"
 struct xls_json *xls_merge_json(const struct xls_merge *merge);
 int xls_merge_from_json(const struct xls_json *o, struct xls_merge *merge);
 

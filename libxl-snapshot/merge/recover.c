@@ -7,7 +7,7 @@
 
 int xls_merge_recover(struct xls_op *op, const struct xls_json *journal)
 {
-    const struct xls_json *o = xls_json_get(journal, "fold");
+    const struct xls_json *o = xls_json_get(journal, XLS_MERGE_KEY);
     struct xls_merge merge = { 0 };
     struct xls_disks disks = { 0 };
     struct xls_disk *disk = NULL;
@@ -49,7 +49,7 @@ out:
 
 int xls_merge_tidy(struct xls_op *op, const struct xls_json *journal)
 {
-    const struct xls_json *o = xls_json_get(journal, "fold");
+    const struct xls_json *o = xls_json_get(journal, XLS_MERGE_KEY);
     struct xls_merge merge = { 0 };
 
     if (!o)

@@ -43,7 +43,8 @@ QMP_LONG    := $(filter $(QMP_OUT)/late-% $(QMP_OUT)/job-killed-then \
                         $(QMP_OUT)/job-revert-paths $(QMP_OUT)/power-%,$(QMP_PROGS))
 QMP_LONG_CHOSEN := $(strip $(if $(AREA),$(foreach t,$(QMP_LONG),$(if $(findstring \
     $(AREA),$(notdir $t)),$t)),$(QMP_LONG)))
-QMP_CHECKED := $(if $(SANITIZE),$(filter-out $(QMP_LONG),$(QMP_PROGS)),$(QMP_PROGS))
+QMP_SHORT   := $(filter-out $(QMP_LONG),$(QMP_PROGS))
+QMP_CHECKED := $(if $(SANITIZE),$(QMP_SHORT),$(QMP_PROGS))
 
 # With LATE_ALL=1, more faults of QEMU's monitor than check-qmp has time for; with
 # POWER_CUTS=0, the power fails after each flush rather than after a few.
@@ -53,7 +54,7 @@ check-late: $(QMP_LONG_CHOSEN)
 
 .PHONY: check-qmp check-qmp-fast
 check-qmp: $(QMP_CHECKED)
-check-qmp-fast: $(filter-out $(QMP_LONG),$(QMP_PROGS))
+check-qmp-fast: $(QMP_SHORT)
 check-qmp check-qmp-fast:
 	$(Q)failed=; for t in $^; do \
 	    echo "  TEST     $$t"; \

@@ -207,7 +207,7 @@ static uint64_t replay_entry(void)
 }
 
 /* The next flush after so many writes and flushes, which only grow: has the file
- * system mounted as it is after that. False: there is none. */
+ * system mounted as it is after that. False: none follows. */
 static bool cut_after(uint64_t entries, uint64_t *at)
 {
     uint64_t all = power_device_now(), flags = 0;

@@ -300,16 +300,15 @@ int identity_check(const struct store *st, struct live *live, uint32_t domid,
 
 /* Whether what the domain has is the disk of which there are snapshots, as far as
  * that can be seen. */
-static bool is_its_disk(const struct store *st, const struct live_disk *l)
+static bool is_its_disk(const struct store *st,
+                        const xl_snapshot_domain_disk *d,
+                        const struct live_disk *l)
 {
-    const xl_snapshot_domain_disk *d = store_disk(st, l->vdev);
     struct error ignored = { 0 };
     bool found;
     int ret;
 
-    if (l->replaced)
-        return false;
-    if (d && str_same(d->top_path, l->path))
+    if (str_same(d->top_path, l->path))
         return true;
     ret = check_disk(st, l->vdev, l->path, l->format, &found, &ignored);
     error_clear(&ignored);
@@ -335,7 +334,7 @@ void identity_note_tops(struct store *st, const struct live *live,
             has_layers |= record_disk(st->records[j], l->vdev) != NULL;
         /* What an interrupted command left is completed before all disks have
          * been checked. */
-        if (d && has_layers && !is_its_disk(st, l))
+        if (d && has_layers && !is_its_disk(st, d, l))
             continue;
         if (!d)
             d = store_disk_add(st, l->vdev);

@@ -30,7 +30,7 @@ static bool is_recorded(const struct xls_create_disk *d)
 static bool is_merged(const struct xls_create_disk *d,
                       const struct xls_json *journal)
 {
-    const struct xls_json *merge = xls_json_get(journal, "fold");
+    const struct xls_json *merge = xls_json_get(journal, XLS_MERGE_KEY);
     const char *child = xls_json_get_str(merge, "child_node");
     const char *layer = xls_json_get_str(merge, "layer_node");
 

@@ -133,7 +133,6 @@ static int delete_external(struct xls_op *op, struct xls_disks *disks,
                            libxl_disk_snapshot_result *result)
 {
     struct xls_merge merge = { 0 };
-    enum xls_outcome outcome;
     int k, rc, done = 0;
 
     /* An earlier disk of this call may have changed nothing here, but the
@@ -151,11 +150,8 @@ static int delete_external(struct xls_op *op, struct xls_disks *disks,
     xls_merge_plan(&merge, t->disk, k - 1, k, t->backward, t->keep_child_path);
     merge.release = true;
     rc = write_journal(op, t->disk, &merge);
-    if (!rc) {
-        outcome = xls_merge_run(op, t->disk, &merge, "merge", &rc);
-        if (outcome != XLS_UNKNOWN)
-            done = xls_journal_remove(op);
-    }
+    if (!rc && xls_merge_run(op, t->disk, &merge, "merge", &rc) != XLS_UNKNOWN)
+        done = xls_journal_remove(op);
     if (!rc)
         report(t, &merge, k, result);
     /* Its journal is there, and the next command finds that all is done. */

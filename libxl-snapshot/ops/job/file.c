@@ -48,7 +48,7 @@ static int from_json(struct xls_op *op, const struct xls_json *o,
 
     rc = libxl_disk_job_from_json(op->ctx, &j->job, job, &error);
     if (!rc)
-        rc = xls_merge_from_json(xls_json_get(o, "fold"), &j->merge);
+        rc = xls_merge_from_json(xls_json_get(o, XLS_MERGE_KEY), &j->merge);
     j->id = text(o, "id");
     j->this_boot = xls_journal_of_this_boot(o);
     j->cancelling = xls_json_get_bool(o, "cancelling", false);
@@ -97,7 +97,7 @@ int xls_disk_job_write(struct xls_op *op, const struct xls_disk_job *j)
     xls_json_set_str(o, "id", j->id);
     xls_json_set(o, "job", xls_json_of_text(
         libxl_disk_job_to_json(op->ctx, &j->job), &xls_json_limits_file));
-    xls_json_set(o, "fold", xls_merge_json(&j->merge));
+    xls_json_set(o, XLS_MERGE_KEY, xls_merge_json(&j->merge));
     xls_json_set_bool(o, "cancelling", j->cancelling);
     xls_json_set_bool(o, "pivoting", j->pivoting);
     xls_json_set_bool(o, "ending", j->ending);

@@ -403,10 +403,11 @@ static bool has_its_files(const struct xls_disk_job *j)
            is_one_of(merge->child_path, merge);
 }
 
-/* Both are files of this host. */
-static bool are_known(const struct xls_disk_job *j)
+/* Both are files of this host, and neither is there any more. */
+static bool has_lost_its_files(const struct xls_disk_job *j)
 {
-    return j->merge.layer_id.ino && j->merge.child_id.ino;
+    return j->merge.layer_id.ino && j->merge.child_id.ino &&
+           !has_its_files(j);
 }
 
 static int handle(struct xls_op *op, const char *path)
@@ -424,7 +425,7 @@ static int handle(struct xls_op *op, const char *path)
     } else if (!j.this_boot || !xls_journal_lives(op, j.domid)) {
         if (has_its_files(&j))
             rc = inherit(op, &j, devid_of(path));
-        else if (are_known(&j))
+        else if (has_lost_its_files(&j))
             rc = xls_file_unlink(&op->log, path);
     }
 
@@ -452,8 +453,7 @@ static int handle_foreign(struct xls_op *op, const char *path)
     else if (has_its_files(&j) &&
              xls_journal_is_inherited(op, name, content))
         rc = inherit(op, &j, devid_of(path));
-    else if (!has_its_files(&j) && are_known(&j) &&
-             xls_journal_is_abandoned(op, name))
+    else if (has_lost_its_files(&j) && xls_journal_is_abandoned(op, name))
         rc = xls_file_unlink(&op->log, path);
     xls_disk_job_dispose(&j);
     xls_json_free(content);

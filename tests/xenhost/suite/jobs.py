@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-only
 """Disks are pulled, committed and copied while their guest counts and verifies;
-jobs whose process, QEMU or domain ends are told of truthfully.
+jobs whose process, QEMU or domain ends are reported truthfully.
 
 "step=3" kills at every third change, from one of the first three on."""
 
